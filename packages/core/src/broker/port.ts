@@ -1,0 +1,149 @@
+/**
+ * A message to be published. Bytes in, bytes out: codecs and envelopes are a layer above.
+ */
+export interface OutgoingMessage {
+  /** The content. Not copied: do not change it before the send has settled. */
+  readonly payload: Uint8Array;
+  /** Messages of one key keep their order and, on a key-shared subscription, go to one consumer at a time. */
+  readonly key?: string | undefined;
+  /** Names and values that travel with the message. */
+  readonly properties?: Readonly<Record<string, string>> | undefined;
+  /** When the event happened, in milliseconds since the epoch. */
+  readonly eventTimeMs?: number | undefined;
+  /** Not before this moment, in milliseconds since the epoch. Shared and key-shared subscriptions only; others deliver at once. */
+  readonly deliverAtMs?: number | undefined;
+}
+
+/** Where a message stands in its topic. Opaque: keep it, hand it back to `seek` or `createReader`; its form is the adapter's. */
+export type MessageId = string;
+
+/** A message that was received. */
+export interface IncomingMessage {
+  /** Where it stands in its topic. */
+  readonly id: MessageId;
+  /** The topic that it was published to. */
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly key: string | undefined;
+  readonly properties: Readonly<Record<string, string>>;
+  readonly eventTimeMs: number | undefined;
+  /** When the broker took it, in milliseconds since the epoch. */
+  readonly publishTimeMs: number;
+  /** How many times it was delivered before on this subscription, as far as the broker knows. */
+  readonly redeliveryCount: number;
+}
+
+/** Where to begin: the first message kept, after the last one, a message (inclusive), or a publish time. */
+export type Position = 'earliest' | 'latest' | { readonly messageId: MessageId } | { readonly timeMs: number };
+
+/**
+ * How the consumers of one subscription share its messages.
+ * - `exclusive`: one consumer; a second `subscribe` is refused.
+ * - `failover`: one at a time; when it goes the next one takes over.
+ * - `shared`: each message to any one consumer; no order.
+ * - `key-shared`: each key to one consumer at a time, in order.
+ */
+export type SubscriptionType = 'exclusive' | 'failover' | 'shared' | 'key-shared';
+
+/** Publishes to one topic. */
+export interface BrokerProducer {
+  readonly topic: string;
+  /**
+   * Publishes one message. Resolves with its id when the broker has stored it durably; rejects with `UNAVAILABLE` if that
+   * is not known. Sends are stored in the order of the calls. Need not be awaited before the next.
+   */
+  send(message: OutgoingMessage): Promise<MessageId>;
+  /** Publishes several at once, in order: all are stored, or the promise rejects and any number of them may be. */
+  sendAll(messages: readonly OutgoingMessage[]): Promise<void>;
+  /** Resolves when every send so far has settled. */
+  flush(): Promise<void>;
+  /** Flushes, then closes. Safe to call again. Later sends reject with `FAILED_PRECONDITION`. */
+  close(): Promise<void>;
+}
+
+/** Options of a subscription. */
+export interface SubscribeOptions {
+  readonly topic: string;
+  /** The durable cursor's name. The cursor outlives the consumer; see {@link BrokerSubscription.unsubscribe}. */
+  readonly subscription: string;
+  /** Default: `exclusive`. */
+  readonly type?: SubscriptionType;
+  /** Where a cursor that does not exist yet begins. Default: `latest`. */
+  readonly initialPosition?: 'earliest' | 'latest';
+  /** At most so many messages delivered and not yet acknowledged to this consumer. Default: 1,000. */
+  readonly maxUnacknowledged?: number;
+  /** A message delivered more than `maxRedeliveries` times goes to `topic` instead, bytes and properties untouched. Default: none. */
+  readonly deadLetter?: { readonly topic: string; readonly maxRedeliveries: number };
+}
+
+/** Receives from one topic through a durable cursor. */
+export interface BrokerSubscription {
+  readonly topic: string;
+  readonly subscription: string;
+  /**
+   * Waits until there is at least one message, then returns those that are there, at most `max`, in order. Several calls
+   * may wait at once. Rejects with the signal's reason if it is aborted (nothing is lost by it), and with `CANCELED` once closed.
+   */
+  receive(max: number, signal?: AbortSignal): Promise<readonly IncomingMessage[]>;
+  /** Marks messages as done, durably once it resolves: they are not delivered again, unless by a seek. Idempotent. */
+  acknowledge(messages: readonly IncomingMessage[]): Promise<void>;
+  /** Gives messages back: delivered again after `delayMs`, with a redelivery count one higher. Idempotent; ignored after an acknowledgement. */
+  negativeAcknowledge(messages: readonly IncomingMessage[], delayMs: number): void;
+  /** Moves the cursor. What was received before counts as not received; acknowledging it afterwards does nothing. */
+  seek(position: Position): Promise<void>;
+  /** How many messages are not acknowledged yet, delivered or not. */
+  backlog(): Promise<number>;
+  /** Closes this consumer. What it received and did not acknowledge goes to the others, or to the next. The cursor stays. */
+  close(): Promise<void>;
+  /** Closes, and removes the cursor: what was not acknowledged is lost to this subscription. */
+  unsubscribe(): Promise<void>;
+}
+
+/** Options of a reader. */
+export interface ReaderOptions {
+  readonly topic: string;
+  /** Where to begin. Default: `latest`. */
+  readonly start?: Position;
+}
+
+/** Reads one topic without a durable cursor: every reader gets every message. */
+export interface BrokerReader {
+  readonly topic: string;
+  /** As {@link BrokerSubscription.receive}. */
+  receive(max: number, signal?: AbortSignal): Promise<readonly IncomingMessage[]>;
+  /** How often this reader may have missed messages (a reconnect, a backlog that was cut): whoever must not miss any re-reads its source when it grows. */
+  readonly gaps: number;
+  close(): Promise<void>;
+}
+
+/** What an adapter can do beyond the least. Asking for what it cannot do throws `UNSUPPORTED` at construction. */
+export interface BrokerCapabilities {
+  /** `deliverAtMs` is honoured. */
+  readonly delayedDelivery: boolean;
+  /** `seek` to a publish time. */
+  readonly seekByTime: boolean;
+  /** `SubscribeOptions.deadLetter` is honoured. */
+  readonly deadLetter: boolean;
+  /** Messages survive the end of the process. */
+  readonly durable: boolean;
+}
+
+/**
+ * A message broker: topics with durable subscriptions. Delivery is at least once; the order of messages of one key is the
+ * order in which one producer sent them. Topics come into being when first used.
+ *
+ * Who creates a broker closes it; closing it closes what was made from it.
+ */
+export interface Broker {
+  /** For messages to people: `embedded`, `pulsar`. */
+  readonly name: string;
+  readonly capabilities: BrokerCapabilities;
+  createProducer(options: { readonly topic: string }): Promise<BrokerProducer>;
+  /** Joins or creates a subscription. Rejects with `FAILED_PRECONDITION` / `SUBSCRIPTION_BUSY` if it is exclusive and taken, or of another type. */
+  subscribe(options: SubscribeOptions): Promise<BrokerSubscription>;
+  createReader(options: ReaderOptions): Promise<BrokerReader>;
+  /** Rejects if the broker cannot be reached or cannot store, saying why. For health checks. */
+  ping(): Promise<void>;
+  /** Closes every producer, subscription and reader, then the connection. Safe to call again. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,111 @@
+import type { MessageId, SubscriptionType } from '../broker/port.ts';
+import type { Clock } from '../clock/port.ts';
+import type { Logger } from '../logger/port.ts';
+import type { Random } from '../random/port.ts';
+import type { Telemetry } from '../telemetry/port.ts';
+import type { Envelope } from '../topic/envelope.ts';
+
+/** A decoded message with all that is known of it. */
+export interface Delivery<T> extends Envelope {
+  readonly value: T;
+  readonly topic: string;
+  readonly messageId: MessageId;
+  readonly key: string | undefined;
+  readonly properties: Readonly<Record<string, string>>;
+  readonly publishTimeMs: number;
+  /** 1 the first time that a handler sees it, then one more with each retry. */
+  readonly attempt: number;
+}
+
+/** What a handler gets beside the message. */
+export interface HandlerContext {
+  /** Aborted when the handler's time is up or the consumer's stop deadline has passed. */
+  readonly signal: AbortSignal;
+}
+
+/** What happens when a handler throws. `UNAVAILABLE` never counts as an attempt: the consumer pauses and tries again. */
+export interface RetryPolicy {
+  /**
+   * `in-lane`: the key waits until the message succeeds or is dead-lettered; order is kept. `topic`: the message is published
+   * again with a delay, and others of its key overtake it; needs `delayedDelivery`. Default: `in-lane`.
+   */
+  readonly mode?: 'in-lane' | 'topic';
+  /** How often the handler is called in all before the message goes to the dead-letter topic. Default: 5. */
+  readonly attempts?: number;
+  /** The first wait, in milliseconds; doubles with each attempt, with jitter of up to a half. Default: 100. */
+  readonly delayMs?: number;
+  /** The longest wait, in milliseconds. Default: 30,000. */
+  readonly maxDelayMs?: number;
+}
+
+interface CommonConsumerOptions {
+  /** The durable subscription's name. */
+  readonly subscription: string;
+  /** Default: `key-shared`. */
+  readonly type?: SubscriptionType;
+  /** Where a new subscription begins. Default: `earliest`. */
+  readonly initialPosition?: 'earliest' | 'latest';
+  readonly retry?: RetryPolicy;
+  /** Where messages go that do not decode or fail for good. Default: `<topic>-<subscription>-dlq`. */
+  readonly deadLetterTopic?: string;
+  /** At most so many messages received and not settled. Default: 1,000. */
+  readonly maxInFlight?: number;
+  /** How long one call of the handler may take, in milliseconds, before its signal is aborted. The lane stays held until the handler has really settled. Default: 30,000; 0 for no limit. */
+  readonly timeoutMs?: number;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly logger?: Logger;
+  readonly telemetry?: Telemetry;
+}
+
+/** A consumer that handles messages one by one: keys side by side, one key in order. */
+export interface HandlerConsumerOptions<T> extends CommonConsumerOptions {
+  /** Resolving acknowledges. Throwing retries; a `PaystreamError` that is not retryable goes to the dead-letter topic at once. */
+  readonly handler: (value: T, context: HandlerContext & { readonly delivery: Delivery<T> }) => Promise<void>;
+  /** How many messages, of different keys, are handled at once. Default: 16. */
+  readonly concurrency?: number;
+}
+
+/** A consumer that handles messages in batches, for sinks and hot paths. */
+export interface BatchConsumerOptions<T> extends CommonConsumerOptions {
+  /**
+   * Resolving acknowledges all. Messages of one key stand in order, and no two calls hold the same key at once. Throwing
+   * splits the batch in two, each tried again, until the message at fault stands alone; it is then retried or dead-lettered.
+   */
+  readonly handleBatch: (batch: readonly Delivery<T>[], context: HandlerContext) => Promise<void>;
+  /** At most so many messages in a batch. Default: 256. */
+  readonly maxBatchSize?: number;
+  /** How many batches, of different keys, are handled at once. Default: 1. */
+  readonly concurrency?: number;
+  /** How long a batch that is not full waits for more, in milliseconds. Default: 0: what is there is taken. */
+  readonly lingerMs?: number;
+}
+
+/** Options of `createConsumer`. */
+export type ConsumerOptions<T> = HandlerConsumerOptions<T> | BatchConsumerOptions<T>;
+
+/** How a consumer is. */
+export interface ConsumerStatus {
+  /** `paused` while something that its handler needs is away. */
+  readonly state: 'running' | 'paused' | 'stopping' | 'stopped';
+  /** Messages received and not settled. */
+  readonly inFlight: number;
+  /** Why it is paused. */
+  readonly pausedBy?: string | undefined;
+}
+
+/** A running consumer. */
+export interface Consumer {
+  readonly topic: string;
+  readonly subscription: string;
+  readonly status: ConsumerStatus;
+  /** Stops intake, lets handlers finish until `timeoutMs` is over (default: 10,000), then aborts their signals and waits for them; acknowledges, closes. Safe to call again. */
+  close(timeoutMs?: number): Promise<void>;
+}
+
+/** A message from `createMessageStream`: acknowledge each, or give it back. */
+export interface StreamedDelivery<T> extends Delivery<T> {
+  acknowledge(): Promise<void>;
+  /** Delivered again after `delayMs` (default: 1,000). */
+  negativeAcknowledge(delayMs?: number): void;
+}

@@ -1,0 +1,54 @@
+import { create } from '@bufbuild/protobuf';
+import type { Clock } from '../clock/port.ts';
+import { type LogEntry, LogEntrySchema, LogKind, LogLevel } from '../gen/paystream/log/v1/log_pb.ts';
+import { outboxEvent } from '../outbox/event.ts';
+import type { OutboxEvent } from '../outbox/port.ts';
+import type { IdGenerator } from '../random/id.ts';
+import type { Topic } from '../topic/topic.ts';
+import { timestampFromMs } from './time.ts';
+
+/** A fact of the business, to be logged once. */
+export interface BusinessFact {
+  /** A stable name: `order.placed`. */
+  readonly event: string;
+  /** The same for a person to read. */
+  readonly message: string;
+  readonly orderId?: string;
+  readonly merchantId?: string;
+  /** Default: `LogLevel.INFO`. */
+  readonly level?: LogLevel;
+  readonly attributes?: Readonly<Record<string, string>>;
+}
+
+/** Turns a fact into an event for the outbox, to be added in the transaction that it tells of. */
+export type BusinessLog = (fact: BusinessFact) => OutboxEvent;
+
+/** Options of {@link createBusinessLog}. */
+export interface BusinessLogOptions {
+  readonly topic: Topic<LogEntry>;
+  /** The service that writes: `order`. */
+  readonly service: string;
+  readonly clock: Clock;
+  readonly nextId: IdGenerator;
+}
+
+/** Business entries of one service: committed with what they tell of, so none is lost and none tells of what did not happen. */
+export function createBusinessLog(options: BusinessLogOptions): BusinessLog {
+  return (fact) => {
+    const entryId = options.nextId();
+    const now = options.clock.now();
+    const entry = create(LogEntrySchema, {
+      entryId,
+      kind: LogKind.BUSINESS,
+      level: fact.level ?? LogLevel.INFO,
+      service: options.service,
+      event: fact.event,
+      message: fact.message,
+      orderId: fact.orderId ?? '',
+      merchantId: fact.merchantId ?? '',
+      attributes: { ...fact.attributes },
+      eventTime: timestampFromMs(now),
+    });
+    return outboxEvent(options.topic, entry, { eventId: entryId, occurredAtMs: now });
+  };
+}

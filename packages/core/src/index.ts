@@ -1,0 +1,55 @@
+export { type Batcher, type BatcherOptions, createBatcher } from './batcher/batcher.ts';
+export type {
+  Broker,
+  BrokerCapabilities,
+  BrokerProducer,
+  BrokerReader,
+  BrokerSubscription,
+  IncomingMessage,
+  MessageId,
+  OutgoingMessage,
+  Position,
+  ReaderOptions,
+  SubscribeOptions,
+  SubscriptionType,
+} from './broker/port.ts';
+export type { Clock, ClockTimer } from './clock/port.ts';
+export { systemClock } from './clock/system-clock.ts';
+export type {
+  BatchConsumerOptions,
+  Consumer,
+  ConsumerOptions,
+  ConsumerStatus,
+  Delivery,
+  HandlerConsumerOptions,
+  HandlerContext,
+  RetryPolicy,
+  StreamedDelivery,
+} from './consumer/port.ts';
+export { type ErrorCode, type FieldViolation, PaystreamError, type PaystreamErrorOptions } from './errors/paystream-error.ts';
+export type { Component, ComponentHealth, Health, Lifecycle, Running } from './lifecycle/port.ts';
+export { type LogFields, type Logger, silentLogger } from './logger/port.ts';
+export { currencyExponent } from './money/currencies.ts';
+export {
+  addMoney,
+  basisPointsOf,
+  formatMoney,
+  type Money,
+  money,
+  multiplyMoney,
+  parseMoney,
+  splitMoney,
+  subtractMoney,
+} from './money/money.ts';
+export type { Producer, SendOptions } from './producer/port.ts';
+export { createIdGenerator, type IdGenerator } from './random/id.ts';
+export type { Random } from './random/port.ts';
+export { systemRandom } from './random/system-random.ts';
+export { defineRpcService, type Principal, type RpcContext, type RpcImplementation, type RpcService } from './rpc/port.ts';
+export { type Labels, noTelemetry, type Span, type Telemetry } from './telemetry/port.ts';
+export type { Codec } from './topic/codec.ts';
+export { type Envelope, envelopeProperties, openEnvelope, sealMessage } from './topic/envelope.ts';
+export { json } from './topic/json-codec.ts';
+export { protobuf } from './topic/protobuf-codec.ts';
+export type { StandardIssue, StandardResult, StandardSchema } from './topic/standard-schema.ts';
+export { defineTopic, renameTopic, type Topic } from './topic/topic.ts';

@@ -1,0 +1,43 @@
+import type { SqlTransaction, Transaction } from '../sql/port.ts';
+import type { Topic } from '../topic/topic.ts';
+
+/** An event on its way to a topic. Made by {@link outboxEvent}, which checks that topic and value fit. */
+export interface OutboxEvent {
+  readonly topic: Topic<never, never>;
+  readonly value: unknown;
+  readonly eventId?: string | undefined;
+  readonly occurredAtMs?: number | undefined;
+  readonly correlationId?: string | undefined;
+  readonly traceparent?: string | undefined;
+}
+
+/** What may be said of an event beside its value. */
+export interface OutboxEventOptions {
+  /** Default: a new id. Give one that is made from the business operation where the same event may be added twice. */
+  readonly eventId?: string | undefined;
+  /** In milliseconds since the epoch. Default: now. */
+  readonly occurredAtMs?: number | undefined;
+  readonly correlationId?: string | undefined;
+  readonly traceparent?: string | undefined;
+}
+
+/** For transactions that the library cannot see end. */
+export interface OutboxHandle {
+  /** Says that the transaction has committed: publishes at once. Without it the event is found by the next sweep. */
+  committed(): void;
+}
+
+/**
+ * Events that are published if, and only if, the transaction in which they were added commits: after it, never before,
+ * at least once, whatever crashes. Events of one key are published in the order in which their transactions committed.
+ */
+export interface Outbox {
+  /** Adds events to a transaction. Events of one call share a row, so hand over together what belongs together. */
+  add(tx: Transaction | SqlTransaction, events: readonly OutboxEvent[]): Promise<OutboxHandle>;
+  /** How many events are committed and not yet published by this instance. */
+  readonly pending: number;
+  /** Resolves when what is committed so far is published and its rows are gone. */
+  flush(): Promise<void>;
+  /** Publishes what it can until `timeoutMs` is over (default: 5,000), gives up its rows to whoever is next, and stops. Safe to call again. */
+  close(timeoutMs?: number): Promise<void>;
+}

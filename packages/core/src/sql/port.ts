@@ -1,0 +1,99 @@
+/** A value that a statement takes. Amounts and counters are `bigint` or safe integers; times are integers of milliseconds since the epoch. */
+export type SqlValue = string | number | bigint | Uint8Array | null;
+
+/** A row, by column name. Integers come as `number` where they are safe, otherwise as `bigint`. */
+export type SqlRow = Readonly<Record<string, SqlValue>>;
+
+/** What a statement did. */
+export interface SqlResult<R = SqlRow> {
+  /** The rows that it returned; empty for a statement that returns none. */
+  readonly rows: readonly R[];
+  /** How many rows it inserted, changed or removed. */
+  readonly affected: number;
+}
+
+/**
+ * The least of a transaction: what outbox and inbox need in order to join **the caller's own**. Statements use `?` for
+ * parameters and are in the dialect of the database behind it.
+ */
+export interface SqlTransaction {
+  execute<R = SqlRow>(sql: string, parameters?: readonly SqlValue[]): Promise<SqlResult<R>>;
+}
+
+/** A transaction that the library began itself. */
+export interface Transaction extends SqlTransaction {
+  /** One statement for each list of parameters: faster than one call each. `affected[i]` belongs to `rows[i]`. */
+  executeMany(sql: string, rows: readonly (readonly SqlValue[])[]): Promise<{ readonly affected: readonly number[] }>;
+  /** Calls back after this transaction has committed, before `transaction` resolves; in the order in which transactions committed. Must not throw. */
+  onCommit(callback: () => void): void;
+}
+
+/** Where the databases differ, as fragments of statements. */
+export interface SqlDialect {
+  readonly name: 'sqlite' | 'mysql';
+  /** `INSERT` that leaves a row whose key is taken as it is: `affected` tells which were new. */
+  insertOrIgnore(table: string, columns: readonly string[]): string;
+  /** `INSERT` that, where the row's key is taken, runs the assignments instead; `excluded('c')` is the value that was to be inserted. */
+  upsert(
+    table: string,
+    columns: readonly string[],
+    key: readonly string[],
+    assignments: (excluded: (column: string) => string) => string,
+  ): string;
+  /** A list from one parameter that is a JSON array of strings or integers: `id IN ${inJson}`. */
+  readonly inJson: string;
+  /** Appended to a `SELECT` whose rows are then changed: locks them, leaves out rows that others have locked. */
+  readonly forUpdateSkipLocked: string;
+  /** An expression: the database's clock, in milliseconds since the epoch. */
+  readonly nowMs: string;
+}
+
+/** Names of tables with their prefix: `tables('orders')` is `paystream_orders`. */
+export type TableNames = (name: string) => string;
+
+/** A step of a schema. Never changed once it was released. */
+export interface Migration {
+  /** Unique among all packages, and sorted within one: `order_0001_orders`. */
+  readonly name: string;
+  /** The statements, for each dialect; one that a package does not support yet is left out. */
+  readonly statements: { readonly [D in SqlDialect['name']]?: (tables: TableNames) => readonly string[] };
+}
+
+/** What a database should do about its schema. */
+export type MigrationMode =
+  /** Apply what is missing; safe with several replicas starting at once. */
+  | 'apply'
+  /** Throw `FAILED_PRECONDITION` / `SCHEMA_OUT_OF_DATE`, naming what is missing. */
+  | 'check';
+
+/**
+ * A relational database with transactions.
+ *
+ * Errors: `UNAVAILABLE` while it cannot be reached or cannot store (nothing was committed), `ABORTED` if the transaction
+ * lost against another and may be repeated, `ALREADY_EXISTS` / `UNIQUE_VIOLATION` for a key that is taken.
+ *
+ * Who creates a database closes it.
+ */
+export interface Database {
+  /** For messages to people: `sqlite`, `mysql`. */
+  readonly name: string;
+  readonly dialect: SqlDialect;
+  readonly tables: TableNames;
+  /** Whether no other process can use this database while this one has it open. */
+  readonly exclusive: boolean;
+  /**
+   * Runs `work` in a transaction: commits when it resolves, rolls back when it rejects, then resolves or rejects with
+   * its result. Inside, await nothing but the transaction. Durable once it resolves.
+   */
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /** Reads outside a transaction; sees what is committed. */
+  query<R = SqlRow>(sql: string, parameters?: readonly SqlValue[]): Promise<readonly R[]>;
+  /** The database's own clock, in milliseconds since the epoch: what leases are measured by. */
+  now(): Promise<number>;
+  /** Brings the schema up to date, or checks that it is. Migrations of several packages may be given in several calls. */
+  migrate(migrations: readonly Migration[], mode?: MigrationMode): Promise<void>;
+  /** Rejects if the database cannot be reached or cannot store, saying why. For health checks. */
+  ping(): Promise<void>;
+  /** Waits for running transactions, then closes. Safe to call again. */
+  close(): Promise<void>;
+}

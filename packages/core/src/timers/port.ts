@@ -1,0 +1,27 @@
+import type { SqlTransaction, Transaction } from '../sql/port.ts';
+
+/** A timer: at its time, or soon after, its kind's handler is called with it. */
+export interface TimerEntry {
+  /** Unique within its kind. Setting a timer that exists moves it. */
+  readonly id: string;
+  /** Milliseconds since the epoch. */
+  readonly dueAtMs: number;
+  /** What the handler needs to know; at most 4 kB. Default: empty. */
+  readonly payload?: string | undefined;
+}
+
+/** Timers that survive the process: set and stopped in the transactions of what they belong to. */
+export interface Timers {
+  /** Sets timers. */
+  set(tx: Transaction, entries: readonly TimerEntry[]): Promise<void>;
+  /** Stops timers; unknown ones are ignored. */
+  cancel(tx: Transaction | SqlTransaction, ids: readonly string[]): Promise<void>;
+  /**
+   * Starts calling the handler with timers that are due, at most `batchSize` (default: 100) at once. The handler removes
+   * each in its own transaction, by `cancel` or by `set` to a later time; one that is left is called again after `leaseMs`
+   * (default: 30,000). Of several instances one is called.
+   */
+  start(handler: (due: readonly Required<TimerEntry>[]) => Promise<void>): void;
+  /** Stops calling the handler, and waits for the call under way. Safe to call again. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,43 @@
+import type { IncomingMessage, OutgoingMessage } from '../broker/port.ts';
+import type { Topic } from './topic.ts';
+
+/** What travels with every message beside its content. */
+export interface Envelope {
+  /** Stable through retries and re-publishing: the id that consumers dedupe by. */
+  readonly eventId: string;
+  /** When the event happened, in milliseconds since the epoch. */
+  readonly occurredAtMs: number;
+  /** Ties together everything that one request caused. */
+  readonly correlationId?: string | undefined;
+  /** W3C trace context of the span that published it. */
+  readonly traceparent?: string | undefined;
+}
+
+/** Names of the message properties that hold the envelope. */
+export const envelopeProperties = {
+  eventId: 'paystream-event-id',
+  correlationId: 'paystream-correlation-id',
+  contentType: 'content-type',
+  traceparent: 'traceparent',
+} as const satisfies Record<string, string>;
+
+/** Encodes a value for its topic, with its envelope. Throws `INVALID_ARGUMENT` if the value does not fit the codec. */
+export function sealMessage<T, I>(topic: Topic<T, I>, value: I, envelope: Envelope): OutgoingMessage {
+  const properties: Record<string, string> = {
+    [envelopeProperties.eventId]: envelope.eventId,
+    [envelopeProperties.contentType]: topic.codec.contentType,
+  };
+  if (envelope.correlationId !== undefined) properties[envelopeProperties.correlationId] = envelope.correlationId;
+  if (envelope.traceparent !== undefined) properties[envelopeProperties.traceparent] = envelope.traceparent;
+  return { payload: topic.codec.encode(value), key: topic.key?.(value), properties, eventTimeMs: envelope.occurredAtMs };
+}
+
+/** Reads the envelope of a message. One that another program published without an event id gets its place in the topic as one. */
+export function openEnvelope(message: IncomingMessage): Envelope {
+  return {
+    eventId: message.properties[envelopeProperties.eventId] ?? `${message.topic}@${message.id}`,
+    occurredAtMs: message.eventTimeMs ?? message.publishTimeMs,
+    correlationId: message.properties[envelopeProperties.correlationId],
+    traceparent: message.properties[envelopeProperties.traceparent],
+  };
+}

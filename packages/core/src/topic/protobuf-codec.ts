@@ -1,0 +1,21 @@
+import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import type { Codec } from './codec.ts';
+
+/** A codec for a generated protobuf message. */
+export function protobuf<S extends DescMessage>(schema: S): Codec<MessageShape<S>> {
+  return {
+    contentType: 'application/x-protobuf',
+    encode: (value) => toBinary(schema, value),
+    decode: (bytes) => {
+      try {
+        return fromBinary(schema, bytes);
+      } catch (cause) {
+        throw new PaystreamError('INVALID_ARGUMENT', `${bytes.length} bytes are not a ${schema.typeName}: ${String(cause)}`, {
+          reason: 'UNDECODABLE',
+          cause,
+        });
+      }
+    },
+  };
+}

@@ -1,0 +1,25 @@
+import { defineConfig } from 'vitest/config';
+
+// Tests run from source: no build stands between a change and its test.
+const conditions = ['paystream-source', 'module', 'node', 'development|production'];
+const source = { resolve: { conditions }, ssr: { resolve: { conditions, externalConditions: ['paystream-source', 'node'] } } };
+
+function project(name: string, include: string[], exclude: string[], extra: object): object {
+  return { ...source, test: { name, include, exclude: ['**/node_modules/**', '**/dist/**', ...exclude], environment: 'node', ...extra } };
+}
+
+const everywhere = (suffix: string): string[] => [
+  `packages/*/src/**/*${suffix}`,
+  `examples/*/**/*${suffix}`,
+  `tools/**/*${suffix}`,
+  `bench/**/*${suffix}`,
+];
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit', everywhere('.test.ts'), ['**/*.int.test.ts'], { pool: 'threads', isolate: false }),
+      project('int', everywhere('.int.test.ts'), [], { pool: 'forks', fileParallelism: false, testTimeout: 600_000, hookTimeout: 120_000 }),
+    ],
+  },
+});
