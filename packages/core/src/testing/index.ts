@@ -1,0 +1,1 @@
+export { type BindOptions, type BoundCase, bindCases, type ConformanceCase } from './conformance.ts';
