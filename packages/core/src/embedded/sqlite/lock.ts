@@ -1,0 +1,36 @@
+import { DatabaseSync } from 'node:sqlite';
+import { PaystreamError } from '../../errors/paystream-error.ts';
+import { sqliteError } from './sqlite-errors.ts';
+
+/** A lock that is held. */
+export interface FileLock {
+  release(): void;
+}
+
+/**
+ * Locks a file by way of an empty one beside it, whose lock the system drops with the process, however that ends. The
+ * file itself stays free, so that tools can read it meanwhile.
+ */
+export function lockSqliteFile(path: string): FileLock {
+  const lockPath = `${path}.lock`;
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(lockPath);
+    database.exec('BEGIN EXCLUSIVE');
+  } catch (cause) {
+    database?.close();
+    const error = sqliteError(cause, path);
+    if (error.reason !== 'DATABASE_BUSY') throw error;
+    throw new PaystreamError('FAILED_PRECONDITION', `${path} is in use: stop the process that has it open, or choose another path`, {
+      reason: 'DATABASE_IN_USE',
+      details: { database: path },
+      cause,
+    });
+  }
+  const held = database;
+  return {
+    release: () => {
+      if (held.isOpen) held.close();
+    },
+  };
+}

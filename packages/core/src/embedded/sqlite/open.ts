@@ -1,0 +1,83 @@
+import { DatabaseSync } from 'node:sqlite';
+import type { SqlValue } from '../../sql/port.ts';
+import { lockSqliteFile } from './lock.ts';
+import { sqliteError } from './sqlite-errors.ts';
+import { createStatementCache, type SqliteStatement } from './statement-cache.ts';
+
+/** Options of {@link openSqlite}. */
+export interface OpenSqliteOptions {
+  /** The file, whose folder must exist; `:memory:` for one that is gone with the connection. */
+  readonly path: string;
+  /** `full`: a commit is on the disk when it returns. `normal`: the last commits may be undone by a power failure, not by a crash of the process. Default: `full`. */
+  readonly synchronous?: 'full' | 'normal' | undefined;
+  /** Refuses the file if another connection has opened it this way, in this process or another. Tools that only read may still look in. Default: true. */
+  readonly exclusive?: boolean | undefined;
+  /** How long a statement waits for a lock of another process, in milliseconds; the event loop stands still meanwhile. Default: 2,000. */
+  readonly busyTimeoutMs?: number | undefined;
+}
+
+/** One connection to one file. Everything is synchronous, and throws `PaystreamError`s. */
+export interface SqliteConnection {
+  readonly path: string;
+  /** Whether a transaction is open; SQLite may end one by itself when the disk fails. */
+  readonly inTransaction: boolean;
+  /** The compiled statement of this text; compiled once and kept. */
+  statement(sql: string): SqliteStatement;
+  /** Runs statements that take no parameters, separated by semicolons. */
+  script(sql: string): void;
+  /** Makes a function without parameters that statements can call. */
+  defineFunction(name: string, call: () => SqlValue): void;
+  /** Safe to call again. */
+  close(): void;
+}
+
+/**
+ * Opens a SQLite file in WAL mode for writing, and makes sure that it can be written.
+ *
+ * Errors: `FAILED_PRECONDITION` / `DATABASE_IN_USE` if somebody else has it, `DATABASE_CANNOT_OPEN`, `DATABASE_READ_ONLY`;
+ * `DATA_LOSS` / `DATABASE_CORRUPT` if the file is none or damaged.
+ */
+export function openSqlite(options: OpenSqliteOptions): SqliteConnection {
+  const { path } = options;
+  const inMemory = path === ':memory:';
+  const lock = inMemory || options.exclusive === false ? undefined : lockSqliteFile(path);
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path);
+    database.exec(`PRAGMA busy_timeout = ${options.busyTimeoutMs ?? 2_000}`);
+    if (!inMemory) {
+      database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${options.synchronous ?? 'full'}`);
+      database.exec('PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536');
+      // Finds out now, not at the first write, that the file cannot be written.
+      database.exec('BEGIN IMMEDIATE; ROLLBACK');
+    }
+    database.exec('PRAGMA temp_store = MEMORY');
+  } catch (cause) {
+    database?.close();
+    lock?.release();
+    throw sqliteError(cause, path);
+  }
+  const open = database;
+  const statements = createStatementCache(open, path);
+  return {
+    path,
+    get inTransaction() {
+      return open.isOpen && open.isTransaction;
+    },
+    statement: statements.get,
+    script: (sql) => {
+      try {
+        open.exec(sql);
+      } catch (cause) {
+        throw sqliteError(cause, path, sql);
+      }
+    },
+    defineFunction: (name, call) => open.function(name, () => call()),
+    close: () => {
+      if (!open.isOpen) return;
+      statements.clear();
+      open.close();
+      lock?.release();
+    },
+  };
+}
