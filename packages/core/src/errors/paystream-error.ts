@@ -37,7 +37,7 @@ export interface PaystreamErrorOptions {
   readonly cause?: unknown;
 }
 
-const brand: unique symbol = Symbol.for('paystream.error') as never;
+const brand = Symbol.for('paystream.error');
 const retryableCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['UNAVAILABLE', 'ABORTED', 'RESOURCE_EXHAUSTED']);
 
 /**
@@ -57,7 +57,6 @@ export class PaystreamError extends Error {
   readonly details: Readonly<Record<string, string>>;
   /** The fields that break a rule. */
   readonly violations: readonly FieldViolation[];
-  readonly [brand] = true;
 
   constructor(code: ErrorCode, message: string, options: PaystreamErrorOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -66,6 +65,7 @@ export class PaystreamError extends Error {
     this.retryable = options.retryable ?? retryableCodes.has(code);
     this.details = options.details ?? {};
     this.violations = options.violations ?? [];
+    Object.defineProperty(this, brand, { value: true });
   }
 
   /** Whether a value is a `PaystreamError`, of this copy of the package or another. */

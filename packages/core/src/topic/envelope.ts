@@ -19,7 +19,7 @@ export const envelopeProperties = {
   correlationId: 'paystream-correlation-id',
   contentType: 'content-type',
   traceparent: 'traceparent',
-} as const satisfies Record<string, string>;
+} as const;
 
 /** Encodes a value for its topic, with its envelope. Throws `INVALID_ARGUMENT` if the value does not fit the codec. */
 export function sealMessage<T, I>(topic: Topic<T, I>, value: I, envelope: Envelope): OutgoingMessage {
