@@ -65,7 +65,8 @@ export function completeLock<L extends Lock>(lock: L): { readonly lock: L; reado
     for (const [name, range] of Object.entries(entry.optionalDependencies ?? {})) {
       if (isLocked(lock, path, name)) continue;
       const stub = platformEntry(name, range.replace(/^[^\d]*/, ''), entry.dev === true);
-      if (stub === undefined) throw new Error(`${name} (optional dependency of ${path}) is not in the lock, and its name tells no platform`);
+      if (stub === undefined)
+        throw new Error(`${name} (optional dependency of ${path}) is not in the lock, and its name tells no platform`);
       packages[`node_modules/${name}`] = stub;
       added.push(name);
     }
