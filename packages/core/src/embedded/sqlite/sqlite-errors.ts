@@ -26,11 +26,6 @@ interface SqliteFailure {
   readonly message?: unknown;
 }
 
-/** Result codes after which SQLite may have rolled back the whole transaction by itself. */
-export function isStorageFailure(error: unknown): boolean {
-  return PaystreamError.is(error) && (error.code === 'UNAVAILABLE' || error.code === 'DATA_LOSS');
-}
-
 /** Turns what `node:sqlite` throws into a `PaystreamError`. `what` is the file, or the statement. */
 export function sqliteError(cause: unknown, path: string, sql?: string): PaystreamError {
   if (PaystreamError.is(cause)) return cause;

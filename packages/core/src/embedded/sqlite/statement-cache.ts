@@ -7,6 +7,10 @@ import { sqliteError } from './sqlite-errors.ts';
 export interface SqliteStatement {
   /** Whether it gives rows: a `SELECT`, or something with `RETURNING`. */
   readonly returnsRows: boolean;
+  /** Whether it changes nothing. */
+  readonly reads: boolean;
+  /** Whether it begins or ends a transaction. */
+  readonly controls: boolean;
   /** Runs it and gives its rows; integers as `number` where they are safe, otherwise as `bigint`. */
   all<R = Readonly<Record<string, SqlValue>>>(parameters: readonly SqlValue[]): R[];
   /** Runs it and says how many rows it changed. */
@@ -23,6 +27,8 @@ export interface StatementCache {
 const maxStatements = 500;
 
 const none: readonly SqlValue[] = [];
+
+const writing = /\b(?:INSERT|UPDATE|DELETE|REPLACE)\b/i;
 
 function narrow(rows: Record<string, SqlValue>[]): void {
   for (const row of rows) {
@@ -41,9 +47,10 @@ function compile(database: DatabaseSync, path: string, sql: string): SqliteState
     throw sqliteError(cause, path, sql);
   }
   const returnsRows = prepared.columns().length > 0;
+  const reads = returnsRows && (/^\s*(?:SELECT|VALUES|EXPLAIN)\b/i.test(sql) || (/^\s*WITH\b/i.test(sql) && !writing.test(sql)));
   // Reading integers as numbers is faster, but throws at the first one that is not safe. Then a pure read can be repeated
   // with bigints; what writes cannot, and reads bigints from the start.
-  let bigints = returnsRows && !/^\s*SELECT\b/i.test(sql);
+  let bigints = returnsRows && !reads;
   if (bigints) prepared.setReadBigInts(true);
   const read = (parameters: SQLInputValue[]): Record<string, SqlValue>[] => {
     if (!bigints) {
@@ -61,6 +68,8 @@ function compile(database: DatabaseSync, path: string, sql: string): SqliteState
   };
   return {
     returnsRows,
+    reads,
+    controls: /^\s*(?:BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE)\b/i.test(sql),
     all: <R>(parameters: readonly SqlValue[] = none) => {
       const bound = bindParameters(parameters, sql);
       try {
