@@ -22,7 +22,7 @@ export class SqliteTransaction implements Transaction {
 
   /** Nothing more is taken; what still comes is told why. */
   end(why?: PaystreamError): void {
-    this.#over = why ?? overError;
+    this.#over ??= why ?? overError;
   }
 
   #statement(sql: string): SqliteStatement {
