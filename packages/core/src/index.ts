@@ -15,6 +15,8 @@ export type {
 } from './broker/port.ts';
 export type { Clock, ClockTimer } from './clock/port.ts';
 export { systemClock } from './clock/system-clock.ts';
+export { createConsumer } from './consumer/consumer.ts';
+export { consumerProperties } from './consumer/delivery.ts';
 export type {
   BatchConsumerOptions,
   Consumer,
@@ -42,6 +44,7 @@ export {
   subtractMoney,
 } from './money/money.ts';
 export type { Producer, SendOptions } from './producer/port.ts';
+export { createProducer, type ProducerOptions } from './producer/producer.ts';
 export { createIdGenerator, type IdGenerator } from './random/id.ts';
 export type { Random } from './random/port.ts';
 export { systemRandom } from './random/system-random.ts';

@@ -1,5 +1,6 @@
 import type { MessageId, SubscriptionType } from '../broker/port.ts';
 import type { Clock } from '../clock/port.ts';
+import type { Running } from '../lifecycle/port.ts';
 import type { Logger } from '../logger/port.ts';
 import type { Random } from '../random/port.ts';
 import type { Telemetry } from '../telemetry/port.ts';
@@ -95,10 +96,12 @@ export interface ConsumerStatus {
 }
 
 /** A running consumer. */
-export interface Consumer {
+export interface Consumer extends Running, AsyncDisposable {
   readonly topic: string;
   readonly subscription: string;
   readonly status: ConsumerStatus;
+  /** Rejects with `UNAVAILABLE` unless it is running, saying why. */
+  check(): Promise<void>;
   /** Stops intake, lets handlers finish until `timeoutMs` is over (default: 10,000), then aborts their signals and waits for them; acknowledges, closes. Safe to call again. */
   close(timeoutMs?: number): Promise<void>;
 }

@@ -6,7 +6,16 @@ import type { Codec } from './codec.ts';
 export function protobuf<S extends DescMessage>(schema: S): Codec<MessageShape<S>> {
   return {
     contentType: 'application/x-protobuf',
-    encode: (value) => toBinary(schema, value),
+    encode: (value) => {
+      try {
+        return toBinary(schema, value);
+      } catch (cause) {
+        throw new PaystreamError('INVALID_ARGUMENT', `the value is no ${schema.typeName}: ${String(cause)}`, {
+          reason: 'INVALID_MESSAGE',
+          cause,
+        });
+      }
+    },
     decode: (bytes) => {
       try {
         return fromBinary(schema, bytes);

@@ -1,0 +1,109 @@
+import type { ClockTimer } from '../clock/port.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import type { Delivery, HandlerContext } from './port.ts';
+import type { ConsumerSettings } from './settings.ts';
+
+/** Runs the user's handler: traced, timed, with a signal that is aborted when its time is up. */
+export interface Calls<T> {
+  /** Resolves when the handler has settled, whatever its signal says: with nothing, or with the error that it failed with. */
+  run(batch: readonly Delivery<T>[]): Promise<PaystreamError | undefined>;
+  /** Aborts the signal of every call under way and of those to come. */
+  abort(reason: PaystreamError): void;
+  close(): void;
+}
+
+interface Call {
+  readonly deadlineMs: number;
+  controller: AbortController | undefined;
+  aborted: PaystreamError | undefined;
+}
+
+function contextOf(call: Call): HandlerContext {
+  return {
+    // Most handlers never look at it, and a controller costs more than a small handler.
+    get signal() {
+      if (call.controller === undefined) {
+        call.controller = new AbortController();
+        if (call.aborted !== undefined) call.controller.abort(call.aborted);
+      }
+      return call.controller.signal;
+    },
+  };
+}
+
+function failureOf(call: Call, error: unknown): PaystreamError {
+  if (call.aborted === undefined || error === call.aborted) return PaystreamError.from(error);
+  const failure = PaystreamError.from(error);
+  // What a handler throws when its signal is aborted says less than why it was.
+  return failure.code === 'CANCELED' ? call.aborted : failure;
+}
+
+/** One timer watches all calls: they have the same limit, so the oldest is always the first to be due. */
+export function createCalls<T>(settings: ConsumerSettings<T>): Calls<T> {
+  const { clock, timeoutMs, telemetry, logger, subscription } = settings;
+  const labels = { topic: settings.topic.name, subscription };
+  const spanName = `consume ${settings.topic.name}`;
+  const calls = new Set<Call>();
+  let timer: ClockTimer | undefined;
+  let ending: PaystreamError | undefined;
+
+  const abort = (call: Call, reason: PaystreamError): void => {
+    if (call.aborted !== undefined) return;
+    call.aborted = reason;
+    call.controller?.abort(reason);
+  };
+
+  const watch = (delayMs: number): void => {
+    timer = clock.setTimer(
+      delayMs,
+      () => {
+        timer = undefined;
+        const now = clock.monotonic();
+        for (const call of calls) {
+          if (call.aborted !== undefined) continue;
+          if (call.deadlineMs > now) {
+            watch(call.deadlineMs - now);
+            return;
+          }
+          logger.warn(
+            { ...labels, timeoutMs },
+            'a handler has used up its time: its signal is aborted, its lane stays held until it settles',
+          );
+          abort(
+            call,
+            new PaystreamError('DEADLINE_EXCEEDED', `the handler took longer than ${timeoutMs} ms`, {
+              reason: 'HANDLER_TIMED_OUT',
+              retryable: true,
+            }),
+          );
+        }
+      },
+      { unref: true },
+    );
+  };
+
+  return {
+    run: async (batch) => {
+      const startMs = clock.monotonic();
+      const call: Call = { deadlineMs: startMs + timeoutMs, controller: undefined, aborted: ending };
+      calls.add(call);
+      if (timeoutMs > 0 && timer === undefined) watch(timeoutMs);
+      const span = telemetry.startSpan(spanName, batch.length === 1 ? batch[0]?.traceparent : undefined, labels);
+      let failure: PaystreamError | undefined;
+      try {
+        await settings.invoke(batch, contextOf(call));
+      } catch (error) {
+        failure = failureOf(call, error);
+      }
+      calls.delete(call);
+      span.end(failure);
+      telemetry.observe('paystream_consumer_handler_seconds', labels, (clock.monotonic() - startMs) / 1_000);
+      return failure;
+    },
+    abort: (reason) => {
+      ending = reason;
+      for (const call of calls) abort(call, reason);
+    },
+    close: () => timer?.cancel(),
+  };
+}

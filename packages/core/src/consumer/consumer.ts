@@ -1,0 +1,194 @@
+import type { Broker, BrokerSubscription, IncomingMessage, SubscriptionType } from '../broker/port.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import type { Topic } from '../topic/topic.ts';
+import { createCalls } from './calls.ts';
+import { attemptsBefore, openDelivery } from './delivery.ts';
+import { createDispatcher } from './dispatcher.ts';
+import { createForwarder } from './forwarder.ts';
+import { createLanes } from './lanes.ts';
+import { createPause } from './pause.ts';
+import type { Consumer, ConsumerOptions, ConsumerStatus, Delivery } from './port.ts';
+import { type CommonSettings, consumerSettings } from './settings.ts';
+import { createSource, type Held, type Source } from './source.ts';
+
+/** How long acknowledgements may take once all handlers have settled. */
+const flushLimitMs = 5_000;
+
+interface Part {
+  readonly topic: string;
+  readonly type: SubscriptionType;
+  readonly limit: number;
+}
+
+/** The topics that a consumer receives from, and how they share what may be in flight. */
+function partsOf(settings: CommonSettings): readonly Part[] {
+  const { topic, type, maxInFlight, retry, retryTopic } = settings;
+  if (retry.mode === 'in-lane') return [{ topic: topic.name, type, limit: maxInFlight }];
+  const forRetries = Math.max(1, Math.floor(maxInFlight / 10));
+  return [
+    { topic: topic.name, type, limit: maxInFlight - forRetries },
+    { topic: retryTopic, type: 'shared', limit: forRetries },
+  ];
+}
+
+async function subscribeAll(broker: Broker, settings: CommonSettings, parts: readonly Part[]): Promise<BrokerSubscription[]> {
+  const subscriptions: BrokerSubscription[] = [];
+  try {
+    for (const { topic, type, limit } of parts) {
+      const initialPosition = topic === settings.topic.name ? settings.initialPosition : 'earliest';
+      const { subscription } = settings;
+      subscriptions.push(await broker.subscribe({ topic, subscription, type, initialPosition, maxUnacknowledged: limit }));
+    }
+    return subscriptions;
+  } catch (error) {
+    await Promise.allSettled(subscriptions.map((subscription) => subscription.close()));
+    throw error;
+  }
+}
+
+/**
+ * Starts a consumer of a topic. The caller closes it; the broker stays open.
+ *
+ * Throws `INVALID_ARGUMENT` for an option out of range, `UNSUPPORTED` for retry mode `topic` with a broker that cannot delay
+ * messages, and what the broker says if the subscription is taken.
+ *
+ * @example
+ * const consumer = await createConsumer(broker, signups, {
+ *   subscription: 'welcome-mail',
+ *   concurrency: 32,
+ *   handler: async (signup, { signal }) => sendWelcome(signup.email, { signal }),
+ * });
+ */
+export async function createConsumer<T, I>(broker: Broker, topic: Topic<T, I>, options: ConsumerOptions<T>): Promise<Consumer> {
+  const settings = consumerSettings(broker, topic, options);
+  const { clock, logger, telemetry } = settings;
+  const labels = { topic: topic.name, subscription: settings.subscription };
+  const [stopping, aborting, ended] = [new AbortController(), new AbortController(), new AbortController()];
+  const parts = partsOf(settings);
+  const subscriptions = await subscribeAll(broker, settings, parts);
+
+  const lanes = createLanes<T>();
+  const calls = createCalls(settings);
+  const forwarder = createForwarder(broker, settings, aborting.signal);
+  const pause = createPause(settings, stopping.signal, () => {
+    dispatcher.pump();
+    for (const source of sources) source.wake();
+  });
+  const dispatcher = createDispatcher({
+    settings,
+    lanes,
+    calls,
+    pause,
+    forwarder,
+    stopping: stopping.signal,
+    aborting: aborting.signal,
+  });
+  let lost: PaystreamError | undefined;
+  let closing: Promise<void> | undefined;
+  let closed = false;
+
+  const rejectUndecodable = (message: IncomingMessage, source: Source, error: unknown): Held => {
+    const held: Held = { message };
+    const failure = PaystreamError.is(error)
+      ? error
+      : new PaystreamError('INVALID_ARGUMENT', `the message does not decode: ${String(error)}`, { reason: 'UNDECODABLE', cause: error });
+    logger.error(
+      { ...labels, key: message.key, messageId: message.id, err: failure },
+      'a message that does not decode goes to the dead-letter topic',
+    );
+    dispatcher.track(
+      forwarder.deadLetter(message, failure, attemptsBefore(message)).then((stored) => {
+        if (!stored) return;
+        telemetry.count('paystream_consumer_messages_total', { ...labels, outcome: 'undecodable' });
+        source.acknowledge(held);
+      }),
+    );
+    return held;
+  };
+
+  const accept = (message: IncomingMessage, source: Source): Held => {
+    let delivery: Delivery<T>;
+    try {
+      delivery = openDelivery(settings.topic, message);
+    } catch (error) {
+      return rejectUndecodable(message, source, error);
+    }
+    return lanes.add(source, message, delivery);
+  };
+
+  const inFlight = (): number => sources.reduce((sum, source) => sum + source.inFlight, 0);
+  const sources: readonly Source[] = subscriptions.map((subscription, index) =>
+    createSource({
+      subscription,
+      limit: (parts[index] as Part).limit,
+      settings,
+      held: () => pause.reason !== undefined,
+      accept,
+      ended: ended.signal,
+      onChange: () => {
+        telemetry.gauge('paystream_consumer_in_flight', labels, inFlight());
+        dispatcher.pump();
+      },
+    }),
+  );
+  const intake = Promise.all(
+    sources.map((source) =>
+      source.run(stopping.signal).catch((error: unknown) => {
+        lost = PaystreamError.from(error);
+        logger.error({ ...labels, err: lost }, 'the subscription was closed: nothing more is received');
+      }),
+    ),
+  );
+
+  const shutDown = async (timeoutMs: number): Promise<void> => {
+    stopping.abort(new PaystreamError('CANCELED', 'the consumer is stopping', { reason: 'CLOSED' }));
+    const deadline = clock.setTimer(timeoutMs, () => {
+      const reason = new PaystreamError('CANCELED', `the consumer was told to stop within ${timeoutMs} ms`, { reason: 'STOP_DEADLINE' });
+      calls.abort(reason);
+      aborting.abort(reason);
+    });
+    await intake;
+    await dispatcher.idle();
+    deadline.cancel();
+    const flushLimit = clock.setTimer(flushLimitMs, () => ended.abort());
+    await Promise.all(sources.map((source) => source.flush()));
+    flushLimit.cancel();
+    ended.abort();
+    calls.close();
+    const results = await Promise.allSettled([forwarder.close(), ...subscriptions.map((subscription) => subscription.close())]);
+    closed = true;
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  };
+
+  const stateOf = (): ConsumerStatus['state'] => {
+    if (closed || lost !== undefined) return 'stopped';
+    if (stopping.signal.aborted) return 'stopping';
+    return pause.reason === undefined ? 'running' : 'paused';
+  };
+  const close = (timeoutMs = 10_000): Promise<void> => {
+    closing ??= shutDown(timeoutMs);
+    return closing;
+  };
+
+  return {
+    topic: topic.name,
+    subscription: settings.subscription,
+    get status() {
+      return { state: stateOf(), inFlight: inFlight(), pausedBy: pause.reason };
+    },
+    check: async () => {
+      const state = stateOf();
+      if (state === 'running') return;
+      throw new PaystreamError(
+        'UNAVAILABLE',
+        `the consumer of ${topic.name} is ${state}${pause.reason === undefined ? '' : ` by ${pause.reason}`}`,
+        {
+          reason: 'CONSUMER_NOT_RUNNING',
+          cause: lost,
+        },
+      );
+    },
+    close,
+    [Symbol.asyncDispose]: () => close(),
+  };
+}

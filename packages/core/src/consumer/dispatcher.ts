@@ -1,0 +1,214 @@
+import type { ClockTimer } from '../clock/port.ts';
+import type { PaystreamError } from '../errors/paystream-error.ts';
+import { backoffMs } from './backoff.ts';
+import type { Calls } from './calls.ts';
+import type { Forwarder } from './forwarder.ts';
+import type { Entry, Lane, Lanes, Taken } from './lanes.ts';
+import type { Pause } from './pause.ts';
+import type { ConsumerSettings } from './settings.ts';
+import { verdictOf } from './verdict.ts';
+
+/** Hands waiting messages to the handler, and decides what becomes of them. */
+export interface Dispatcher {
+  /** Hands over what may be handed over now. */
+  pump(): void;
+  /** Keeps `idle` from resolving until the promise has settled. */
+  track(work: Promise<unknown>): void;
+  /** Resolves when nothing is under way. */
+  idle(): Promise<void>;
+}
+
+/** What a dispatcher works with. */
+export interface DispatcherParts<T> {
+  readonly settings: ConsumerSettings<T>;
+  readonly lanes: Lanes<T>;
+  readonly calls: Calls<T>;
+  readonly pause: Pause;
+  readonly forwarder: Forwarder;
+  /** Nothing new is begun. */
+  readonly stopping: AbortSignal;
+  /** What is under way is given up. */
+  readonly aborting: AbortSignal;
+}
+
+/** A lane that is not let go of when its unit ends: what goes back into it, and until when it is held. */
+interface Hold<T> {
+  readonly until: Promise<unknown>;
+  readonly back: Entry<T>[];
+}
+
+/** Messages taken together. */
+interface Unit<T> {
+  holds: Map<Lane<T>, Hold<T>> | undefined;
+}
+
+/** Makes the dispatcher of a consumer. */
+export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
+  const { settings, lanes, calls, pause, forwarder, stopping, aborting } = parts;
+  const { clock, random, retry, logger, telemetry, subscription } = settings;
+  const topic = settings.topic.name;
+  const labelsOf = (outcome: string): Record<string, string> => ({ topic, subscription, outcome });
+  const outcomes = { handled: labelsOf('handled'), retried: labelsOf('retried'), deadLettered: labelsOf('dead-lettered') };
+  let running = 0;
+  let tracked = 0;
+  let idle: (() => void)[] = [];
+  let linger: ClockTimer | undefined;
+  let lingered = false;
+
+  const checkIdle = (): void => {
+    if (running > 0 || tracked > 0) return;
+    const woken = idle;
+    idle = [];
+    for (const wake of woken) wake();
+  };
+  const track = (work: Promise<unknown>): void => {
+    tracked += 1;
+    const settled = (): void => {
+      tracked -= 1;
+      checkIdle();
+    };
+    work.then(settled, settled);
+  };
+  const count = (labels: Record<string, string>, by: number): void => telemetry.count('paystream_consumer_messages_total', labels, by);
+  const about = (entry: Entry<T>): Record<string, unknown> => ({
+    topic,
+    subscription,
+    key: entry.delivery.key,
+    eventId: entry.delivery.eventId,
+    attempt: entry.delivery.attempt,
+  });
+
+  const hold = (unit: Unit<T>, lane: Lane<T>, until: Promise<unknown>, back: Entry<T>[]): void => {
+    unit.holds ??= new Map();
+    unit.holds.set(lane, { until, back });
+  };
+
+  const deadLetter = async (entry: Entry<T>, error: PaystreamError): Promise<void> => {
+    logger.error({ ...about(entry), err: error }, 'a message goes to the dead-letter topic');
+    if (!(await forwarder.deadLetter(entry.message, error, entry.delivery.attempt))) return;
+    count(outcomes.deadLettered, 1);
+    entry.source.acknowledge(entry);
+  };
+
+  const retryByTopic = async (entry: Entry<T>, delayMs: number): Promise<void> => {
+    if (await forwarder.retryLater(entry.message, entry.delivery, delayMs)) entry.source.acknowledge(entry);
+  };
+
+  const fail = (unit: Unit<T>, entry: Entry<T>, error: PaystreamError): void => {
+    if (verdictOf(error, entry.delivery.attempt, retry.attempts) === 'dead-letter') {
+      hold(unit, entry.lane, deadLetter(entry, error), []);
+      return;
+    }
+    const delayMs = backoffMs(retry, entry.delivery.attempt, random);
+    count(outcomes.retried, 1);
+    logger.warn({ ...about(entry), err: error, delayMs }, 'a handler failed: the message is tried again');
+    if (retry.mode === 'topic') {
+      track(retryByTopic(entry, delayMs));
+      return;
+    }
+    entry.failed = true;
+    entry.delivery = { ...entry.delivery, attempt: entry.delivery.attempt + 1 };
+    hold(unit, entry.lane, clock.sleep(delayMs, stopping), [entry]);
+  };
+
+  /** Leaves out the messages of keys that wait: they go back behind the one that they wait for. */
+  const withoutHeld = (unit: Unit<T>, entries: readonly Entry<T>[]): readonly Entry<T>[] => {
+    const { holds } = unit;
+    if (holds === undefined) return entries;
+    return entries.filter((entry) => {
+      const held = holds.get(entry.lane);
+      held?.back.push(entry);
+      return held === undefined;
+    });
+  };
+
+  /** Calls until what the handler needs is there. `undefined` for the error: handled. No result: the consumer stops. */
+  const call = async (
+    unit: Unit<T>,
+    entries: readonly Entry<T>[],
+  ): Promise<{ readonly failure: PaystreamError | undefined } | undefined> => {
+    const batch = entries.map((entry) => entry.delivery);
+    for (;;) {
+      const failure = await calls.run(batch);
+      if (failure === undefined || failure.code !== 'UNAVAILABLE') {
+        pause.back(unit);
+        return { failure };
+      }
+      if (!(await pause.away(unit, failure))) return undefined;
+    }
+  };
+
+  const handle = async (unit: Unit<T>, entries: readonly Entry<T>[]): Promise<void> => {
+    const now = withoutHeld(unit, entries);
+    const first = now[0];
+    if (first === undefined || aborting.aborted) return;
+    const result = await call(unit, now);
+    if (result === undefined) return;
+    const { failure } = result;
+    if (failure === undefined) {
+      for (const entry of now) entry.source.acknowledge(entry);
+      count(outcomes.handled, now.length);
+      return;
+    }
+    // What fails after it was told to stop has not failed by itself: the broker delivers it again.
+    if (aborting.aborted) return;
+    if (now.length === 1) {
+      fail(unit, first, failure);
+      return;
+    }
+    const middle = now.length >> 1;
+    await handle(unit, now.slice(0, middle));
+    await handle(unit, now.slice(middle));
+  };
+
+  const releaseLater = (lane: Lane<T>, held: Hold<T>): void => {
+    lanes.putBack(lane, held.back);
+    const release = (): void => {
+      lanes.release(lane);
+      pump();
+    };
+    track(held.until.then(release, release));
+  };
+
+  const runUnit = async (taken: Taken<T>): Promise<void> => {
+    const unit: Unit<T> = { holds: undefined };
+    await handle(unit, taken.entries);
+    running -= 1;
+    for (const lane of taken.lanes) {
+      const held = unit.holds?.get(lane);
+      if (held === undefined) lanes.release(lane);
+      else releaseLater(lane, held);
+    }
+    pump();
+    checkIdle();
+  };
+
+  const mayBegin = (): boolean => !stopping.aborted && pause.reason === undefined && running < settings.concurrency && lanes.available > 0;
+
+  const waitForMore = (): boolean => {
+    if (settings.lingerMs === 0 || lingered || lanes.available >= settings.maxBatchSize) return false;
+    linger ??= clock.setTimer(settings.lingerMs, () => {
+      linger = undefined;
+      lingered = true;
+      pump();
+    });
+    return true;
+  };
+
+  const pump = (): void => {
+    while (mayBegin() && !waitForMore()) {
+      linger?.cancel();
+      linger = undefined;
+      lingered = false;
+      running += 1;
+      void runUnit(lanes.take(settings.maxBatchSize));
+    }
+  };
+  stopping.addEventListener('abort', () => linger?.cancel(), { once: true });
+
+  return {
+    pump,
+    track,
+    idle: () => (running === 0 && tracked === 0 ? Promise.resolve() : new Promise((resolve) => idle.push(resolve))),
+  };
+}

@@ -1,0 +1,87 @@
+import type { Broker, BrokerProducer, IncomingMessage, OutgoingMessage } from '../broker/port.ts';
+import type { PaystreamError } from '../errors/paystream-error.ts';
+import { envelopeProperties } from '../topic/envelope.ts';
+import { backoffMs } from './backoff.ts';
+import { consumerProperties } from './delivery.ts';
+import type { Delivery } from './port.ts';
+import type { CommonSettings } from './settings.ts';
+import { unlessAborted } from './unless-aborted.ts';
+
+/** Publishes messages that a consumer will not handle now. */
+export interface Forwarder {
+  /** Sends a message to the dead-letter topic, its bytes untouched, the reason in properties. As {@link Forwarder.retryLater}. */
+  deadLetter(message: IncomingMessage, error: PaystreamError, attempts: number): Promise<boolean>;
+  /** Sends a message to the retry topic. Tries until the broker has it, and resolves with `true`; with `false` if it was stopped before. */
+  retryLater(message: IncomingMessage, delivery: Delivery<unknown>, delayMs: number): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** A broker limits how large properties are; the whole error stands in the log. */
+const longestText = 1_000;
+
+function again(message: IncomingMessage, properties: Record<string, string>): OutgoingMessage {
+  return {
+    payload: message.payload,
+    key: message.key,
+    properties: { ...message.properties, ...properties },
+    eventTimeMs: message.eventTimeMs,
+  };
+}
+
+/** Makes the forwarder of a consumer. Its producers come into being with the first message for each. */
+export function createForwarder(broker: Broker, settings: CommonSettings, ended: AbortSignal): Forwarder {
+  const { clock, random, retry, logger, subscription } = settings;
+  const producers = new Map<string, Promise<BrokerProducer>>();
+
+  const producerOf = (topic: string): Promise<BrokerProducer> => {
+    let producer = producers.get(topic);
+    if (producer === undefined) {
+      producer = broker.createProducer({ topic });
+      producers.set(topic, producer);
+      producer.catch(() => producers.delete(topic));
+    }
+    return producer;
+  };
+
+  const publish = async (topic: string, message: OutgoingMessage): Promise<boolean> => {
+    for (let failures = 1; !ended.aborted; failures++) {
+      try {
+        const producer = await unlessAborted(producerOf(topic), ended);
+        await unlessAborted(producer.send(message), ended);
+        return true;
+      } catch (error) {
+        if (ended.aborted) break;
+        const delayMs = backoffMs(retry, failures, random);
+        logger.warn({ topic, subscription, err: error, delayMs }, 'cannot publish a message again: it is held and tried again');
+        await clock.sleep(delayMs, ended).catch(() => undefined);
+      }
+    }
+    return false;
+  };
+
+  return {
+    deadLetter: (message, error, attempts) =>
+      publish(
+        settings.deadLetterTopic,
+        again(message, {
+          [consumerProperties.reason]: error.reason,
+          [consumerProperties.message]: error.message.slice(0, longestText),
+          [consumerProperties.topic]: settings.topic.name,
+          [consumerProperties.subscription]: subscription,
+          [consumerProperties.attempts]: String(attempts),
+        }),
+      ),
+    retryLater: (message, delivery, delayMs) =>
+      publish(settings.retryTopic, {
+        ...again(message, {
+          [envelopeProperties.eventId]: delivery.eventId,
+          [consumerProperties.retryAttempts]: String(delivery.attempt),
+        }),
+        deliverAtMs: clock.now() + delayMs,
+      }),
+    close: async () => {
+      const open = await Promise.allSettled(producers.values());
+      await Promise.all(open.map((producer) => (producer.status === 'fulfilled' ? producer.value.close() : undefined)));
+    },
+  };
+}

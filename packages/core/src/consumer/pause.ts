@@ -1,0 +1,74 @@
+import type { PaystreamError } from '../errors/paystream-error.ts';
+import { backoffMs } from './backoff.ts';
+import type { CommonSettings } from './settings.ts';
+
+/** Whoever asks whether what was away is back. */
+export type Prober = object;
+
+/** Stops a consumer while something that its handler needs is away. */
+export interface Pause {
+  /** Why it is paused; `undefined` while it runs. */
+  readonly reason: string | undefined;
+  /**
+   * Says that a call failed because something is away. Resolves when to call again: for the first who said so, after a
+   * wait that grows each time; for all others, once that one no longer fails. `false` if the consumer stops.
+   */
+  away(prober: Prober, error: PaystreamError): Promise<boolean>;
+  /** Says that a call got through. */
+  back(prober: Prober): void;
+}
+
+/** Makes the pause of a consumer. `onResume` is called when work may go on. */
+export function createPause(settings: CommonSettings, stopping: AbortSignal, onResume: () => void): Pause {
+  const { clock, random, retry, logger, telemetry } = settings;
+  const labels = { topic: settings.topic.name, subscription: settings.subscription };
+  let prober: Prober | undefined;
+  let reason: string | undefined;
+  let probes = 0;
+  let waiting: ((goOn: boolean) => void)[] = [];
+
+  const wakeAll = (goOn: boolean): void => {
+    const woken = waiting;
+    waiting = [];
+    for (const wake of woken) wake(goOn);
+  };
+  stopping.addEventListener('abort', () => wakeAll(false), { once: true });
+
+  const pause = (error: PaystreamError): void => {
+    reason = `${error.reason}: ${error.message}`;
+    telemetry.gauge('paystream_consumer_paused', labels, 1);
+    logger.warn({ ...labels, err: error }, 'paused: something that the handler needs is away');
+  };
+
+  return {
+    get reason() {
+      return reason;
+    },
+    away: async (caller, error) => {
+      if (stopping.aborted) return false;
+      if (prober === undefined) {
+        prober = caller;
+        probes = 0;
+        pause(error);
+      }
+      if (prober !== caller) return new Promise<boolean>((resolve) => waiting.push(resolve));
+      probes += 1;
+      try {
+        await clock.sleep(backoffMs(retry, probes, random), stopping);
+        return true;
+      } catch {
+        // The signal is the only thing that ends a sleep early.
+        return false;
+      }
+    },
+    back: (caller) => {
+      if (prober !== caller) return;
+      prober = undefined;
+      reason = undefined;
+      telemetry.gauge('paystream_consumer_paused', labels, 0);
+      logger.info(labels, 'resumed');
+      wakeAll(true);
+      onResume();
+    },
+  };
+}

@@ -1,0 +1,104 @@
+import type { Broker, SubscriptionType } from '../broker/port.ts';
+import type { Clock } from '../clock/port.ts';
+import { systemClock } from '../clock/system-clock.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import { type Logger, silentLogger } from '../logger/port.ts';
+import type { Random } from '../random/port.ts';
+import { systemRandom } from '../random/system-random.ts';
+import { noTelemetry, type Telemetry } from '../telemetry/port.ts';
+import type { Topic } from '../topic/topic.ts';
+import type { ConsumerOptions, Delivery, HandlerContext, RetryPolicy } from './port.ts';
+
+/** Calls the user's code for some messages of which it may be told that they are handled or not, all together. */
+export type Invoke<T> = (batch: readonly Delivery<T>[], context: HandlerContext) => Promise<void>;
+
+/** The options of a consumer with nothing left open, but for what depends on what its messages hold. */
+export interface CommonSettings {
+  readonly topic: { readonly name: string };
+  readonly subscription: string;
+  readonly type: SubscriptionType;
+  readonly initialPosition: 'earliest' | 'latest';
+  readonly retry: Required<RetryPolicy>;
+  readonly retryTopic: string;
+  readonly deadLetterTopic: string;
+  readonly maxInFlight: number;
+  readonly timeoutMs: number;
+  readonly maxBatchSize: number;
+  readonly concurrency: number;
+  readonly lingerMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly telemetry: Telemetry;
+}
+
+/** The options of a consumer with nothing left open: one shape for both kinds of handler. */
+export interface ConsumerSettings<T> extends CommonSettings {
+  readonly topic: Topic<T, never>;
+  readonly invoke: Invoke<T>;
+}
+
+const defaultRetry = { mode: 'in-lane', attempts: 5, delayMs: 100, maxDelayMs: 30_000 } as const satisfies Required<RetryPolicy>;
+
+function atLeast(least: number, name: string, value: number): number {
+  if (value >= least && (Number.isSafeInteger(value) || value === Number.POSITIVE_INFINITY)) return value;
+  throw new PaystreamError('INVALID_ARGUMENT', `${name} is ${value}; it must be a whole number of at least ${least}`, {
+    reason: 'INVALID_CONSUMER_OPTION',
+    details: { option: name, value: String(value) },
+  });
+}
+
+function invokeOf<T>(options: ConsumerOptions<T>): Invoke<T> {
+  if ('handleBatch' in options) return options.handleBatch;
+  const { handler } = options;
+  return (batch, context) => {
+    const delivery = batch[0] as Delivery<T>;
+    return handler(delivery.value, {
+      get signal() {
+        return context.signal;
+      },
+      delivery,
+    });
+  };
+}
+
+/** Fills in defaults. Throws `INVALID_ARGUMENT` for a number out of range, `UNSUPPORTED` for what the broker cannot do. */
+export function consumerSettings<T, I>(broker: Broker, topic: Topic<T, I>, options: ConsumerOptions<T>): ConsumerSettings<T> {
+  const batched = 'handleBatch' in options;
+  const retry = {
+    mode: options.retry?.mode ?? defaultRetry.mode,
+    attempts: atLeast(1, 'retry.attempts', options.retry?.attempts ?? defaultRetry.attempts),
+    delayMs: atLeast(0, 'retry.delayMs', options.retry?.delayMs ?? defaultRetry.delayMs),
+    maxDelayMs: atLeast(0, 'retry.maxDelayMs', options.retry?.maxDelayMs ?? defaultRetry.maxDelayMs),
+  };
+  const byTopic = retry.mode === 'topic';
+  if (byTopic && !broker.capabilities.delayedDelivery) {
+    throw new PaystreamError(
+      'UNSUPPORTED',
+      `the broker "${broker.name}" cannot delay messages, which retry mode "topic" needs; use "in-lane"`,
+      {
+        reason: 'DELAYED_DELIVERY_UNSUPPORTED',
+      },
+    );
+  }
+  return {
+    topic: topic as Topic<T, never>,
+    subscription: options.subscription,
+    type: options.type ?? 'key-shared',
+    initialPosition: options.initialPosition ?? 'earliest',
+    retry,
+    retryTopic: `${topic.name}-${options.subscription}-retry`,
+    deadLetterTopic: options.deadLetterTopic ?? `${topic.name}-${options.subscription}-dlq`,
+    // Two topics share the bound, so there must be one for each.
+    maxInFlight: atLeast(byTopic ? 2 : 1, 'maxInFlight', options.maxInFlight ?? 1_000),
+    timeoutMs: atLeast(0, 'timeoutMs', options.timeoutMs ?? 30_000),
+    maxBatchSize: batched ? atLeast(1, 'maxBatchSize', options.maxBatchSize ?? 256) : 1,
+    concurrency: atLeast(1, 'concurrency', options.concurrency ?? (batched ? 1 : 16)),
+    lingerMs: batched ? atLeast(0, 'lingerMs', options.lingerMs ?? 0) : 0,
+    invoke: invokeOf(options),
+    clock: options.clock ?? systemClock,
+    random: options.random ?? systemRandom,
+    logger: options.logger ?? silentLogger,
+    telemetry: options.telemetry ?? noTelemetry,
+  };
+}

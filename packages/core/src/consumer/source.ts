@@ -1,0 +1,139 @@
+import type { BrokerSubscription, IncomingMessage, MessageId } from '../broker/port.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import { backoffMs } from './backoff.ts';
+import type { CommonSettings } from './settings.ts';
+import { unlessAborted } from './unless-aborted.ts';
+
+/** A message that was received and is not settled. */
+export interface Held {
+  /** The copy received last: a broker that reconnects delivers again what it has no acknowledgement for. */
+  message: IncomingMessage;
+}
+
+/** One of the topics that a consumer receives from, and acknowledges to. */
+export interface Source {
+  /** Messages received and not settled. */
+  readonly inFlight: number;
+  /** Receives what there is room for until the signal is aborted or the subscription is closed. */
+  run(stopping: AbortSignal): Promise<void>;
+  /** Looks again whether more may be received. */
+  wake(): void;
+  /** Acknowledges, together with all others of this turn. */
+  acknowledge(entry: Held): void;
+  /** Resolves when every acknowledgement so far is stored, or was given up because of the signal `ended`. */
+  flush(): Promise<void>;
+}
+
+/** What a source is made of. */
+export interface SourceOptions {
+  readonly subscription: BrokerSubscription;
+  /** At most so many in flight. */
+  readonly limit: number;
+  readonly settings: CommonSettings;
+  /** Whether nothing should be received now. */
+  readonly held: () => boolean;
+  /** Takes in a new message; gives what stands for it until it is acknowledged. */
+  readonly accept: (message: IncomingMessage, source: Source) => Held;
+  /** Once aborted, acknowledgements that the broker does not take are not tried again. */
+  readonly ended: AbortSignal;
+  /** Called after a number of messages were accepted or settled. */
+  readonly onChange: () => void;
+}
+
+/** Makes a source. Nothing is received before `run`. */
+export function createSource(options: SourceOptions): Source {
+  const { subscription, limit, settings, held, accept, ended, onChange } = options;
+  const { clock, random, retry, logger } = settings;
+  const labels = { topic: subscription.topic, subscription: subscription.subscription };
+  const inFlight = new Map<MessageId, Held>();
+  let waiting: (() => void) | undefined;
+  let done: Held[] = [];
+  let flushing: Promise<void> | undefined;
+
+  const wake = (): void => {
+    const resume = waiting;
+    waiting = undefined;
+    resume?.();
+  };
+
+  /** Until something may have changed. */
+  const change = (signal: AbortSignal): Promise<void> =>
+    new Promise((resolve) => {
+      waiting = resolve;
+      if (signal.aborted) wake();
+    });
+
+  const acceptAll = (messages: readonly IncomingMessage[]): void => {
+    for (const message of messages) {
+      const known = inFlight.get(message.id);
+      if (known === undefined) inFlight.set(message.id, accept(message, source));
+      else known.message = message;
+    }
+    onChange();
+  };
+
+  const acknowledgeBatch = async (batch: readonly Held[]): Promise<void> => {
+    const messages = batch.map((entry) => entry.message);
+    await unlessAborted(subscription.acknowledge(messages), ended);
+    for (let i = 0; i < batch.length; i++) {
+      const entry = batch[i] as Held;
+      // A copy that came meanwhile is to be acknowledged too, or the broker would wait for it for ever.
+      if (entry.message === messages[i]) inFlight.delete(entry.message.id);
+      else done.push(entry);
+    }
+    onChange();
+    wake();
+  };
+
+  const acknowledgeAll = async (): Promise<void> => {
+    // The rest of this turn joins in.
+    await new Promise((resolve) => setImmediate(resolve));
+    for (let failures = 0; done.length > 0 && !ended.aborted; ) {
+      const batch = done;
+      done = [];
+      try {
+        await acknowledgeBatch(batch);
+        failures = 0;
+      } catch (error) {
+        done = done.length === 0 ? batch : batch.concat(done);
+        failures += 1;
+        logger.warn({ ...labels, err: error, messages: batch.length }, 'cannot acknowledge: tried again');
+        await clock.sleep(backoffMs(retry, failures, random), ended).catch(() => undefined);
+      }
+    }
+    flushing = undefined;
+  };
+
+  const source: Source = {
+    get inFlight() {
+      return inFlight.size;
+    },
+    wake,
+    acknowledge: (entry) => {
+      done.push(entry);
+      flushing ??= acknowledgeAll();
+    },
+    flush: () => flushing ?? Promise.resolve(),
+    run: async (stopping) => {
+      stopping.addEventListener('abort', wake, { once: true });
+      for (let failures = 0; !stopping.aborted; ) {
+        const room = limit - inFlight.size;
+        if (room <= 0 || held()) {
+          await change(stopping);
+          continue;
+        }
+        try {
+          acceptAll(await subscription.receive(room, stopping));
+          failures = 0;
+        } catch (error) {
+          if (stopping.aborted) return;
+          if (PaystreamError.from(error).code === 'CANCELED') throw error;
+          failures += 1;
+          logger.warn({ ...labels, err: error }, 'cannot receive: tried again');
+          await clock.sleep(backoffMs(retry, failures, random), stopping).catch(() => undefined);
+        }
+      }
+    },
+  };
+  return source;
+}
