@@ -1,1 +1,3 @@
-export {};
+export { createRedactor, defaultRedactedKeys, type Redactor } from './destination/redact.ts';
+export { createTopicDestination, type TopicDestination, type TopicDestinationOptions } from './destination/topic-destination.ts';
+export { logTopic } from './log-topic.ts';

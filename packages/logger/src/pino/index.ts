@@ -1,0 +1,1 @@
+export { createTopicLogger, type TopicLogger, type TopicLoggerOptions } from './topic-logger.ts';
