@@ -58,7 +58,7 @@ function platformEntry(name: string, version: string, dev: boolean): LockEntry |
 }
 
 /** The lock with its missing platform packages, and their names. */
-export function completeLock<L extends Lock>(lock: L): { readonly lock: L; readonly added: readonly string[] } {
+export function completeLock(lock: Lock): { readonly lock: Lock; readonly added: readonly string[] } {
   const packages: Record<string, LockEntry> = { ...lock.packages };
   const added: string[] = [];
   for (const [path, entry] of Object.entries(lock.packages)) {
@@ -78,6 +78,8 @@ export function completeLock<L extends Lock>(lock: L): { readonly lock: L; reado
 if (import.meta.main) {
   const file = new URL('../package-lock.json', import.meta.url);
   const { lock, added } = completeLock(JSON.parse(readFileSync(file, 'utf8')) as Lock);
-  if (added.length > 0) writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`);
-  console.log(added.length === 0 ? 'the lock is complete' : `added to the lock: ${added.join(', ')}`);
+  const checking = process.argv.includes('--check');
+  if (added.length > 0 && checking) process.exitCode = 1;
+  else if (added.length > 0) writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`);
+  console.log(added.length === 0 ? 'the lock is complete' : `${checking ? 'missing from' : 'added to'} the lock: ${added.join(', ')}`);
 }

@@ -40,7 +40,7 @@ async function buildWithGo(name: ExternalTool, source: { readonly path: string; 
     const own = await onPath(name);
     if (own !== undefined) return own;
     throw new Error(
-      `${name} is needed and neither it nor Go is on the PATH: install Go 1.24 or later (https://go.dev/dl) and run this again`,
+      `${name} is needed and neither it nor Go is on the PATH: install Go 1.25 or later (https://go.dev/dl) and run this again`,
     );
   }
   await mkdir(folder, { recursive: true });

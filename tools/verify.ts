@@ -1,0 +1,49 @@
+// Every check that needs neither a build nor a test run. `npm run verify`.
+import { run } from './workspace.ts';
+
+interface Check {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+const checks: readonly Check[] = [
+  { name: 'types', command: 'tsc', args: ['-p', 'tsconfig.check.json'] },
+  { name: 'declarations of the packages', command: 'tsc', args: ['-p', 'tsconfig.packages.json'] },
+  { name: 'lint and format', command: 'biome', args: ['check', '--error-on-warnings'] },
+  {
+    name: 'who imports whom',
+    command: 'depcruise',
+    args: ['packages', 'examples', 'bench', 'tools', '--config', '.dependency-cruiser.cjs'],
+  },
+  { name: 'time and chance through ports', command: 'node', args: ['tools/platform-use.ts'] },
+  { name: 'dead code and dependencies', command: 'knip', args: ['--treat-config-hints-as-errors'] },
+  { name: 'contracts: lint', command: 'buf', args: ['lint'] },
+  { name: 'contracts: format', command: 'buf', args: ['format', '-d', '--exit-code'] },
+  { name: 'contracts: compatible', command: 'node', args: ['tools/breaking.ts'] },
+  { name: 'contracts: generated code in step', command: 'node', args: ['tools/generated.ts'] },
+  { name: 'public exports documented', command: 'typedoc', args: ['--emit', 'none'] },
+  { name: 'changesets', command: 'changeset', args: ['status'] },
+  { name: 'lock complete', command: 'node', args: ['tools/complete-lock.ts', '--check'] },
+];
+
+const failed: string[] = [];
+const waiting = [...checks];
+
+async function worker(): Promise<void> {
+  for (let check = waiting.shift(); check !== undefined; check = waiting.shift()) {
+    const started = performance.now();
+    const { code, output } = await run(check.command, check.args);
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    console.log(`${code === 0 ? 'ok    ' : 'FAILED'} ${check.name} (${seconds} s)`);
+    if (code === 0) continue;
+    failed.push(check.name);
+    console.error(output.trimEnd().replaceAll(/^/gm, '       '));
+  }
+}
+
+await Promise.all([worker(), worker()]);
+console.log(
+  `${checks.length - failed.length} of ${checks.length} checks passed${failed.length === 0 ? '' : `; failed: ${failed.join(', ')}`}`,
+);
+if (failed.length > 0) process.exitCode = 1;
