@@ -1,0 +1,49 @@
+import { PaystreamError } from '@paystream/core';
+
+/** How payments are tried, looked up and given up. */
+export interface PaymentPolicy {
+  /** At most so many attempts for one payment, the first included. Only declines of class `later` lead to another. Default: 3. */
+  readonly attempts: number;
+  /** How long after a decline the next attempt starts, in milliseconds. Default: 30,000. */
+  readonly retryDelayMs: number;
+  /** No attempt starts later than so long after the order was placed, in milliseconds; an order that says when it expires itself is taken at its word where that is earlier. Default: 120,000. */
+  readonly expiryMs: number;
+  /** How long one call to the gateway may take, in milliseconds, before its outcome counts as unknown. Default: 10,000. */
+  readonly callTimeoutMs: number;
+  /** When an unknown attempt is looked up: so many milliseconds after it became unknown; the last one is then repeated. Default: 1 s, 5 s, 30 s, 5 min, 1 h, then daily. */
+  readonly lookupDelaysMs: readonly number[];
+  /** For how long after a payment was closed as not charged it is still looked up, in milliseconds, so that a late success is found and given back. Default: 86,400,000 (a day). */
+  readonly watchMs: number;
+  /** At most so many calls to the gateway at once; orders beyond it wait in their topic. Default: 1,000. */
+  readonly maxConcurrentCalls: number;
+}
+
+/** The policy unless told otherwise. */
+export const defaultPaymentPolicy = {
+  attempts: 3,
+  retryDelayMs: 30_000,
+  expiryMs: 120_000,
+  callTimeoutMs: 10_000,
+  lookupDelaysMs: [1_000, 5_000, 30_000, 300_000, 3_600_000, 86_400_000],
+  watchMs: 86_400_000,
+  maxConcurrentCalls: 1_000,
+} as const satisfies PaymentPolicy;
+
+/** The defaults with what is given instead. Throws `INVALID_ARGUMENT`, naming every field that makes no sense. */
+export function paymentPolicy(given: Partial<PaymentPolicy> = {}): PaymentPolicy {
+  const policy: PaymentPolicy = { ...defaultPaymentPolicy, ...given };
+  const violations = (['attempts', 'expiryMs', 'callTimeoutMs', 'maxConcurrentCalls', 'retryDelayMs', 'watchMs'] as const)
+    .filter((field) => !Number.isSafeInteger(policy[field]) || policy[field] < (field === 'retryDelayMs' || field === 'watchMs' ? 0 : 1))
+    .map((field) => ({ field: `policy.${field}`, description: `${policy[field]} is not a positive integer` }));
+  const delays = policy.lookupDelaysMs;
+  if (delays.length === 0 || delays.some((delay, index) => !Number.isSafeInteger(delay) || delay <= (delays[index - 1] ?? 0))) {
+    violations.push({ field: 'policy.lookupDelaysMs', description: `[${delays.join(', ')}] is not a list of growing positive integers` });
+  }
+  if (violations.length > 0) {
+    throw new PaystreamError('INVALID_ARGUMENT', violations.map((violation) => `${violation.field}: ${violation.description}`).join('; '), {
+      reason: 'INVALID_POLICY',
+      violations,
+    });
+  }
+  return policy;
+}
