@@ -14,6 +14,11 @@ export interface RpcContext {
   readonly method: string;
   /** Aborted when the client has gone, its deadline has passed, or the server stops. */
   readonly signal: AbortSignal;
+  /**
+   * Aborted as soon as the server begins to stop, while `signal` still leaves the call its time: whoever only waits
+   * answers with what there is. Absent where nothing tells.
+   */
+  readonly stopping?: AbortSignal | undefined;
   /** When the client stops waiting, in milliseconds since the epoch; `undefined` if it set no deadline. */
   readonly deadlineMs: number | undefined;
   /** A request header by its lower-case name. */

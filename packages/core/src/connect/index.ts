@@ -1,0 +1,2 @@
+/** RPC services over HTTP by way of Connect: JSON, Connect, gRPC-Web, in any HTTP framework. */
+export { type RpcRoutesOptions, rpcRoutes } from './routes.ts';

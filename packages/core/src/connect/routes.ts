@@ -1,0 +1,104 @@
+import type { DescMethod, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import { Code, ConnectError, type ConnectRouter, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
+import type { Clock } from '../clock/port.ts';
+import { systemClock } from '../clock/system-clock.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import { type Logger, silentLogger } from '../logger/port.ts';
+import { answerOrAbort, itemsUntilAbort } from '../rpc/abortable.ts';
+import { clientGone, deadlinePassed, ServerCall, stopped } from '../rpc/call.ts';
+import type { RpcService } from '../rpc/port.ts';
+import { createErrorReporter } from '../rpc/reporter.ts';
+import { connectErrorOf } from './connect-error.ts';
+
+type Input = MessageShape<DescMethod['input']>;
+type Output = MessageInitShape<DescMethod['output']>;
+type Unary = (request: Input, call: ServerCall) => Promise<Output>;
+type Stream = (request: Input, call: ServerCall) => AsyncIterable<Output>;
+
+/** Options of {@link rpcRoutes}. */
+export interface RpcRoutesOptions {
+  /** The largest request, in bytes. Larger ones get `RESOURCE_EXHAUSTED`. Default: 1 MiB. */
+  readonly maxRequestBytes?: number | undefined;
+  /** Where errors that clients must not see are written. Default: nowhere. */
+  readonly logger?: Logger | undefined;
+  /** Default: the system's. */
+  readonly clock?: Clock | undefined;
+}
+
+function callOf(path: string, context: HandlerContext, clock: Clock): ServerCall {
+  const timeoutMs = context.timeoutMs();
+  const deadlineMs = timeoutMs === undefined ? undefined : clock.now() + timeoutMs;
+  const call = new ServerCall(path, deadlineMs, (name) => context.requestHeader.get(name) ?? undefined);
+  const { signal } = context;
+  const onAbort = (): void => {
+    const { reason } = signal;
+    const code = reason instanceof ConnectError ? reason.code : Code.Canceled;
+    if (code === Code.DeadlineExceeded) call.abort(deadlinePassed());
+    else call.abort(code === Code.Unavailable ? stopped() : clientGone());
+  };
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  return call;
+}
+
+/**
+ * Routes for Connect: the same services over HTTP/1.1 and 2 as JSON, Connect, gRPC-Web and gRPC, mounted into whatever
+ * serves HTTP (connect-node, connect-fastify, connect-express). Answers and errors are those of the gRPC transport.
+ *
+ * @example
+ * ```ts
+ * http.createServer(connectNodeAdapter({ routes: rpcRoutes([service], { logger }) })).listen(3000);
+ * ```
+ */
+export function rpcRoutes(services: readonly RpcService[], options: RpcRoutesOptions = {}): (router: ConnectRouter) => void {
+  const { maxRequestBytes = 1_048_576, logger = silentLogger, clock = systemClock } = options;
+  const report = createErrorReporter({ logger, clock });
+  const late = (call: ServerCall, error: unknown): void => {
+    logger.debug({ err: error, method: call.method }, `${call.method} failed after its end`);
+  };
+
+  const unary = (path: string, run: Unary) => async (request: Input, context: HandlerContext) => {
+    const call = callOf(path, context, clock);
+    try {
+      return await answerOrAbort(call, run(request, call));
+    } catch (thrown) {
+      throw connectErrorOf(report(thrown, path));
+    } finally {
+      call.end();
+    }
+  };
+  const stream = (path: string, run: Stream) =>
+    async function* (request: Input, context: HandlerContext) {
+      const call = callOf(path, context, clock);
+      try {
+        yield* itemsUntilAbort(call, run(request, call), (error) => late(call, error));
+      } catch (thrown) {
+        throw connectErrorOf(report(thrown, path));
+      } finally {
+        call.end();
+      }
+    };
+
+  return (router) => {
+    for (const { definition, implementation } of services) {
+      const routes: Record<string, unknown> = {};
+      for (const method of definition.methods) {
+        const path = `/${definition.typeName}/${method.name}`;
+        const handler: unknown = implementation[method.localName];
+        if (typeof handler !== 'function') {
+          throw new PaystreamError(
+            'INVALID_ARGUMENT',
+            `${path} has no implementation: give the service a function "${method.localName}".`,
+            {
+              reason: 'RPC_METHOD_MISSING',
+              details: { method: path },
+            },
+          );
+        }
+        const run = handler.bind(implementation);
+        routes[method.localName] = method.methodKind === 'server_streaming' ? stream(path, run) : unary(path, run);
+      }
+      router.service(definition, routes as Partial<ServiceImpl<typeof definition>>, { readMaxBytes: maxRequestBytes });
+    }
+  };
+}

@@ -1,0 +1,187 @@
+import { once } from 'node:events';
+import { create, type DescMethod, fromBinary, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import type {
+  handleServerStreamingCall,
+  handleUnaryCall,
+  MethodDefinition,
+  Server,
+  ServerUnaryCall,
+  ServerWritableStream,
+  ServiceDefinition,
+  UntypedHandleCall,
+} from '@grpc/grpc-js';
+import type { Clock } from '../clock/port.ts';
+import { systemClock } from '../clock/system-clock.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import { type Logger, silentLogger } from '../logger/port.ts';
+import { itemsUntilAbort } from '../rpc/abortable.ts';
+import { clientGone, deadlinePassed, ServerCall } from '../rpc/call.ts';
+import type { RpcService } from '../rpc/port.ts';
+import { createErrorReporter } from '../rpc/reporter.ts';
+import { serviceErrorOf } from './service-error.ts';
+
+type Input = MessageShape<DescMethod['input']>;
+type Output = MessageInitShape<DescMethod['output']>;
+type Unary = (request: Input, call: ServerCall) => Promise<Output>;
+type Stream = (request: Input, call: ServerCall) => AsyncIterable<Output>;
+
+/** Options of {@link addRpcService}. */
+export interface GrpcServiceOptions {
+  /** The largest request, in bytes. Larger ones get `RESOURCE_EXHAUSTED` / `REQUEST_TOO_LARGE`. Default: 1 MiB. */
+  readonly maxRequestBytes?: number | undefined;
+  /** Where errors that clients must not see are written. Default: nowhere. */
+  readonly logger?: Logger | undefined;
+  /** Default: the system's. */
+  readonly clock?: Clock | undefined;
+}
+
+/** The largest request that a server takes by default: 1 MiB. */
+export const defaultMaxRequestBytes: number = 1_048_576;
+
+const asItIs = (bytes: Buffer): Buffer => bytes;
+
+function callOf(path: string, call: ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>, clock: Clock): ServerCall {
+  const deadline = call.getDeadline();
+  const deadlineMs = deadline instanceof Date ? deadline.getTime() : deadline;
+  const serverCall = new ServerCall(path, deadlineMs === Number.POSITIVE_INFINITY ? undefined : deadlineMs, (name) => {
+    const value = call.metadata.get(name)[0];
+    return typeof value === 'object' ? value.toString('base64') : value;
+  });
+  // grpc-js emits this at the end of every call, the good ones too.
+  call.on('cancelled', () => {
+    if (serverCall.ended) return;
+    const { deadlineMs: until } = serverCall;
+    serverCall.abort(until !== undefined && clock.now() >= until ? deadlinePassed() : clientGone());
+  });
+  return serverCall;
+}
+
+/**
+ * Adds a service to a grpc-js server, yours or one that was made for it; may be bound already. Requests that are no
+ * messages of theirs get `INVALID_ARGUMENT`, errors carry `google.rpc.ErrorInfo`, deadlines and cancellation reach the
+ * handler's `context.signal`, streams wait for slow readers. Middleware goes around the service: `withRpcMiddleware`.
+ *
+ * @throws `INVALID_ARGUMENT` / `RPC_METHOD_MISSING` if the implementation lacks a method; `RPC_METHOD_KIND` for a method
+ * that streams from the client, which is not served.
+ * @example
+ * ```ts
+ * addRpcService(grpcServer, withRpcMiddleware(service, { authenticate }), { logger });
+ * ```
+ */
+export function addRpcService(server: Server, service: RpcService, options: GrpcServiceOptions = {}): void {
+  const { maxRequestBytes = defaultMaxRequestBytes, logger = silentLogger, clock = systemClock } = options;
+  const report = createErrorReporter({ logger, clock });
+
+  const decode = (method: DescMethod, bytes: Buffer): Input => {
+    if (bytes.length > maxRequestBytes) {
+      throw new PaystreamError('RESOURCE_EXHAUSTED', `The request has ${bytes.length} bytes; at most ${maxRequestBytes} are taken.`, {
+        reason: 'REQUEST_TOO_LARGE',
+        retryable: false,
+        details: { bytes: String(bytes.length), maxBytes: String(maxRequestBytes) },
+      });
+    }
+    try {
+      return fromBinary(method.input, bytes);
+    } catch (cause) {
+      throw new PaystreamError('INVALID_ARGUMENT', `The request is no ${method.input.typeName}: ${PaystreamError.from(cause).message}.`, {
+        reason: 'REQUEST_MALFORMED',
+        cause,
+      });
+    }
+  };
+  const encode = (method: DescMethod, message: Output): Buffer => {
+    const bytes = toBinary(method.output, create(method.output, message));
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  };
+  const late = (call: ServerCall, error: unknown): void => {
+    logger.debug({ err: error, method: call.method }, `${call.method} failed after its end`);
+  };
+
+  const unary = (path: string, method: DescMethod, run: Unary): handleUnaryCall<Buffer, Buffer> => {
+    return (grpcCall, callback) => {
+      const call = callOf(path, grpcCall, clock);
+      const fail = (thrown: unknown): void => {
+        if (call.ended) {
+          late(call, thrown);
+          return;
+        }
+        call.end();
+        callback(serviceErrorOf(report(thrown, path)));
+      };
+      const succeed = (message: Output): void => {
+        if (call.ended) return;
+        let bytes: Buffer;
+        try {
+          bytes = encode(method, message);
+        } catch (thrown) {
+          fail(thrown);
+          return;
+        }
+        call.end();
+        callback(null, bytes);
+      };
+      call.onAbort(fail);
+      try {
+        run(decode(method, grpcCall.request), call).then(succeed, fail);
+      } catch (thrown) {
+        fail(thrown);
+      }
+    };
+  };
+
+  const stream = (path: string, method: DescMethod, run: Stream): handleServerStreamingCall<Buffer, Buffer> => {
+    const pump = async (grpcCall: ServerWritableStream<Buffer, Buffer>, call: ServerCall): Promise<void> => {
+      const items = itemsUntilAbort(call, run(decode(method, grpcCall.request), call), (error) => late(call, error));
+      for await (const item of items) {
+        if (!grpcCall.write(encode(method, item))) await once(grpcCall, 'drain', { signal: call.signal });
+      }
+    };
+    return (grpcCall) => {
+      const call = callOf(path, grpcCall, clock);
+      pump(grpcCall, call).then(
+        () => {
+          call.end();
+          grpcCall.end();
+        },
+        (thrown: unknown) => {
+          call.end();
+          // Of a call that the client gave up nobody reads the end.
+          if (!grpcCall.cancelled) grpcCall.emit('error', serviceErrorOf(report(call.reason ?? thrown, path)));
+        },
+      );
+    };
+  };
+
+  const definition: Record<string, MethodDefinition<Buffer, Buffer>> = {};
+  const handlers: Record<string, UntypedHandleCall> = {};
+  for (const method of service.definition.methods) {
+    const path = `/${service.definition.typeName}/${method.name}`;
+    const handler: unknown = service.implementation[method.localName];
+    if (typeof handler !== 'function') {
+      throw new PaystreamError('INVALID_ARGUMENT', `${path} has no implementation: give the service a function "${method.localName}".`, {
+        reason: 'RPC_METHOD_MISSING',
+        details: { method: path },
+      });
+    }
+    const run = handler.bind(service.implementation);
+    const responseStream = method.methodKind === 'server_streaming';
+    if (method.methodKind !== 'unary' && !responseStream) {
+      throw new PaystreamError('INVALID_ARGUMENT', `${path} streams from the client, which is not served.`, {
+        reason: 'RPC_METHOD_KIND',
+        details: { method: path, kind: method.methodKind },
+      });
+    }
+    handlers[method.name] = responseStream ? stream(path, method, run) : unary(path, method, run);
+    // Bytes go through grpc-js untouched: what it cannot read itself it answers with INTERNAL.
+    definition[method.name] = {
+      path,
+      requestStream: false,
+      responseStream,
+      requestSerialize: asItIs,
+      requestDeserialize: asItIs,
+      responseSerialize: asItIs,
+      responseDeserialize: asItIs,
+    };
+  }
+  server.addService(definition as ServiceDefinition, handlers);
+}

@@ -1,0 +1,108 @@
+import { PaystreamError } from '../errors/paystream-error.ts';
+import type { Principal, RpcContext } from './port.ts';
+import { anonymous } from './principal.ts';
+
+/** The reason of the error that ends what still runs when the server stops. */
+export const serverStops = 'SERVER_STOPS';
+
+/**
+ * A call under way, as transports make it and middleware completes it: the handler's context. Its signals come into being
+ * only when a handler asks for them, since most never do and a call must cost little.
+ */
+export class ServerCall implements RpcContext {
+  readonly method: string;
+  readonly deadlineMs: number | undefined;
+  principal: Principal = anonymous;
+  readonly #header: (name: string) => string | undefined;
+  #traceparent: string | undefined;
+  #controller: AbortController | undefined;
+  #stopping: AbortController | undefined;
+  #stops = false;
+  #ended = false;
+  #reason: PaystreamError | undefined;
+  #onAbort: ((reason: PaystreamError) => void) | undefined;
+
+  constructor(method: string, deadlineMs: number | undefined, header: (name: string) => string | undefined) {
+    this.method = method;
+    this.deadlineMs = deadlineMs;
+    this.#header = header;
+  }
+
+  header(name: string): string | undefined {
+    return this.#header(name);
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  get stopping(): AbortSignal {
+    if (this.#stopping === undefined) {
+      this.#stopping = new AbortController();
+      if (this.#stops) this.#stopping.abort();
+    }
+    return this.#stopping.signal;
+  }
+
+  get traceparent(): string | undefined {
+    return this.#traceparent ?? this.#header('traceparent');
+  }
+
+  set traceparent(value: string | undefined) {
+    this.#traceparent = value;
+  }
+
+  /** Why it was aborted, if it was. */
+  get reason(): PaystreamError | undefined {
+    return this.#reason;
+  }
+
+  /** Whether its answer is on its way; nothing aborts it any more. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Calls back when it is aborted, at once if it was. One listener: the transport's. */
+  onAbort(listener: (reason: PaystreamError) => void): void {
+    this.#onAbort = listener;
+    if (this.#reason !== undefined) listener(this.#reason);
+  }
+
+  /** Ends it early. Nothing happens once it has ended. */
+  abort(reason: PaystreamError): void {
+    if (this.#ended || this.#reason !== undefined) return;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+    this.#onAbort?.(reason);
+  }
+
+  /** Tells whoever only waits to answer with what there is. */
+  stop(): void {
+    this.#stops = true;
+    this.#stopping?.abort();
+  }
+
+  /** Its answer is on its way. */
+  end(): void {
+    this.#ended = true;
+  }
+}
+
+/** The error of a call whose client has gone. */
+export function clientGone(): PaystreamError {
+  return new PaystreamError('CANCELED', 'The client cancelled the call, or is gone.', { reason: 'CLIENT_GONE' });
+}
+
+/** The error of a call that took longer than its client waits. */
+export function deadlinePassed(): PaystreamError {
+  return new PaystreamError('DEADLINE_EXCEEDED', "The call's deadline has passed.", { reason: 'DEADLINE_PASSED' });
+}
+
+/** The error that ends what runs when the server stops. */
+export function stopped(): PaystreamError {
+  return new PaystreamError('UNAVAILABLE', 'The server stops. Connect again.', { reason: serverStops });
+}

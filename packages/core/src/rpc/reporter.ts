@@ -1,0 +1,56 @@
+import type { Clock } from '../clock/port.ts';
+import { systemClock } from '../clock/system-clock.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import { type Logger, silentLogger } from '../logger/port.ts';
+import { createIdGenerator, type IdGenerator } from '../random/id.ts';
+import { systemRandom } from '../random/system-random.ts';
+import { serverStops } from './call.ts';
+
+/** Turns what a handler threw into what the client may see. */
+export type ErrorReporter = (thrown: unknown, method: string) => PaystreamError;
+
+/** Options of {@link createErrorReporter}. */
+export interface ErrorReporterOptions {
+  /** Where faults of ours are written. Default: nowhere. */
+  readonly logger?: Logger | undefined;
+  /** Default: the system's. */
+  readonly clock?: Clock | undefined;
+  /** Makes the ids by which a client's error is found in the log. Default: version 7 UUIDs. */
+  readonly newId?: IdGenerator | undefined;
+}
+
+/**
+ * Makes the function through which every error leaves a server. Errors that speak of the request pass as they are. Those
+ * that speak of the server (`INTERNAL`, `DATA_LOSS`, `UNAVAILABLE`) name hosts, files, statements: they are logged whole
+ * under a new id, and the client is told the id alone.
+ */
+export function createErrorReporter(options: ErrorReporterOptions = {}): ErrorReporter {
+  const { logger = silentLogger, newId = createIdGenerator(options.clock ?? systemClock, systemRandom) } = options;
+  return (thrown, method) => {
+    const error = PaystreamError.from(thrown);
+    if (error.code === 'INTERNAL' || error.code === 'DATA_LOSS') {
+      const errorId = newId();
+      logger.error({ err: thrown, errorId, method }, `${method} failed: ${error.message}`);
+      return new PaystreamError(error.code, `The server failed in a way that it should not. Its log has the cause under ${errorId}.`, {
+        reason: error.code === 'INTERNAL' ? 'INTERNAL_ERROR' : error.reason,
+        retryable: error.retryable,
+        details: { errorId },
+      });
+    }
+    if (error.code === 'UNAVAILABLE' && error.reason !== serverStops) {
+      const errorId = newId();
+      const after = error.details['retryAfterMs'];
+      logger.warn({ err: thrown, errorId, method }, `${method} is unavailable: ${error.message}`);
+      return new PaystreamError(
+        'UNAVAILABLE',
+        `Something that the server needs is away. Try again; its log has the cause under ${errorId}.`,
+        {
+          reason: error.reason,
+          retryable: error.retryable,
+          details: { errorId, ...(after === undefined ? {} : { retryAfterMs: after }) },
+        },
+      );
+    }
+    return error;
+  };
+}

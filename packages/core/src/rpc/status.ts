@@ -1,0 +1,121 @@
+import { create, type DescMessage, fromBinary, type Message, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { anyPack, anyUnpack, durationFromMs } from '@bufbuild/protobuf/wkt';
+import { type ErrorCode, type FieldViolation, PaystreamError } from '../errors/paystream-error.ts';
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from '../gen/google/rpc/error_details_pb.ts';
+import { StatusSchema } from '../gen/google/rpc/status_pb.ts';
+import { errorCodeOfGrpc, grpcCodeOf } from './codes.ts';
+
+const domain = 'paystream';
+const retryAfter = 'retryAfterMs';
+
+// Error details travel in HTTP trailers. Proxies and clients commonly cut those off at 8 KiB, base64 included.
+const longestMessage = 1_024;
+const longestDescription = 256;
+const violationsBudget = 4_096;
+
+/** A message that says more about an error, with its schema. */
+export interface ErrorDetail {
+  readonly desc: DescMessage;
+  readonly value: Message;
+}
+
+function detail<D extends DescMessage>(desc: D, init: MessageInitShape<D>): ErrorDetail {
+  return { desc, value: create(desc, init) };
+}
+
+/** The text of an error as it may travel: well-formed and bounded. */
+export function wireMessage(message: string): string {
+  return (message.length > longestMessage ? `${message.slice(0, longestMessage)}…` : message).toWellFormed();
+}
+
+function wireViolations(violations: readonly FieldViolation[]): FieldViolation[] {
+  const kept: FieldViolation[] = [];
+  let size = 0;
+  for (const { field, description } of violations) {
+    const text = description.slice(0, longestDescription).toWellFormed();
+    size += field.length + text.length;
+    if (size > violationsBudget && kept.length > 0) break;
+    kept.push({ field: field.slice(0, longestDescription).toWellFormed(), description: text });
+  }
+  return kept;
+}
+
+function wireMetadata(error: PaystreamError): Record<string, string> {
+  const metadata: Record<string, string> = {};
+  for (const [name, value] of Object.entries(error.details)) metadata[name] = value.slice(0, longestDescription).toWellFormed();
+  // Told only where the code does not say it.
+  if (error.retryable !== new PaystreamError(error.code, '', { reason: '' }).retryable) metadata['retryable'] = String(error.retryable);
+  return metadata;
+}
+
+/**
+ * What says more about an error on the wire: always an `ErrorInfo` with the reason and the details, a `BadRequest` if
+ * fields break rules, a `RetryInfo` if the detail `retryAfterMs` says when to come again.
+ *
+ * @see https://google.aip.dev/193
+ */
+export function errorDetailsOf(error: PaystreamError): ErrorDetail[] {
+  const details = [detail(ErrorInfoSchema, { reason: error.reason, domain, metadata: wireMetadata(error) })];
+  if (error.violations.length > 0) details.push(detail(BadRequestSchema, { fieldViolations: wireViolations(error.violations) }));
+  const delay = Number(error.details[retryAfter]);
+  if (delay > 0) details.push(detail(RetryInfoSchema, { retryDelay: durationFromMs(Math.ceil(delay)) }));
+  return details;
+}
+
+/** The `google.rpc.Status` of an error, encoded: the value of `grpc-status-details-bin`. */
+export function encodeStatus(error: PaystreamError): Uint8Array {
+  const details = errorDetailsOf(error).map(({ desc, value }) => anyPack(desc, value));
+  return toBinary(StatusSchema, create(StatusSchema, { code: grpcCodeOf(error.code), message: wireMessage(error.message), details }));
+}
+
+/** What {@link errorFromDetails} needs to know of an error that came over the wire. */
+export interface WireError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly cause: unknown;
+  /** Finds the first detail of a type. */
+  find<D extends DescMessage>(desc: D): (D extends DescMessage ? ReturnType<typeof fromBinary<D>> : never) | undefined;
+}
+
+/** Puts an error together again from its code, message and details. */
+export function errorFromDetails(wire: WireError): PaystreamError {
+  const info = wire.find(ErrorInfoSchema);
+  const { retryable, ...details } = info?.metadata ?? {};
+  return new PaystreamError(wire.code, wire.message, {
+    reason: info?.reason || `RPC_${wire.code}`,
+    ...(retryable === undefined ? {} : { retryable: retryable === 'true' }),
+    details,
+    violations: wire.find(BadRequestSchema)?.fieldViolations.map(({ field, description }) => ({ field, description })) ?? [],
+    cause: wire.cause,
+  });
+}
+
+/** Reads an encoded `google.rpc.Status`. Bytes that are none give an error of code `fallback.code` and its message. */
+export function decodeStatus(
+  bytes: Uint8Array,
+  fallback: { readonly code: ErrorCode; readonly message: string },
+  cause: unknown,
+): PaystreamError {
+  const status = parseStatus(bytes);
+  return errorFromDetails({
+    code: status === undefined ? fallback.code : errorCodeOfGrpc(status.code),
+    message: status?.message || fallback.message,
+    cause,
+    find: (desc) => {
+      for (const any of status?.details ?? []) {
+        const found = anyUnpack(any, desc);
+        if (found !== undefined) return found as never;
+      }
+      return undefined;
+    },
+  });
+}
+
+function parseStatus(bytes: Uint8Array): ReturnType<typeof fromBinary<typeof StatusSchema>> | undefined {
+  try {
+    return fromBinary(StatusSchema, bytes);
+  } catch {
+    // A foreign server may send something else; the code and the message stand without it.
+    return undefined;
+  }
+}

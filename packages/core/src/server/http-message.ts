@@ -1,0 +1,85 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type DescMessage, fromJson, type JsonValue, type MessageShape } from '@bufbuild/protobuf';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import { httpStatusOf } from '../rpc/codes.ts';
+import { wireMessage } from '../rpc/status.ts';
+import type { RequestValidator } from '../rpc/validation.ts';
+import type { HttpResponse } from './http-route.ts';
+
+const tooLargeReason = 'REQUEST_TOO_LARGE';
+
+function tooLarge(maxBytes: number): PaystreamError {
+  return new PaystreamError('RESOURCE_EXHAUSTED', `The request is larger than the ${maxBytes} bytes that are taken.`, {
+    reason: tooLargeReason,
+    retryable: false,
+    details: { maxBytes: String(maxBytes) },
+  });
+}
+
+/** Reads a whole body of at most so many bytes. */
+export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxBytes) throw tooLarge(maxBytes);
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+}
+
+function malformed(what: string, cause: unknown): PaystreamError {
+  return new PaystreamError('INVALID_ARGUMENT', `The request is no ${what}: ${PaystreamError.from(cause).message}.`, {
+    reason: 'REQUEST_MALFORMED',
+    cause,
+  });
+}
+
+/** Parses a body as JSON in UTF-8. */
+export function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw malformed('JSON in UTF-8', cause);
+  }
+}
+
+/** Reads the JSON form of a message and checks it. */
+export function messageFromJson<D extends DescMessage>(schema: D, json: unknown, validator: RequestValidator): MessageShape<D> {
+  let message: MessageShape<D>;
+  try {
+    message = fromJson(schema, json as JsonValue);
+  } catch (cause) {
+    throw malformed(schema.typeName, cause);
+  }
+  validator(schema, message);
+  return message;
+}
+
+/** An error in the one form that plain routes answer with. */
+export function errorResponse(error: PaystreamError): HttpResponse {
+  const { code, reason, violations } = error;
+  const after = Number(error.details['retryAfterMs']);
+  return {
+    status: reason === tooLargeReason ? 413 : httpStatusOf(code),
+    body: { code, reason, message: wireMessage(error.message), violations },
+    ...(after > 0 ? { headers: { 'retry-after': String(Math.ceil(after / 1000)) } } : {}),
+  };
+}
+
+function bodyOf(body: unknown): readonly [content: string | Uint8Array, type: string] {
+  if (body === undefined) return ['', 'text/plain; charset=utf-8'];
+  if (typeof body === 'string') return [body, 'text/plain; charset=utf-8'];
+  if (body instanceof Uint8Array) return [body, 'application/octet-stream'];
+  const json = JSON.stringify(body, (_name, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+  return [`${json}\n`, 'application/json'];
+}
+
+/** Sends an answer, unless the client has gone. */
+export function send(response: ServerResponse, { status = 200, headers = {}, body }: HttpResponse): void {
+  if (response.headersSent || response.destroyed) return;
+  const [content, type] = bodyOf(body);
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(content), ...headers });
+  response.end(content);
+}
