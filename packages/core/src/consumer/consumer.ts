@@ -2,12 +2,12 @@ import type { Broker, BrokerSubscription, IncomingMessage, SubscriptionType } fr
 import { PaystreamError } from '../errors/paystream-error.ts';
 import type { Topic } from '../topic/topic.ts';
 import { createCalls } from './calls.ts';
-import { attemptsBefore, openDelivery } from './delivery.ts';
+import { createDecode } from './decode.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { createForwarder } from './forwarder.ts';
 import { createLanes } from './lanes.ts';
 import { createPause } from './pause.ts';
-import type { Consumer, ConsumerOptions, ConsumerStatus, Delivery } from './port.ts';
+import type { Consumer, ConsumerOptions, ConsumerStatus } from './port.ts';
 import { type CommonSettings, consumerSettings } from './settings.ts';
 import { createSource, type Held, type Source } from './source.ts';
 
@@ -87,35 +87,9 @@ export async function createConsumer<T, I>(broker: Broker, topic: Topic<T, I>, o
   let closing: Promise<void> | undefined;
   let closed = false;
 
-  const rejectUndecodable = (message: IncomingMessage, source: Source, error: unknown): Held => {
-    const held: Held = { message };
-    const failure = PaystreamError.is(error)
-      ? error
-      : new PaystreamError('INVALID_ARGUMENT', `the message does not decode: ${String(error)}`, { reason: 'UNDECODABLE', cause: error });
-    logger.error(
-      { ...labels, key: message.key, messageId: message.id, err: failure },
-      'a message that does not decode goes to the dead-letter topic',
-    );
-    dispatcher.track(
-      forwarder.deadLetter(message, failure, attemptsBefore(message)).then((stored) => {
-        if (!stored) return;
-        telemetry.count('paystream_consumer_messages_total', { ...labels, outcome: 'undecodable' });
-        source.acknowledge(held);
-      }),
-    );
-    return held;
-  };
-
-  const accept = (message: IncomingMessage, source: Source): Held => {
-    let delivery: Delivery<T>;
-    try {
-      delivery = openDelivery(settings.topic, message);
-    } catch (error) {
-      return rejectUndecodable(message, source, error);
-    }
-    return lanes.add(source, message, delivery);
-  };
-
+  const decode = createDecode(settings.topic, settings, forwarder, dispatcher.track);
+  const accept = (message: IncomingMessage, source: Source): Held =>
+    decode(message, source, (delivery) => lanes.add(source, message, delivery));
   const inFlight = (): number => sources.reduce((sum, source) => sum + source.inFlight, 0);
   const sources: readonly Source[] = subscriptions.map((subscription, index) =>
     createSource({

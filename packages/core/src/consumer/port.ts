@@ -112,3 +112,32 @@ export interface StreamedDelivery<T> extends Delivery<T> {
   /** Delivered again after `delayMs` (default: 1,000). */
   negativeAcknowledge(delayMs?: number): void;
 }
+
+/** Options of `createMessageStream`. */
+export interface MessageStreamOptions {
+  /** The durable subscription's name. */
+  readonly subscription: string;
+  /** Default: `key-shared`. */
+  readonly type?: SubscriptionType;
+  /** Where a new subscription begins. Default: `earliest`. */
+  readonly initialPosition?: 'earliest' | 'latest';
+  /** Where messages go that do not decode. Default: `<topic>-<subscription>-dlq`. */
+  readonly deadLetterTopic?: string;
+  /** At most so many messages received and not settled. Default: 1,000. */
+  readonly maxInFlight?: number;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly logger?: Logger;
+  readonly telemetry?: Telemetry;
+}
+
+/**
+ * Messages for a `for await` loop. Leaving the loop closes it: what was not acknowledged is delivered again to whoever
+ * subscribes next.
+ */
+export interface MessageStream<T> extends AsyncIterable<StreamedDelivery<T>>, AsyncDisposable {
+  readonly topic: string;
+  readonly subscription: string;
+  /** Ends the loop, stores acknowledgements, closes. Safe to call again. */
+  close(): Promise<void>;
+}

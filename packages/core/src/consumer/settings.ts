@@ -12,7 +12,7 @@ import type { ConsumerOptions, Delivery, HandlerContext, RetryPolicy } from './p
 /** Calls the user's code for some messages of which it may be told that they are handled or not, all together. */
 export type Invoke<T> = (batch: readonly Delivery<T>[], context: HandlerContext) => Promise<void>;
 
-/** The options of a consumer with nothing left open, but for what depends on what its messages hold. */
+/** The options that every kind of consumer has, with nothing left open. */
 export interface CommonSettings {
   readonly topic: { readonly name: string };
   readonly subscription: string;
@@ -23,9 +23,6 @@ export interface CommonSettings {
   readonly deadLetterTopic: string;
   readonly maxInFlight: number;
   readonly timeoutMs: number;
-  readonly maxBatchSize: number;
-  readonly concurrency: number;
-  readonly lingerMs: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -35,6 +32,9 @@ export interface CommonSettings {
 /** The options of a consumer with nothing left open: one shape for both kinds of handler. */
 export interface ConsumerSettings<T> extends CommonSettings {
   readonly topic: Topic<T, never>;
+  readonly maxBatchSize: number;
+  readonly concurrency: number;
+  readonly lingerMs: number;
   readonly invoke: Invoke<T>;
 }
 
@@ -62,17 +62,25 @@ function invokeOf<T>(options: ConsumerOptions<T>): Invoke<T> {
   };
 }
 
-/** Fills in defaults. Throws `INVALID_ARGUMENT` for a number out of range, `UNSUPPORTED` for what the broker cannot do. */
-export function consumerSettings<T, I>(broker: Broker, topic: Topic<T, I>, options: ConsumerOptions<T>): ConsumerSettings<T> {
-  const batched = 'handleBatch' in options;
-  const retry = {
-    mode: options.retry?.mode ?? defaultRetry.mode,
-    attempts: atLeast(1, 'retry.attempts', options.retry?.attempts ?? defaultRetry.attempts),
-    delayMs: atLeast(0, 'retry.delayMs', options.retry?.delayMs ?? defaultRetry.delayMs),
-    maxDelayMs: atLeast(0, 'retry.maxDelayMs', options.retry?.maxDelayMs ?? defaultRetry.maxDelayMs),
-  };
-  const byTopic = retry.mode === 'topic';
-  if (byTopic && !broker.capabilities.delayedDelivery) {
+/** The options that every kind of consumer has. */
+type SharedOptions = Pick<
+  ConsumerOptions<never>,
+  | 'subscription'
+  | 'type'
+  | 'initialPosition'
+  | 'retry'
+  | 'deadLetterTopic'
+  | 'maxInFlight'
+  | 'timeoutMs'
+  | 'clock'
+  | 'random'
+  | 'logger'
+  | 'telemetry'
+>;
+
+function retrySettings(broker: Broker, policy: RetryPolicy = {}): Required<RetryPolicy> {
+  const mode = policy.mode ?? defaultRetry.mode;
+  if (mode === 'topic' && !broker.capabilities.delayedDelivery) {
     throw new PaystreamError(
       'UNSUPPORTED',
       `the broker "${broker.name}" cannot delay messages, which retry mode "topic" needs; use "in-lane"`,
@@ -82,23 +90,43 @@ export function consumerSettings<T, I>(broker: Broker, topic: Topic<T, I>, optio
     );
   }
   return {
-    topic: topic as Topic<T, never>,
+    mode,
+    attempts: atLeast(1, 'retry.attempts', policy.attempts ?? defaultRetry.attempts),
+    delayMs: atLeast(0, 'retry.delayMs', policy.delayMs ?? defaultRetry.delayMs),
+    maxDelayMs: atLeast(0, 'retry.maxDelayMs', policy.maxDelayMs ?? defaultRetry.maxDelayMs),
+  };
+}
+
+/** Fills in the defaults that every kind of consumer has. Throws as {@link consumerSettings}. */
+export function commonSettings(broker: Broker, topic: { readonly name: string }, options: SharedOptions): CommonSettings {
+  const retry = retrySettings(broker, options.retry);
+  return {
+    topic,
     subscription: options.subscription,
     type: options.type ?? 'key-shared',
     initialPosition: options.initialPosition ?? 'earliest',
     retry,
     retryTopic: `${topic.name}-${options.subscription}-retry`,
     deadLetterTopic: options.deadLetterTopic ?? `${topic.name}-${options.subscription}-dlq`,
-    // Two topics share the bound, so there must be one for each.
-    maxInFlight: atLeast(byTopic ? 2 : 1, 'maxInFlight', options.maxInFlight ?? 1_000),
+    // Two topics share the bound in mode `topic`, so there must be one for each.
+    maxInFlight: atLeast(retry.mode === 'topic' ? 2 : 1, 'maxInFlight', options.maxInFlight ?? 1_000),
     timeoutMs: atLeast(0, 'timeoutMs', options.timeoutMs ?? 30_000),
-    maxBatchSize: batched ? atLeast(1, 'maxBatchSize', options.maxBatchSize ?? 256) : 1,
-    concurrency: atLeast(1, 'concurrency', options.concurrency ?? (batched ? 1 : 16)),
-    lingerMs: batched ? atLeast(0, 'lingerMs', options.lingerMs ?? 0) : 0,
-    invoke: invokeOf(options),
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
     logger: options.logger ?? silentLogger,
     telemetry: options.telemetry ?? noTelemetry,
+  };
+}
+
+/** Fills in defaults. Throws `INVALID_ARGUMENT` for a number out of range, `UNSUPPORTED` for what the broker cannot do. */
+export function consumerSettings<T, I>(broker: Broker, topic: Topic<T, I>, options: ConsumerOptions<T>): ConsumerSettings<T> {
+  const batched = 'handleBatch' in options;
+  return {
+    ...commonSettings(broker, topic, options),
+    topic: topic as Topic<T, never>,
+    maxBatchSize: batched ? atLeast(1, 'maxBatchSize', options.maxBatchSize ?? 256) : 1,
+    concurrency: atLeast(1, 'concurrency', options.concurrency ?? (batched ? 1 : 16)),
+    lingerMs: batched ? atLeast(0, 'lingerMs', options.lingerMs ?? 0) : 0,
+    invoke: invokeOf(options),
   };
 }

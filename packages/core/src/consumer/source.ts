@@ -8,6 +8,8 @@ import { unlessAborted } from './unless-aborted.ts';
 export interface Held {
   /** The copy received last: a broker that reconnects delivers again what it has no acknowledgement for. */
   message: IncomingMessage;
+  /** Told when its acknowledgement is stored, or was given up and why. */
+  readonly onAcknowledged?: (error?: PaystreamError) => void;
 }
 
 /** One of the topics that a consumer receives from, and acknowledges to. */
@@ -20,6 +22,8 @@ export interface Source {
   wake(): void;
   /** Acknowledges, together with all others of this turn. */
   acknowledge(entry: Held): void;
+  /** Gives a message back to the broker, to be delivered again after so many milliseconds. */
+  giveBack(entry: Held, delayMs: number): void;
   /** Resolves when every acknowledgement so far is stored, or was given up because of the signal `ended`. */
   flush(): Promise<void>;
 }
@@ -78,8 +82,12 @@ export function createSource(options: SourceOptions): Source {
     for (let i = 0; i < batch.length; i++) {
       const entry = batch[i] as Held;
       // A copy that came meanwhile is to be acknowledged too, or the broker would wait for it for ever.
-      if (entry.message === messages[i]) inFlight.delete(entry.message.id);
-      else done.push(entry);
+      if (entry.message !== messages[i]) {
+        done.push(entry);
+        continue;
+      }
+      inFlight.delete(entry.message.id);
+      entry.onAcknowledged?.();
     }
     onChange();
     wake();
@@ -102,6 +110,11 @@ export function createSource(options: SourceOptions): Source {
       }
     }
     flushing = undefined;
+    if (done.length === 0) return;
+    const error = new PaystreamError('CANCELED', 'closed before the broker took the acknowledgement: the message comes again', {
+      reason: 'CLOSED',
+    });
+    for (const entry of done) entry.onAcknowledged?.(error);
   };
 
   const source: Source = {
@@ -112,6 +125,12 @@ export function createSource(options: SourceOptions): Source {
     acknowledge: (entry) => {
       done.push(entry);
       flushing ??= acknowledgeAll();
+    },
+    giveBack: (entry, delayMs) => {
+      if (!inFlight.delete(entry.message.id)) return;
+      subscription.negativeAcknowledge([entry.message], delayMs);
+      onChange();
+      wake();
     },
     flush: () => flushing ?? Promise.resolve(),
     run: async (stopping) => {
