@@ -1,0 +1,31 @@
+import type { Migration } from '@paystream/core/sql';
+
+/** The tables of the order service: `orders`. */
+export const orderMigrations: readonly Migration[] = [
+  {
+    name: 'order_0001_orders',
+    statements: {
+      sqlite: (tables) => [
+        `CREATE TABLE ${tables('orders')} (
+          order_id TEXT NOT NULL PRIMARY KEY,
+          merchant_id TEXT NOT NULL,
+          request_id TEXT NOT NULL,
+          fingerprint BLOB NOT NULL,
+          state INTEGER NOT NULL,
+          version INTEGER NOT NULL,
+          payment_version INTEGER NOT NULL,
+          currency TEXT NOT NULL,
+          total INTEGER NOT NULL,
+          refunded INTEGER NOT NULL,
+          reason TEXT NOT NULL,
+          gateway_charge_id TEXT NOT NULL,
+          create_ms INTEGER NOT NULL,
+          update_ms INTEGER NOT NULL,
+          terms BLOB NOT NULL
+        )`,
+        `CREATE UNIQUE INDEX ${tables('orders_request')} ON ${tables('orders')} (merchant_id, request_id)`,
+        `CREATE INDEX ${tables('orders_list')} ON ${tables('orders')} (merchant_id, order_id)`,
+      ],
+    },
+  },
+];
