@@ -17,6 +17,8 @@ export interface PackageBuild {
   readonly format: ['esm'];
   readonly target: string;
   readonly platform: 'node';
+  /** `node:sqlite` has no other name: it must not become `sqlite`. */
+  readonly removeNodeProtocol: boolean;
   readonly dts: boolean;
   readonly sourcemap: boolean;
   readonly splitting: boolean;
@@ -31,6 +33,7 @@ export function packageBuild(): PackageBuild {
     format: ['esm'],
     target: 'node22',
     platform: 'node',
+    removeNodeProtocol: false,
     dts: true,
     sourcemap: true,
     splitting: true,
