@@ -1,0 +1,269 @@
+import type { MessageId } from '../../broker/port.ts';
+import type { Clock } from '../../clock/port.ts';
+import { PaystreamError } from '../../errors/paystream-error.ts';
+import type { Logger } from '../../logger/port.ts';
+import type { Telemetry } from '../../telemetry/port.ts';
+import { createCachePolicy } from './cache-policy.ts';
+import { Cursor } from './cursor.ts';
+import { type Entry, type StoredMessage, sizeOf, toEntries } from './entry.ts';
+import type { LogReader } from './reader.ts';
+import type { CursorRow, EntryStore, TopicRow } from './store.ts';
+import { Subscription, type SubscriptionHost } from './subscription.ts';
+import { TopicLog } from './topic-log.ts';
+
+const maxEntryBytes = 1 << 20;
+const maxPendingMessages = 8_192;
+const maxPendingBytes = 8 << 20;
+const tryAgainMs = 1_000;
+
+interface PendingSend {
+  /** The last message of the send: when it has its place, so have the others. */
+  readonly message: StoredMessage;
+  resolve(id: MessageId): void;
+  reject(error: unknown): void;
+}
+
+/** A topic and all that hangs on it. */
+export interface TopicState {
+  readonly log: TopicLog;
+  readonly subscriptions: Map<string, Subscription>;
+  readonly readers: Set<LogReader>;
+  /** Whether the store knows the topic. */
+  stored: boolean;
+  pending: StoredMessage[];
+  sends: PendingSend[];
+}
+
+/** What the engine is made of. */
+export interface EngineOptions {
+  readonly store: EntryStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly telemetry: Telemetry;
+  readonly cacheBytes: number;
+  /** Calls back when what is ready now has had its turn: what comes in until then shares a commit. */
+  readonly later: (callback: () => void) => void;
+  /** Called after each commit. */
+  readonly committed: () => void;
+}
+
+/** Gathers what is published and acknowledged in one turn into one commit, then makes it visible. */
+export interface Engine {
+  readonly topics: ReadonlyMap<string, TopicState>;
+  readonly store: EntryStore;
+  topic(name: string): TopicState;
+  /** Publishes messages in order; resolves with the id of the last. */
+  publish(topic: TopicState, messages: readonly StoredMessage[]): Promise<MessageId>;
+  /** The subscription; created at `position` if it is not there. */
+  subscription(topic: TopicState, name: string, position: 'earliest' | 'latest'): Subscription;
+  /** Removes a cursor. */
+  remove(subscription: Subscription): void;
+  /** Resolves when every change so far is stored; rejects if the next commit fails. */
+  stored(): Promise<void>;
+  /** Commits what is pending, now. */
+  flush(): void;
+  close(): void;
+}
+
+interface CommitPromise {
+  readonly promise: Promise<void>;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+export function createEngine(options: EngineOptions): Engine {
+  const { store, clock, logger, telemetry } = options;
+  const topics = new Map<string, TopicState>();
+  const dirty = new Set<Subscription>();
+  let removed: { readonly topicId: number; readonly subscription: string }[] = [];
+  let touched = new Set<TopicState>();
+  let pendingMessages = 0;
+  let pendingBytes = 0;
+  let scheduled = false;
+  let failing = false;
+  let next: CommitPromise | undefined;
+  let lastTopicId = 0;
+  const cache = createCachePolicy(options.cacheBytes);
+
+  const schedule = (): void => {
+    if (scheduled) return;
+    scheduled = true;
+    options.later(flush);
+  };
+
+  const host: SubscriptionHost = {
+    clock,
+    later: options.later,
+    changed: (subscription) => {
+      dirty.add(subscription);
+      schedule();
+    },
+    deadLetter: (name, message) => publish(topic(name), [{ ...message }]),
+  };
+
+  function topic(name: string): TopicState {
+    let state = topics.get(name);
+    if (state === undefined) {
+      lastTopicId += 1;
+      state = newTopic(new TopicLog(store, lastTopicId, name), false);
+    }
+    return state;
+  }
+
+  function newTopic(log: TopicLog, stored: boolean): TopicState {
+    const state: TopicState = { log, subscriptions: new Map(), readers: new Set(), stored, pending: [], sends: [] };
+    topics.set(log.name, state);
+    return state;
+  }
+
+  function publish(state: TopicState, messages: readonly StoredMessage[]): Promise<MessageId> {
+    for (const message of messages) {
+      state.pending.push(message);
+      pendingBytes += sizeOf(message);
+    }
+    pendingMessages += messages.length;
+    touched.add(state);
+    const sent = new Promise<MessageId>((resolve, reject) => {
+      state.sends.push({ message: messages[messages.length - 1] as StoredMessage, resolve, reject });
+    });
+    // One that publishes without end in one turn would otherwise gather without a bound.
+    if (pendingMessages >= maxPendingMessages || pendingBytes >= maxPendingBytes) flush();
+    else schedule();
+    return sent;
+  }
+
+  function commit(states: ReadonlySet<TopicState>, subscriptions: readonly Subscription[]): Map<TopicState, Entry[]> {
+    const now = clock.now();
+    const published = new Map<TopicState, Entry[]>();
+    const entries: { topicId: number; entry: Entry }[] = [];
+    const newTopics = new Map<number, TopicRow>();
+    const know = (state: TopicState): void => {
+      if (!state.stored) newTopics.set(state.log.id, { id: state.log.id, name: state.log.name });
+    };
+    for (const state of states) {
+      know(state);
+      const own = toEntries(state.pending, state.log.tail, Math.max(now, state.log.lastTimeMs), maxEntryBytes);
+      published.set(state, own);
+      for (const entry of own) entries.push({ topicId: state.log.id, entry });
+    }
+    const cursors: CursorRow[] = [];
+    for (const { log, name, cursor } of subscriptions) {
+      know(topic(log.name));
+      cursors.push({ topicId: log.id, subscription: name, position: cursor.position, ranges: cursor.ranges() });
+    }
+    store.commit({ topics: [...newTopics.values()], entries, removedCursors: removed, cursors });
+    for (const row of newTopics.values()) topic(row.name).stored = true;
+    return published;
+  }
+
+  function failed(error: unknown, states: ReadonlySet<TopicState>, waiting: CommitPromise | undefined): void {
+    if (!failing)
+      logger.error({ err: error, reason: PaystreamError.from(error).reason }, 'the embedded broker cannot store; it goes on trying');
+    failing = true;
+    telemetry.count('paystream_broker_commit_failures_total', {});
+    for (const state of states) {
+      const sends = state.sends;
+      state.pending = [];
+      state.sends = [];
+      for (const send of sends) send.reject(error);
+    }
+    waiting?.reject(error);
+    // What was acknowledged stays acknowledged here, and is stored as soon as that works again.
+    if (dirty.size > 0 || removed.length > 0) clock.setTimer(tryAgainMs, schedule, { unref: true });
+  }
+
+  function flush(): void {
+    scheduled = false;
+    const waiting = next;
+    next = undefined;
+    if (touched.size === 0 && dirty.size === 0 && removed.length === 0) {
+      waiting?.resolve();
+      return;
+    }
+    const states = touched;
+    const subscriptions = [...dirty];
+    const count = pendingMessages;
+    touched = new Set();
+    pendingMessages = 0;
+    pendingBytes = 0;
+    const startedMs = clock.monotonic();
+    let published: Map<TopicState, Entry[]>;
+    try {
+      published = commit(states, subscriptions);
+    } catch (error) {
+      failed(error, states, waiting);
+      return;
+    }
+    if (failing) logger.info({}, 'the embedded broker stores again');
+    failing = false;
+    removed = [];
+    for (const subscription of subscriptions) dirty.delete(subscription);
+    telemetry.observe('paystream_broker_commit_seconds', {}, (clock.monotonic() - startedMs) / 1_000);
+    if (count > 0) telemetry.count('paystream_broker_published_total', {}, count);
+    for (const [state, entries] of published) append(state, entries);
+    waiting?.resolve();
+    // Last, since handing out may publish (to a dead-letter topic) and so may commit.
+    for (const state of published.keys()) {
+      for (const subscription of state.subscriptions.values()) subscription.pump();
+      for (const reader of state.readers) reader.pump();
+    }
+    options.committed();
+  }
+
+  function append(state: TopicState, entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      state.log.append(entry);
+      cache.appended(state.log, entry);
+    }
+    const sends = state.sends;
+    state.pending = [];
+    state.sends = [];
+    for (const send of sends) send.resolve(String(send.message.sequence));
+  }
+
+  const stored = store.load();
+  for (const row of stored.topics) {
+    newTopic(new TopicLog(store, row.id, row.name, row), true);
+    lastTopicId = Math.max(lastTopicId, row.id);
+  }
+  const byId = new Map([...topics.values()].map((state) => [state.log.id, state]));
+  for (const row of stored.cursors) {
+    const state = byId.get(row.topicId);
+    if (state === undefined) continue;
+    const cursor = new Cursor(Math.max(row.position, state.log.first), row.ranges);
+    state.subscriptions.set(row.subscription, new Subscription(host, state.log, row.subscription, cursor));
+  }
+
+  return {
+    topics,
+    store,
+    topic,
+    publish,
+    subscription: (state, name, position) => {
+      let subscription = state.subscriptions.get(name);
+      if (subscription === undefined) {
+        subscription = new Subscription(host, state.log, name, new Cursor(state.log.resolve(position)));
+        state.subscriptions.set(name, subscription);
+        host.changed(subscription);
+      }
+      return subscription;
+    },
+    remove: (subscription) => {
+      subscription.close();
+      topic(subscription.log.name).subscriptions.delete(subscription.name);
+      dirty.delete(subscription);
+      removed.push({ topicId: subscription.log.id, subscription: subscription.name });
+      schedule();
+    },
+    stored: () => {
+      if (touched.size === 0 && dirty.size === 0 && removed.length === 0) return Promise.resolve();
+      next ??= Promise.withResolvers<void>();
+      return next.promise;
+    },
+    flush,
+    close: () => {
+      for (const state of topics.values()) for (const subscription of state.subscriptions.values()) subscription.close();
+      store.close();
+    },
+  };
+}
