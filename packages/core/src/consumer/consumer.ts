@@ -109,6 +109,9 @@ export async function createConsumer<T, I>(broker: Broker, topic: Topic<T, I>, o
     sources.map((source) =>
       source.run(stopping.signal).catch((error: unknown) => {
         lost = PaystreamError.from(error);
+        // Nothing can be acknowledged any more: what is not begun is left to whoever receives it next.
+        stopping.abort(lost);
+        aborting.abort(lost);
         logger.error({ ...labels, err: lost }, 'the subscription was closed: nothing more is received');
       }),
     ),

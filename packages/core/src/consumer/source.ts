@@ -93,6 +93,16 @@ export function createSource(options: SourceOptions): Source {
     wake();
   };
 
+  const giveUp = (entries: readonly Held[], cause: unknown): void => {
+    done = [];
+    const error = new PaystreamError('CANCELED', 'closed before the broker took the acknowledgement: the message comes again', {
+      reason: 'CLOSED',
+      cause,
+    });
+    logger.warn({ ...labels, err: error, messages: entries.length }, 'messages that were handled could not be acknowledged');
+    for (const entry of entries) entry.onAcknowledged?.(error);
+  };
+
   const acknowledgeAll = async (): Promise<void> => {
     // The rest of this turn joins in.
     await new Promise((resolve) => setImmediate(resolve));
@@ -103,6 +113,10 @@ export function createSource(options: SourceOptions): Source {
         await acknowledgeBatch(batch);
         failures = 0;
       } catch (error) {
+        if (PaystreamError.from(error).code === 'CANCELED') {
+          giveUp(batch.concat(done), error);
+          break;
+        }
         done = done.length === 0 ? batch : batch.concat(done);
         failures += 1;
         logger.warn({ ...labels, err: error, messages: batch.length }, 'cannot acknowledge: tried again');
@@ -110,11 +124,7 @@ export function createSource(options: SourceOptions): Source {
       }
     }
     flushing = undefined;
-    if (done.length === 0) return;
-    const error = new PaystreamError('CANCELED', 'closed before the broker took the acknowledgement: the message comes again', {
-      reason: 'CLOSED',
-    });
-    for (const entry of done) entry.onAcknowledged?.(error);
+    if (done.length > 0) giveUp(done, ended.reason);
   };
 
   const source: Source = {

@@ -1,4 +1,5 @@
 export { createSeededRandom } from '../random/seeded-random.ts';
 export { type BindOptions, type BoundCase, bindCases, type ConformanceCase } from './conformance.ts';
 export { createMemoryTelemetry, type MemoryTelemetry, type RecordedSpan } from './memory-telemetry.ts';
+export { createTestWorld, type TestWorld, type TestWorldOptions } from './test-world.ts';
 export { createVirtualClock, type Duration, type VirtualClock, type VirtualClockOptions } from './virtual-clock.ts';
