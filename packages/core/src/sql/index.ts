@@ -1,7 +1,11 @@
+export { createInbox, type InboxOptions } from '../inbox/inbox.ts';
+export { inboxMigrations } from '../inbox/migrations.ts';
 export type { Inbox } from '../inbox/port.ts';
 export { outboxEvent } from '../outbox/event.ts';
 export type { Outbox, OutboxEvent, OutboxEventOptions, OutboxHandle } from '../outbox/port.ts';
+export { timerMigrations } from '../timers/migrations.ts';
 export type { TimerEntry, Timers } from '../timers/port.ts';
+export { createTimers, type TimersOptions } from '../timers/timers.ts';
 export { type ExportMigrationsOptions, exportMigrations } from './export-migrations.ts';
 export { jsonList } from './json-list.ts';
 export type {

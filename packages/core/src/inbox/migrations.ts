@@ -1,0 +1,18 @@
+import type { Migration } from '../sql/port.ts';
+
+/** The schema of the inbox. */
+export const inboxMigrations: readonly Migration[] = [
+  {
+    name: 'inbox_0001_events',
+    statements: {
+      sqlite: (tables) => [
+        `CREATE TABLE ${tables('inbox')} (
+          consumer TEXT NOT NULL,
+          event_id TEXT NOT NULL,
+          applied_at INTEGER NOT NULL,
+          PRIMARY KEY (consumer, event_id)
+        ) WITHOUT ROWID`,
+      ],
+    },
+  },
+];

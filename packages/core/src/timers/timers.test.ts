@@ -1,0 +1,153 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createSqliteDatabase } from '../embedded/database/sqlite-database.ts';
+import type { Database } from '../sql/port.ts';
+import { createVirtualClock, type VirtualClock } from '../testing/virtual-clock.ts';
+import type { TimerEntry, Timers } from './port.ts';
+import { createTimers, type TimersOptions } from './timers.ts';
+
+let clock: VirtualClock;
+let database: Database;
+const open: Timers[] = [];
+const calls: string[] = [];
+
+async function makeTimers(options: Partial<TimersOptions> = {}): Promise<Timers> {
+  const timers = await createTimers({ database, kind: 'test', clock, ...options });
+  open.push(timers);
+  return timers;
+}
+
+const seconds = (): number => clock.monotonic() / 1_000;
+const set = (timers: Timers, ...entries: TimerEntry[]): Promise<void> => database.transaction((tx) => timers.set(tx, entries));
+const cancel = (timers: Timers, ...ids: string[]): Promise<void> => database.transaction((tx) => timers.cancel(tx, ids));
+const recordAndCancel =
+  (timers: Timers) =>
+  async (due: readonly Required<TimerEntry>[]): Promise<void> => {
+    for (const timer of due) calls.push(`${timer.id}@${seconds()}`);
+    await cancel(timers, ...due.map((timer) => timer.id));
+  };
+
+beforeEach(async () => {
+  calls.length = 0;
+  clock = createVirtualClock();
+  database = await createSqliteDatabase({ path: ':memory:', clock });
+});
+
+afterEach(async () => {
+  for (const timers of open.splice(0)) await timers.close();
+  await database.close();
+});
+
+describe('timers', () => {
+  it('call at the time that was asked for, not at the next sweep', async () => {
+    const timers = await makeTimers({ sweepMs: 60_000 });
+    timers.start(recordAndCancel(timers));
+    await clock.advance(500);
+    const now = clock.now();
+    await set(timers, { id: 'late', dueAtMs: now + 7_250 }, { id: 'soon', dueAtMs: now + 1_250 });
+    await clock.advance({ seconds: 20 });
+    expect(calls).toEqual(['soon@1.75', 'late@7.75']);
+  });
+
+  it('set while the handler is at work are not missed', async () => {
+    const timers = await makeTimers({ sweepMs: 60_000 });
+    timers.start(async (due) => {
+      await recordAndCancel(timers)(due);
+      if (due[0]?.id === 'first') await set(timers, { id: 'second', dueAtMs: clock.now() + 3_000 });
+    });
+    await set(timers, { id: 'first', dueAtMs: clock.now() + 1_000 });
+    await clock.advance({ seconds: 10 });
+    expect(calls).toEqual(['first@1', 'second@4']);
+  });
+
+  it('come in batches, earliest first, when many are due', async () => {
+    const timers = await makeTimers({ batchSize: 10 });
+    const sizes: number[] = [];
+    const base = clock.now() + 1_000;
+    await set(timers, ...Array.from({ length: 25 }, (_, index) => ({ id: `t${index}`, dueAtMs: base + ((index * 7) % 25) })));
+    await clock.advance({ seconds: 5 });
+    const seen: number[] = [];
+    timers.start(async (due) => {
+      sizes.push(due.length);
+      seen.push(...due.map((timer) => timer.dueAtMs - base));
+      await cancel(timers, ...due.map((timer) => timer.id));
+    });
+    await clock.advance({ seconds: 5 });
+    expect(sizes).toEqual([10, 10, 5]);
+    expect(seen).toEqual(Array.from({ length: 25 }, (_, index) => index));
+  });
+
+  it('look for those of other processes at every sweep, and never more often', async () => {
+    const timers = await makeTimers();
+    let queries = 0;
+    const { query } = database;
+    const counted: Database = {
+      ...database,
+      query: (sql, parameters) => {
+        queries += 1;
+        return query(sql, parameters);
+      },
+    };
+    const watching = await createTimers({ database: counted, kind: 'test', clock });
+    open.push(watching);
+    watching.start(recordAndCancel(watching));
+    await clock.advance({ seconds: 10 });
+    expect(queries).toBeLessThanOrEqual(11);
+    await set(timers, { id: 'foreign', dueAtMs: clock.now() + 100 });
+    await clock.advance({ seconds: 2 });
+    expect(calls).toEqual(['foreign@10.1']);
+  });
+
+  it('that a handler left come again after the lease, with the time for which they were set', async () => {
+    const timers = await makeTimers({ leaseMs: 5_000 });
+    const due0 = clock.now() + 1_000;
+    let failures = 2;
+    timers.start(async (due) => {
+      calls.push(`${due[0]?.id}@${seconds()} for ${(due[0]?.dueAtMs ?? 0) - due0}`);
+      if (failures-- > 0) throw new Error('not now');
+      await cancel(timers, ...due.map((timer) => timer.id));
+    });
+    await set(timers, { id: 'a', dueAtMs: due0, payload: 'x' });
+    await clock.advance({ seconds: 30 });
+    expect(calls).toEqual(['a@1 for 0', 'a@6 for 0', 'a@11 for 0']);
+  });
+
+  it('claimed by a process that was killed are called at once when nobody else can have the database', async () => {
+    const killed = await makeTimers();
+    killed.start(() => new Promise(() => undefined));
+    await set(killed, { id: 'a', dueAtMs: clock.now() + 1_000 });
+    await clock.advance({ seconds: 2 });
+    const successor = await createTimers({ database: { ...database }, kind: 'test', clock });
+    successor.start(recordAndCancel(successor));
+    await clock.advance(10);
+    expect(calls).toEqual(['a@2.001']);
+    await successor.close();
+    open.length = 0;
+  });
+
+  it('go on after the database was away', async () => {
+    const timers = await makeTimers();
+    let away = true;
+    const shaky = await createTimers({
+      database: { ...database, now: () => (away ? Promise.reject(new Error('away')) : database.now()), exclusive: false },
+      kind: 'test',
+      clock,
+    });
+    open.push(shaky);
+    shaky.start(recordAndCancel(shaky));
+    await set(timers, { id: 'a', dueAtMs: clock.now() + 500 });
+    await clock.advance({ seconds: 5 });
+    expect(calls).toEqual([]);
+    away = false;
+    await clock.advance({ seconds: 2 });
+    expect(calls).toHaveLength(1);
+  });
+
+  it('are refused with a payload that is too large, and cannot be started twice', async () => {
+    const timers = await makeTimers();
+    await expect(set(timers, { id: 'a', dueAtMs: 0, payload: 'é'.repeat(2_049) })).rejects.toMatchObject({
+      reason: 'TIMER_PAYLOAD_TOO_LARGE',
+    });
+    timers.start(async () => undefined);
+    expect(() => timers.start(async () => undefined)).toThrow('started already');
+  });
+});
