@@ -9,14 +9,16 @@ const phone = /^\+[1-9][0-9]{6,14}$/;
 const email =
   /^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/;
 
+const namedInMessage = 3;
 const maxItems = 500;
 const maxQuantity = 10_000;
 const maxWaitMs = 120_000;
 
 /** The error for a request whose fields break rules. */
 export function invalidRequest(reason: string, violations: readonly FieldViolation[]): PaystreamError {
-  const message = violations.map(({ field, description }) => `${field}: ${description}`).join('; ');
-  return new PaystreamError('INVALID_ARGUMENT', message, { reason, violations });
+  const named = violations.slice(0, namedInMessage).map(({ field, description }) => `${field}: ${description}`);
+  const more = violations.length > named.length ? `; and ${violations.length - named.length} more` : '';
+  return new PaystreamError('INVALID_ARGUMENT', `${named.join('; ')}${more}`, { reason, violations });
 }
 
 /** The length in characters, as the contract counts them: by code point. */
@@ -72,7 +74,7 @@ function checkItems(checker: Checker, items: CreateOrderRequest['items']): void 
   });
 }
 
-/** Throws `INVALID_ARGUMENT` / `INVALID_REQUEST` with a violation for each field that breaks a rule. */
+/** Throws `INVALID_ARGUMENT` / `REQUEST_INVALID` with a violation for each field that breaks a rule. */
 export function checkRequest(request: CreateOrderRequest): void {
   const checker = createChecker();
   checker.length('request_id', request.requestId, 1, 128);
@@ -87,7 +89,7 @@ export function checkRequest(request: CreateOrderRequest): void {
   }
   checkItems(checker, request.items);
   checkWait(checker, 'wait', msFromDuration(request.wait));
-  if (checker.violations.length > 0) throw invalidRequest('INVALID_REQUEST', checker.violations);
+  if (checker.violations.length > 0) throw invalidRequest('REQUEST_INVALID', checker.violations);
 }
 
 function checkWait(checker: Checker, field: string, waitMs: number | undefined): void {
@@ -95,16 +97,16 @@ function checkWait(checker: Checker, field: string, waitMs: number | undefined):
   checker.check(fits, field, `must be 0 to ${maxWaitMs / 1000} s, not ${(waitMs ?? 0) / 1000} s`);
 }
 
-/** Throws `INVALID_ARGUMENT` / `INVALID_REQUEST` for a time that may not be waited. */
+/** Throws `INVALID_ARGUMENT` / `REQUEST_INVALID` for a time that may not be waited. */
 export function checkTimeout(timeoutMs: number): void {
   const checker = createChecker();
   checkWait(checker, 'timeout', timeoutMs);
-  if (checker.violations.length > 0) throw invalidRequest('INVALID_REQUEST', checker.violations);
+  if (checker.violations.length > 0) throw invalidRequest('REQUEST_INVALID', checker.violations);
 }
 
-/** Throws `INVALID_ARGUMENT` / `INVALID_REQUEST` for a reason that is too long to store. */
+/** Throws `INVALID_ARGUMENT` / `REQUEST_INVALID` for a reason that is too long to store. */
 export function checkReason(reason: string): void {
   const checker = createChecker();
   checker.length('reason', reason, 0, 500);
-  if (checker.violations.length > 0) throw invalidRequest('INVALID_REQUEST', checker.violations);
+  if (checker.violations.length > 0) throw invalidRequest('REQUEST_INVALID', checker.violations);
 }

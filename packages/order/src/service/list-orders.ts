@@ -15,7 +15,7 @@ const maxScanned = 2_000;
 export async function listOrders(store: OrderStore, request: ListOrdersRequest): Promise<ListOrdersResponse> {
   const size = request.pageSize === 0 ? defaultPageSize : request.pageSize;
   if (!Number.isInteger(size) || size < 1 || size > maxPageSize) {
-    throw invalidRequest('INVALID_REQUEST', [{ field: 'page_size', description: `must be 0 to ${maxPageSize}, not ${request.pageSize}` }]);
+    throw invalidRequest('REQUEST_INVALID', [{ field: 'page_size', description: `must be 0 to ${maxPageSize}, not ${request.pageSize}` }]);
   }
   const before = readPageToken(request.pageToken);
   const all = request.state === OrderState.UNSPECIFIED;

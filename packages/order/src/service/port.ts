@@ -48,7 +48,7 @@ export interface OrderService {
    * order placed first, as it stands now. With `wait` it resolves when payment has decided or the time is up; the order
    * stands either way.
    *
-   * Throws `INVALID_ARGUMENT` with a violation for each field (`INVALID_REQUEST`, `UNKNOWN_CURRENCY`,
+   * Throws `INVALID_ARGUMENT` with a violation for each field (`REQUEST_INVALID`, `UNKNOWN_CURRENCY`,
    * `CURRENCY_MISMATCH`, `TOTAL_NOT_POSITIVE`, `AMOUNT_OUT_OF_RANGE`), `NOT_FOUND` / `UNKNOWN_MERCHANT` or
    * `UNKNOWN_PRODUCT`, `ALREADY_EXISTS` / `REQUEST_ID_REUSED`, `RESOURCE_EXHAUSTED` when too many wait.
    */
