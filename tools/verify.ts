@@ -27,23 +27,25 @@ const checks: readonly Check[] = [
   { name: 'lock complete', command: 'node', args: ['tools/complete-lock.ts', '--check'] },
 ];
 
-const failed: string[] = [];
-const waiting = [...checks];
-
-async function worker(): Promise<void> {
-  for (let check = waiting.shift(); check !== undefined; check = waiting.shift()) {
-    const started = performance.now();
-    const { code, output } = await run(check.command, check.args);
-    const seconds = ((performance.now() - started) / 1000).toFixed(1);
-    console.log(`${code === 0 ? 'ok    ' : 'FAILED'} ${check.name} (${seconds} s)`);
-    if (code === 0) continue;
-    failed.push(check.name);
-    console.error(output.trimEnd().replaceAll(/^/gm, '       '));
-  }
+/** How many checks passed and failed; prints a line for each, and what a failed one said. */
+export async function verify(): Promise<{ readonly passed: number; readonly failed: number }> {
+  const failed: string[] = [];
+  const waiting = [...checks];
+  const worker = async (): Promise<void> => {
+    for (let check = waiting.shift(); check !== undefined; check = waiting.shift()) {
+      const started = performance.now();
+      const { code, output } = await run(check.command, check.args);
+      const seconds = ((performance.now() - started) / 1000).toFixed(1);
+      console.log(`${code === 0 ? 'ok    ' : 'FAILED'} ${check.name} (${seconds} s)`);
+      if (code === 0) continue;
+      failed.push(check.name);
+      console.error(output.trimEnd().replaceAll(/^/gm, '       '));
+    }
+  };
+  await Promise.all([worker(), worker()]);
+  const passed = checks.length - failed.length;
+  console.log(`${passed} of ${checks.length} checks passed${failed.length === 0 ? '' : `; failed: ${failed.join(', ')}`}`);
+  return { passed, failed: failed.length };
 }
 
-await Promise.all([worker(), worker()]);
-console.log(
-  `${checks.length - failed.length} of ${checks.length} checks passed${failed.length === 0 ? '' : `; failed: ${failed.join(', ')}`}`,
-);
-if (failed.length > 0) process.exitCode = 1;
+if (import.meta.main && (await verify()).failed > 0) process.exitCode = 1;

@@ -1,0 +1,81 @@
+// Everything that must hold before a change goes in: `npm run test:all`. Fails if any part of it fails or did not run.
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { externalTool } from './external-clients.ts';
+import { verify } from './verify.ts';
+import { run } from './workspace.ts';
+
+interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+interface Stage {
+  readonly name: string;
+  /** Rejects if it could not run. */
+  readonly run: () => Promise<Counts>;
+}
+
+interface VitestReport {
+  readonly success: boolean;
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly numFailedTestSuites: number;
+}
+
+const one: Counts = { passed: 1, failed: 0, skipped: 0 };
+const scratch = await mkdtemp(join(tmpdir(), 'paystream-test-all-'));
+
+/** Runs one project of vitest.config.ts. A file that failed to load counts as one failed test. */
+async function vitest(project: string): Promise<Counts> {
+  const report = join(scratch, `${project}.json`);
+  const args = ['run', '--project', project, '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`];
+  const { code } = await run('vitest', args, { show: true });
+  const result = JSON.parse(await readFile(report, 'utf8')) as VitestReport;
+  if (result.numPassedTests + result.numFailedTests === 0) throw new Error(`no test of project ${project} ran`);
+  const failed = Math.max(result.numFailedTests, code === 0 && result.success ? 0 : 1);
+  return { passed: result.numPassedTests, failed, skipped: result.numPendingTests + result.numTodoTests };
+}
+
+const stages: readonly Stage[] = [
+  { name: 'checks', run: async () => ({ ...(await verify()), skipped: 0 }) },
+  {
+    name: 'external clients',
+    run: async () => {
+      for (const name of ['curl', 'ghz', 'grpcurl'] as const) console.log(`${name}: ${await externalTool(name)}`);
+      return one;
+    },
+  },
+  {
+    name: 'build',
+    run: async () => {
+      const { code } = await run('node', ['tools/build.ts'], { show: true });
+      if (code !== 0) throw new Error(`the build ended with ${code}`);
+      return one;
+    },
+  },
+  { name: 'unit tests', run: () => vitest('unit') },
+  { name: 'integration tests', run: () => vitest('int') },
+];
+
+const rows: (Counts & { readonly stage: string; readonly seconds: number })[] = [];
+for (const stage of stages) {
+  console.log(`\n== ${stage.name}`);
+  const started = performance.now();
+  const counts = await stage.run().catch((error: unknown): Counts => {
+    console.error(error);
+    return { passed: 0, failed: 1, skipped: 0 };
+  });
+  rows.push({ stage: stage.name, ...counts, seconds: Math.round((performance.now() - started) / 100) / 10 });
+}
+await rm(scratch, { recursive: true, force: true });
+
+const sum = (of: keyof Counts): number => rows.reduce((total, row) => total + row[of], 0);
+console.log();
+console.table(rows);
+console.log(`${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped`);
+if (sum('failed') > 0) process.exitCode = 1;
