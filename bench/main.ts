@@ -1,0 +1,49 @@
+// `npm run bench` runs every benchmark, `npm run bench -- NAME ...` those; `--list` names them, `--json` is for programs.
+import { globSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Benchmark, Finding, Series } from './compare.ts';
+
+const folder = import.meta.dirname;
+
+async function load(file: string): Promise<Benchmark> {
+  const module = (await import(join(folder, file))) as { readonly benchmark?: Benchmark };
+  if (module.benchmark === undefined) throw new Error(`bench/${file} exports no "benchmark"`);
+  return module.benchmark;
+}
+
+const figure = (value: number): string => value.toLocaleString('en', { maximumSignificantDigits: 4 });
+const range = (series: Series): string => `${figure(series.median)} (${figure(series.min)} to ${figure(series.max)})`;
+
+function row(finding: Finding): Readonly<Record<string, string>> {
+  const { reference, ratio, goal } = finding;
+  return {
+    case: finding.case,
+    unit: finding.unit,
+    measured: `${finding.measured.name}: ${range(finding.measured)}`,
+    reference: reference === undefined ? 'none' : `${reference.name}: ${range(reference)}`,
+    ratio: ratio === undefined ? '' : ratio.toFixed(2),
+    goal: goal === undefined ? '' : `≥ ${figure(goal)} ${(ratio ?? finding.measured.median) >= goal ? 'reached' : 'MISSED'}`,
+  };
+}
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' }, list: { type: 'boolean' } } });
+const all = await Promise.all(globSync('*.bench.ts', { cwd: folder }).sort().map(load));
+const unknown = positionals.filter((name) => !all.some((benchmark) => benchmark.name === name));
+
+if (unknown.length > 0) {
+  console.error(`there is no benchmark "${unknown.join('", "')}"; there are: ${all.map((benchmark) => benchmark.name).join(', ')}`);
+  process.exitCode = 2;
+} else if (values.list) {
+  for (const benchmark of all) console.log(`${benchmark.name}: ${benchmark.question}`);
+} else {
+  const results: { readonly name: string; readonly question: string; readonly findings: readonly Finding[] }[] = [];
+  for (const benchmark of all) {
+    if (positionals.length > 0 && !positionals.includes(benchmark.name)) continue;
+    if (!values.json) console.log(`\n${benchmark.name}: ${benchmark.question}`);
+    const findings = await benchmark.run();
+    results.push({ name: benchmark.name, question: benchmark.question, findings });
+    if (!values.json) console.table(findings.map(row));
+  }
+  if (values.json) console.log(JSON.stringify(results, null, 2));
+}
