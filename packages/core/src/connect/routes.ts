@@ -1,19 +1,14 @@
-import type { DescMethod, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { Code, ConnectError, type ConnectRouter, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
 import type { Clock } from '../clock/port.ts';
 import { systemClock } from '../clock/system-clock.ts';
-import { PaystreamError } from '../errors/paystream-error.ts';
 import { type Logger, silentLogger } from '../logger/port.ts';
 import { answerOrAbort, itemsUntilAbort } from '../rpc/abortable.ts';
 import { clientGone, deadlinePassed, ServerCall, stopped } from '../rpc/call.ts';
+import { methodsOf, type RpcRequest, type StreamHandler, type UnaryHandler } from '../rpc/methods.ts';
 import type { RpcService } from '../rpc/port.ts';
 import { createErrorReporter } from '../rpc/reporter.ts';
 import { connectErrorOf } from './connect-error.ts';
-
-type Input = MessageShape<DescMethod['input']>;
-type Output = MessageInitShape<DescMethod['output']>;
-type Unary = (request: Input, call: ServerCall) => Promise<Output>;
-type Stream = (request: Input, call: ServerCall) => AsyncIterable<Output>;
+import { explainRefusals, seenKey } from './refusals.ts';
 
 /** Options of {@link rpcRoutes}. */
 export interface RpcRoutesOptions {
@@ -26,6 +21,7 @@ export interface RpcRoutesOptions {
 }
 
 function callOf(path: string, context: HandlerContext, clock: Clock): ServerCall {
+  context.values.get(seenKey).seen = true;
   const timeoutMs = context.timeoutMs();
   const deadlineMs = timeoutMs === undefined ? undefined : clock.now() + timeoutMs;
   const call = new ServerCall(path, deadlineMs, (name) => context.requestHeader.get(name) ?? undefined);
@@ -57,7 +53,7 @@ export function rpcRoutes(services: readonly RpcService[], options: RpcRoutesOpt
     logger.debug({ err: error, method: call.method }, `${call.method} failed after its end`);
   };
 
-  const unary = (path: string, run: Unary) => async (request: Input, context: HandlerContext) => {
+  const unary = (path: string, run: UnaryHandler) => async (request: RpcRequest, context: HandlerContext) => {
     const call = callOf(path, context, clock);
     try {
       return await answerOrAbort(call, run(request, call));
@@ -67,8 +63,8 @@ export function rpcRoutes(services: readonly RpcService[], options: RpcRoutesOpt
       call.end();
     }
   };
-  const stream = (path: string, run: Stream) =>
-    async function* (request: Input, context: HandlerContext) {
+  const stream = (path: string, run: StreamHandler) =>
+    async function* (request: RpcRequest, context: HandlerContext) {
       const call = callOf(path, context, clock);
       try {
         yield* itemsUntilAbort(call, run(request, call), (error) => late(call, error));
@@ -80,25 +76,15 @@ export function rpcRoutes(services: readonly RpcService[], options: RpcRoutesOpt
     };
 
   return (router) => {
-    for (const { definition, implementation } of services) {
+    for (const service of services) {
+      const { definition } = service;
       const routes: Record<string, unknown> = {};
-      for (const method of definition.methods) {
-        const path = `/${definition.typeName}/${method.name}`;
-        const handler: unknown = implementation[method.localName];
-        if (typeof handler !== 'function') {
-          throw new PaystreamError(
-            'INVALID_ARGUMENT',
-            `${path} has no implementation: give the service a function "${method.localName}".`,
-            {
-              reason: 'RPC_METHOD_MISSING',
-              details: { method: path },
-            },
-          );
-        }
-        const run = handler.bind(implementation);
-        routes[method.localName] = method.methodKind === 'server_streaming' ? stream(path, run) : unary(path, run);
+      for (const entry of methodsOf(service)) {
+        routes[entry.method.localName] = entry.kind === 'stream' ? stream(entry.path, entry.run) : unary(entry.path, entry.run);
       }
-      router.service(definition, routes as Partial<ServiceImpl<typeof definition>>, { readMaxBytes: maxRequestBytes });
+      explainRefusals(router, definition, maxRequestBytes, () => {
+        router.service(definition, routes as Partial<ServiceImpl<typeof definition>>, { readMaxBytes: maxRequestBytes });
+      });
     }
   };
 }

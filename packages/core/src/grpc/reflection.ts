@@ -2,6 +2,8 @@ import { type DescFile, type DescService, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import type { Server } from '@grpc/grpc-js';
 import { PaystreamError } from '../errors/paystream-error.ts';
+import { file_google_rpc_error_details } from '../gen/google/rpc/error_details_pb.ts';
+import { file_google_rpc_status } from '../gen/google/rpc/status_pb.ts';
 
 function filesOf(services: readonly DescService[]): DescFile[] {
   const files = new Map<string, DescFile>();
@@ -11,6 +13,9 @@ function filesOf(services: readonly DescService[]): DescFile[] {
     file.dependencies.forEach(visit);
   };
   for (const service of services) visit(service.file);
+  // Of no service's files, but tools want them to show the details of errors.
+  visit(file_google_rpc_status);
+  visit(file_google_rpc_error_details);
   return [...files.values()];
 }
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { create, type DescMethod, fromBinary, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import { create, type DescMethod, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type {
   handleServerStreamingCall,
   handleUnaryCall,
@@ -16,14 +16,10 @@ import { PaystreamError } from '../errors/paystream-error.ts';
 import { type Logger, silentLogger } from '../logger/port.ts';
 import { itemsUntilAbort } from '../rpc/abortable.ts';
 import { clientGone, deadlinePassed, ServerCall } from '../rpc/call.ts';
+import { methodsOf, type RpcRequest, type RpcResponse, type StreamHandler, type UnaryHandler } from '../rpc/methods.ts';
 import type { RpcService } from '../rpc/port.ts';
 import { createErrorReporter } from '../rpc/reporter.ts';
 import { serviceErrorOf } from './service-error.ts';
-
-type Input = MessageShape<DescMethod['input']>;
-type Output = MessageInitShape<DescMethod['output']>;
-type Unary = (request: Input, call: ServerCall) => Promise<Output>;
-type Stream = (request: Input, call: ServerCall) => AsyncIterable<Output>;
 
 /** Options of {@link addRpcService}. */
 export interface GrpcServiceOptions {
@@ -61,8 +57,7 @@ function callOf(path: string, call: ServerUnaryCall<Buffer, Buffer> | ServerWrit
  * messages of theirs get `INVALID_ARGUMENT`, errors carry `google.rpc.ErrorInfo`, deadlines and cancellation reach the
  * handler's `context.signal`, streams wait for slow readers. Middleware goes around the service: `withRpcMiddleware`.
  *
- * @throws `INVALID_ARGUMENT` / `RPC_METHOD_MISSING` if the implementation lacks a method; `RPC_METHOD_KIND` for a method
- * that streams from the client, which is not served.
+ * @throws `INVALID_ARGUMENT`: `RPC_METHOD_MISSING` for a method without a handler, `RPC_METHOD_KIND` for one that streams from the client.
  * @example
  * ```ts
  * addRpcService(grpcServer, withRpcMiddleware(service, { authenticate }), { logger });
@@ -72,7 +67,7 @@ export function addRpcService(server: Server, service: RpcService, options: Grpc
   const { maxRequestBytes = defaultMaxRequestBytes, logger = silentLogger, clock = systemClock } = options;
   const report = createErrorReporter({ logger, clock });
 
-  const decode = (method: DescMethod, bytes: Buffer): Input => {
+  const decode = (method: DescMethod, bytes: Buffer): RpcRequest => {
     if (bytes.length > maxRequestBytes) {
       throw new PaystreamError('RESOURCE_EXHAUSTED', `The request has ${bytes.length} bytes; at most ${maxRequestBytes} are taken.`, {
         reason: 'REQUEST_TOO_LARGE',
@@ -89,7 +84,7 @@ export function addRpcService(server: Server, service: RpcService, options: Grpc
       });
     }
   };
-  const encode = (method: DescMethod, message: Output): Buffer => {
+  const encode = (method: DescMethod, message: RpcResponse): Buffer => {
     const bytes = toBinary(method.output, create(method.output, message));
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   };
@@ -97,7 +92,7 @@ export function addRpcService(server: Server, service: RpcService, options: Grpc
     logger.debug({ err: error, method: call.method }, `${call.method} failed after its end`);
   };
 
-  const unary = (path: string, method: DescMethod, run: Unary): handleUnaryCall<Buffer, Buffer> => {
+  const unary = (path: string, method: DescMethod, run: UnaryHandler): handleUnaryCall<Buffer, Buffer> => {
     return (grpcCall, callback) => {
       const call = callOf(path, grpcCall, clock);
       const fail = (thrown: unknown): void => {
@@ -108,7 +103,7 @@ export function addRpcService(server: Server, service: RpcService, options: Grpc
         call.end();
         callback(serviceErrorOf(report(thrown, path)));
       };
-      const succeed = (message: Output): void => {
+      const succeed = (message: RpcResponse): void => {
         if (call.ended) return;
         let bytes: Buffer;
         try {
@@ -129,7 +124,7 @@ export function addRpcService(server: Server, service: RpcService, options: Grpc
     };
   };
 
-  const stream = (path: string, method: DescMethod, run: Stream): handleServerStreamingCall<Buffer, Buffer> => {
+  const stream = (path: string, method: DescMethod, run: StreamHandler): handleServerStreamingCall<Buffer, Buffer> => {
     const pump = async (grpcCall: ServerWritableStream<Buffer, Buffer>, call: ServerCall): Promise<void> => {
       const items = itemsUntilAbort(call, run(decode(method, grpcCall.request), call), (error) => late(call, error));
       for await (const item of items) {
@@ -154,29 +149,14 @@ export function addRpcService(server: Server, service: RpcService, options: Grpc
 
   const definition: Record<string, MethodDefinition<Buffer, Buffer>> = {};
   const handlers: Record<string, UntypedHandleCall> = {};
-  for (const method of service.definition.methods) {
-    const path = `/${service.definition.typeName}/${method.name}`;
-    const handler: unknown = service.implementation[method.localName];
-    if (typeof handler !== 'function') {
-      throw new PaystreamError('INVALID_ARGUMENT', `${path} has no implementation: give the service a function "${method.localName}".`, {
-        reason: 'RPC_METHOD_MISSING',
-        details: { method: path },
-      });
-    }
-    const run = handler.bind(service.implementation);
-    const responseStream = method.methodKind === 'server_streaming';
-    if (method.methodKind !== 'unary' && !responseStream) {
-      throw new PaystreamError('INVALID_ARGUMENT', `${path} streams from the client, which is not served.`, {
-        reason: 'RPC_METHOD_KIND',
-        details: { method: path, kind: method.methodKind },
-      });
-    }
-    handlers[method.name] = responseStream ? stream(path, method, run) : unary(path, method, run);
+  for (const entry of methodsOf(service)) {
+    const { method, path } = entry;
+    handlers[method.name] = entry.kind === 'stream' ? stream(path, method, entry.run) : unary(path, method, entry.run);
     // Bytes go through grpc-js untouched: what it cannot read itself it answers with INTERNAL.
     definition[method.name] = {
       path,
       requestStream: false,
-      responseStream,
+      responseStream: entry.kind === 'stream',
       requestSerialize: asItIs,
       requestDeserialize: asItIs,
       responseSerialize: asItIs,

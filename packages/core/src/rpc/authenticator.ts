@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash as digest, timingSafeEqual } from 'node:crypto';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import type { Principal } from './port.ts';
 
@@ -23,7 +23,7 @@ export interface ApiKey {
 
 /** The SHA-256 of an API key in hexadecimal, to be stored in place of the key. Keys must be long and random: 32 bytes. */
 export function hashApiKey(key: string): string {
-  return createHash('sha256').update(key).digest('hex');
+  return digest('sha256', key, 'hex');
 }
 
 function shownKey(headers: RpcHeaders): string | undefined {
@@ -60,7 +60,7 @@ export function apiKeys(keys: readonly ApiKey[]): Authenticator {
         reason: 'API_KEY_MISSING',
       });
     }
-    const hash = createHash('sha256').update(key).digest();
+    const hash = digest('sha256', key, 'buffer');
     let found: Principal | undefined;
     // Every key is compared, whether or not one has matched, so that time says nothing.
     for (const entry of known) if (timingSafeEqual(entry.hash, hash)) found = entry.principal;

@@ -45,14 +45,14 @@ export function errorFromRpc(thrown: unknown): PaystreamError {
   if (isGrpcError(thrown)) {
     const code = errorCodeOfGrpc(thrown.code);
     const status = thrown.metadata.get('grpc-status-details-bin')[0];
-    return decodeStatus(status instanceof Uint8Array ? status : new Uint8Array(), { code, message: thrown.details }, thrown);
+    return decodeStatus(status instanceof Uint8Array ? status : undefined, { code, message: thrown.details }, thrown);
   }
   if (isConnectError(thrown)) {
     return errorFromDetails({
       code: errorCodeOfGrpc(thrown.code),
       message: thrown.rawMessage,
       cause: thrown,
-      find: (desc) => thrown.findDetails(desc)[0] as never,
+      find: (desc) => thrown.findDetails(desc)[0],
     });
   }
   return PaystreamError.from(thrown);

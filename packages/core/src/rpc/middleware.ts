@@ -1,4 +1,4 @@
-import type { DescMethod, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import type { Clock, ClockTimer } from '../clock/port.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
@@ -7,6 +7,7 @@ import type { Telemetry } from '../telemetry/port.ts';
 import { answerOrAbort, itemsUntilAbort } from './abortable.ts';
 import type { Authenticator } from './authenticator.ts';
 import { clientGone, ServerCall } from './call.ts';
+import { methodsOf, type StreamHandler, type UnaryHandler } from './methods.ts';
 import { createObserver, type Observer } from './observer.ts';
 import type { Principal, RpcContext, RpcImplementation, RpcService } from './port.ts';
 import { createRunningCalls, type RpcLimits } from './running-calls.ts';
@@ -53,9 +54,6 @@ export interface RpcMiddleware {
   /** Ends whatever still runs in the same way. */
   cut(): void;
 }
-
-type Unary = (request: MessageShape<DescMethod['input']>, context: RpcContext) => Promise<MessageInitShape<DescMethod['output']>>;
-type Stream = (request: MessageShape<DescMethod['input']>, context: RpcContext) => AsyncIterable<MessageInitShape<DescMethod['output']>>;
 
 // A context that no transport of ours made: in a test, or where an implementation is called by hand.
 function adopt(context: RpcContext): ServerCall {
@@ -148,10 +146,10 @@ export function createRpcMiddleware(options: RpcMiddlewareOptions = {}): RpcMidd
     }
   }
 
-  const wrapUnary = (method: DescMethod, handler: Unary): Unary => {
+  const wrapUnary = (method: DescMethod, handler: UnaryHandler): UnaryHandler => {
     const { input } = method;
     return (request, context) => {
-      const work: Work<ReturnType<Unary>> = (call) => {
+      const work: Work<ReturnType<UnaryHandler>> = (call) => {
         validator?.(input, request);
         return handler(request, call);
       };
@@ -160,10 +158,10 @@ export function createRpcMiddleware(options: RpcMiddlewareOptions = {}): RpcMidd
       return answerOrAbort(call, runUnary(call, work));
     };
   };
-  const wrapStream = (method: DescMethod, handler: Stream): Stream => {
+  const wrapStream = (method: DescMethod, handler: StreamHandler): StreamHandler => {
     const { input } = method;
     return (request, context) => {
-      const work: Work<ReturnType<Stream>> = (call) => {
+      const work: Work<ReturnType<StreamHandler>> = (call) => {
         validator?.(input, request);
         return handler(request, call);
       };
@@ -174,15 +172,13 @@ export function createRpcMiddleware(options: RpcMiddlewareOptions = {}): RpcMidd
   };
 
   return {
-    wrap: ({ definition, implementation }) => {
+    wrap: (service) => {
       const wrapped: Record<string, unknown> = {};
-      for (const method of definition.methods) {
-        const handler: unknown = implementation[method.localName];
-        if (typeof handler !== 'function') continue;
-        const bound = handler.bind(implementation);
-        wrapped[method.localName] = method.methodKind === 'server_streaming' ? wrapStream(method, bound) : wrapUnary(method, bound);
+      for (const entry of methodsOf(service)) {
+        const { method } = entry;
+        wrapped[method.localName] = entry.kind === 'stream' ? wrapStream(method, entry.run) : wrapUnary(method, entry.run);
       }
-      return { definition, implementation: wrapped as RpcImplementation<typeof definition> };
+      return { definition: service.definition, implementation: wrapped as RpcImplementation<DescService> };
     },
     run: (context, work, how) => {
       if (context instanceof ServerCall) return runUnary(context, work, how?.open);

@@ -1,8 +1,8 @@
-import { create, type DescMessage, fromBinary, type Message, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { create, type DescMessage, fromBinary, type Message, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import { anyPack, anyUnpack, durationFromMs } from '@bufbuild/protobuf/wkt';
 import { type ErrorCode, type FieldViolation, PaystreamError } from '../errors/paystream-error.ts';
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from '../gen/google/rpc/error_details_pb.ts';
-import { StatusSchema } from '../gen/google/rpc/status_pb.ts';
+import { type Status, StatusSchema } from '../gen/google/rpc/status_pb.ts';
 import { errorCodeOfGrpc, grpcCodeOf } from './codes.ts';
 
 const domain = 'paystream';
@@ -74,7 +74,7 @@ export interface WireError {
   readonly message: string;
   readonly cause: unknown;
   /** Finds the first detail of a type. */
-  find<D extends DescMessage>(desc: D): (D extends DescMessage ? ReturnType<typeof fromBinary<D>> : never) | undefined;
+  find<D extends DescMessage>(desc: D): MessageShape<D> | undefined;
 }
 
 /** Puts an error together again from its code, message and details. */
@@ -90,13 +90,13 @@ export function errorFromDetails(wire: WireError): PaystreamError {
   });
 }
 
-/** Reads an encoded `google.rpc.Status`. Bytes that are none give an error of code `fallback.code` and its message. */
+/** Reads an encoded `google.rpc.Status`. Where there is none, or it is none, the error has the fallback's code and message. */
 export function decodeStatus(
-  bytes: Uint8Array,
+  bytes: Uint8Array | undefined,
   fallback: { readonly code: ErrorCode; readonly message: string },
   cause: unknown,
 ): PaystreamError {
-  const status = parseStatus(bytes);
+  const status = bytes === undefined ? undefined : parseStatus(bytes);
   return errorFromDetails({
     code: status === undefined ? fallback.code : errorCodeOfGrpc(status.code),
     message: status?.message || fallback.message,
@@ -104,16 +104,17 @@ export function decodeStatus(
     find: (desc) => {
       for (const any of status?.details ?? []) {
         const found = anyUnpack(any, desc);
-        if (found !== undefined) return found as never;
+        if (found !== undefined) return found;
       }
       return undefined;
     },
   });
 }
 
-function parseStatus(bytes: Uint8Array): ReturnType<typeof fromBinary<typeof StatusSchema>> | undefined {
+function parseStatus(bytes: Uint8Array): Status | undefined {
   try {
-    return fromBinary(StatusSchema, bytes);
+    const status = fromBinary(StatusSchema, bytes);
+    return status.code === 0 ? undefined : status;
   } catch {
     // A foreign server may send something else; the code and the message stand without it.
     return undefined;
