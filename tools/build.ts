@@ -23,6 +23,11 @@ function stage(directory: string): void {
   mkdirSync(staged);
   writeFileSync(join(staged, 'package.json'), `${JSON.stringify(publishedManifest(directory), null, 2)}\n`);
   cpSync(join(root, 'LICENSE'), join(staged, 'LICENSE'));
+  // Code generated from the contracts of others goes with their notices.
+  if (existsSync(join(directory, 'src', 'gen'))) {
+    for (const notice of ['README.md', 'LICENSE-Apache-2.0.txt'])
+      cpSync(join(root, 'third_party', notice), join(staged, 'third_party', notice));
+  }
   for (const part of ['README.md', 'CHANGELOG.md', 'dist']) {
     if (existsSync(join(directory, part))) cpSync(join(directory, part), join(staged, part), { recursive: true });
   }
