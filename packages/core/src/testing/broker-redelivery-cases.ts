@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import type { BrokerCase } from './broker-subject.ts';
+import { bytes, eventually, numbered, publish, quietMs, receive, receiveNothing, subscribe, text, texts } from './broker-subject.ts';
+
+/** Timers of a broker may be this much early, in milliseconds. */
+const toleranceMs = 60;
+
+/** Giving back, delays, dead letters. */
+export const redeliveryCases: readonly BrokerCase[] = [
+  {
+    name: 'what a consumer had and did not acknowledge comes to the next one, with a higher redelivery count',
+    run: async (subject) => {
+      const topic = subject.uniqueName('leave');
+      const first = await subscribe(subject, topic, { type: 'shared' });
+      const second = await subscribe(subject, topic, { type: 'shared', maxUnacknowledged: 100 });
+      await publish(subject, topic, numbered(8));
+      const taken = await receive(subject, first, 4);
+      const [acknowledged, ...open] = taken;
+      await first.acknowledge(acknowledged === undefined ? [] : [acknowledged]);
+      await first.close();
+      const rest = await receive(subject, second, 7);
+      const expected = numbered(8).filter((one) => one !== text(taken[0] as (typeof taken)[0]));
+      assert.deepEqual(texts(rest).sort(), expected);
+      for (const message of open) {
+        const again = rest.find((other) => other.id === message.id);
+        assert.equal(again?.redeliveryCount, 1, `${text(message)} was delivered once before`);
+      }
+    },
+  },
+  {
+    name: 'what an exclusive consumer did not acknowledge comes again to its successor, in order',
+    run: async (subject) => {
+      const topic = subject.uniqueName('leave-exclusive');
+      const first = await subscribe(subject, topic);
+      await publish(subject, topic, numbered(6));
+      await receive(subject, first, 3);
+      await first.close();
+      const second = await subscribe(subject, topic);
+      assert.deepEqual(texts(await receive(subject, second, 6)), numbered(6));
+    },
+  },
+  {
+    name: 'a message given back comes again after its delay, with a redelivery count one higher each time',
+    run: async (subject) => {
+      const topic = subject.uniqueName('nack');
+      const consumer = await subscribe(subject, topic, { type: 'shared' });
+      await publish(subject, topic, ['x']);
+      let messages = await receive(subject, consumer, 1);
+      for (const count of [1, 2, 3]) {
+        const givenBack = subject.clock.monotonic();
+        consumer.negativeAcknowledge(messages, 300);
+        messages = await receive(subject, consumer, 1);
+        assert.ok(subject.clock.monotonic() - givenBack >= 300 - toleranceMs, 'it came before its delay was over');
+        assert.equal(messages[0]?.redeliveryCount, count);
+      }
+      await consumer.acknowledge(messages);
+      await receiveNothing(subject, consumer);
+    },
+  },
+  {
+    name: 'a message given back does not hold up others',
+    run: async (subject) => {
+      const topic = subject.uniqueName('nack-others');
+      const consumer = await subscribe(subject, topic, { type: 'shared' });
+      await publish(subject, topic, ['x']);
+      consumer.negativeAcknowledge(await receive(subject, consumer, 1), 1_000);
+      await publish(subject, topic, ['y']);
+      assert.deepEqual(texts(await receive(subject, consumer, 2)), ['y', 'x']);
+    },
+  },
+  {
+    name: 'giving back twice delivers once; giving back after an acknowledgement does nothing',
+    run: async (subject) => {
+      const topic = subject.uniqueName('nack-twice');
+      const consumer = await subscribe(subject, topic, { type: 'shared' });
+      await publish(subject, topic, numbered(2));
+      const [one, two] = await receive(subject, consumer, 2);
+      assert.ok(one !== undefined && two !== undefined);
+      await consumer.acknowledge([one]);
+      consumer.negativeAcknowledge([one, two], 100);
+      consumer.negativeAcknowledge([two], 100);
+      const again = await receive(subject, consumer, 1);
+      assert.equal(again[0]?.id, two.id);
+      await receiveNothing(subject, consumer);
+    },
+  },
+  {
+    name: 'a message given back by an exclusive consumer comes again',
+    run: async (subject) => {
+      const topic = subject.uniqueName('nack-exclusive');
+      const consumer = await subscribe(subject, topic);
+      await publish(subject, topic, numbered(3));
+      const [first, ...others] = await receive(subject, consumer, 3);
+      consumer.negativeAcknowledge(first === undefined ? [] : [first], 100);
+      await consumer.acknowledge(others);
+      assert.deepEqual(texts(await receive(subject, consumer, 1)), ['m0']);
+    },
+  },
+  {
+    name: 'giving back makes room under maxUnacknowledged',
+    run: async (subject) => {
+      const topic = subject.uniqueName('nack-room');
+      const consumer = await subscribe(subject, topic, { type: 'shared', maxUnacknowledged: 1 });
+      await publish(subject, topic, numbered(2));
+      consumer.negativeAcknowledge(await receive(subject, consumer, 1), 2_000);
+      assert.deepEqual(texts(await receive(subject, consumer, 1)), ['m1']);
+    },
+  },
+  {
+    name: 'a delayed message is not delivered before its time, and does not hold up others',
+    needs: ['delayedDelivery'],
+    run: async (subject) => {
+      for (const type of ['shared', 'key-shared'] as const) {
+        const topic = subject.uniqueName('delayed');
+        const consumer = await subscribe(subject, topic, { type });
+        const dueMs = subject.clock.now() + 1_500;
+        await publish(subject, topic, [
+          { payload: bytes('later'), key: 'k', deliverAtMs: dueMs },
+          { payload: bytes('now'), key: 'k' },
+        ]);
+        assert.deepEqual(texts(await receive(subject, consumer, 1)), ['now']);
+        assert.deepEqual(texts(await receive(subject, consumer, 1)), ['later']);
+        assert.ok(subject.clock.now() >= dueMs - toleranceMs, `${type}: it came before its time`);
+      }
+    },
+  },
+  {
+    name: 'a delayed message whose time has passed is delivered at once',
+    needs: ['delayedDelivery'],
+    run: async (subject) => {
+      const topic = subject.uniqueName('delay-passed');
+      const consumer = await subscribe(subject, topic, { type: 'shared' });
+      await publish(subject, topic, [{ payload: bytes('x'), deliverAtMs: subject.clock.now() - 1 }]);
+      assert.deepEqual(texts(await receive(subject, consumer, 1)), ['x']);
+    },
+  },
+  {
+    name: 'delayed messages come in the order of their times',
+    needs: ['delayedDelivery'],
+    run: async (subject) => {
+      const topic = subject.uniqueName('delay-order');
+      const consumer = await subscribe(subject, topic, { type: 'shared' });
+      const now = subject.clock.now();
+      await publish(
+        subject,
+        topic,
+        [2_400, 600, 1_500].map((delay) => ({ payload: bytes(String(delay)), deliverAtMs: now + delay })),
+      );
+      const got: string[] = [];
+      while (got.length < 3) got.push(...texts(await receive(subject, consumer, 1)));
+      assert.deepEqual(got, ['600', '1500', '2400']);
+    },
+  },
+  {
+    name: 'an exclusive consumer gets a delayed message at once',
+    needs: ['delayedDelivery'],
+    run: async (subject) => {
+      const topic = subject.uniqueName('delay-exclusive');
+      const consumer = await subscribe(subject, topic);
+      await publish(subject, topic, [{ payload: bytes('x'), deliverAtMs: subject.clock.now() + 3_600_000 }]);
+      assert.deepEqual(texts(await receive(subject, consumer, 1)), ['x']);
+    },
+  },
+  {
+    name: 'a message delivered too often goes to the dead-letter topic as it is, and no longer counts',
+    needs: ['deadLetter'],
+    run: async (subject) => {
+      const topic = subject.uniqueName('poison');
+      const deadLetters = subject.uniqueName('dead');
+      const dead = await subscribe(subject, deadLetters);
+      const consumer = await subscribe(subject, topic, { type: 'shared', deadLetter: { topic: deadLetters, maxRedeliveries: 2 } });
+      await publish(subject, topic, [{ payload: bytes('poison'), key: 'k', properties: { a: 'b' } }, 'good']);
+      const counts: number[] = [];
+      let moved = false;
+      const arrived = receive(subject, dead, 1).then((messages) => {
+        moved = true;
+        return messages;
+      });
+      await eventually(subject, 'the message has moved', async () => {
+        const stop = new AbortController();
+        const timer = subject.clock.setTimer(quietMs, () => stop.abort());
+        const messages = await consumer.receive(10, stop.signal).catch(() => []);
+        timer.cancel();
+        for (const message of messages) {
+          if (text(message) === 'good') await consumer.acknowledge([message]);
+          else {
+            counts.push(message.redeliveryCount);
+            consumer.negativeAcknowledge([message], 50);
+          }
+        }
+        return moved;
+      });
+      assert.deepEqual(counts, [0, 1, 2]);
+      const [letter] = await arrived;
+      assert.equal(letter === undefined ? '' : text(letter), 'poison');
+      assert.equal(letter?.key, 'k');
+      assert.equal(letter?.properties['a'], 'b');
+      await eventually(subject, 'nothing is left', async () => (await consumer.backlog()) === 0);
+    },
+  },
+];
