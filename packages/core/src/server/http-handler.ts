@@ -78,7 +78,7 @@ export function createHttpHandler(options: HttpHandlerOptions): RequestListener 
         query: url.searchParams,
         bytes: () => readBody(request, maxRequestBytes),
         json,
-        message: async (schema) => messageFromJson(schema, await json(), validator),
+        message: async (schema, complete) => messageFromJson(schema, await json(), validator, complete),
       });
     try {
       const answer = bare.has(matched.route) ? work() : middleware.run(call, work, { open: matched.route.open });

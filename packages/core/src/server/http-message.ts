@@ -45,14 +45,20 @@ export function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** Reads the JSON form of a message and checks it. */
-export function messageFromJson<D extends DescMessage>(schema: D, json: unknown, validator: RequestValidator): MessageShape<D> {
+/** Reads the JSON form of a message, lets it be completed, and checks it. */
+export function messageFromJson<D extends DescMessage>(
+  schema: D,
+  json: unknown,
+  validator: RequestValidator,
+  complete?: (message: MessageShape<D>) => void,
+): MessageShape<D> {
   let message: MessageShape<D>;
   try {
     message = fromJson(schema, json as JsonValue);
   } catch (cause) {
     throw malformed(schema.typeName, cause);
   }
+  complete?.(message);
   validator(schema, message);
   return message;
 }

@@ -18,8 +18,8 @@ export interface HttpRequest {
   bytes(): Promise<Uint8Array>;
   /** The body, parsed as JSON. Throws `INVALID_ARGUMENT` / `REQUEST_MALFORMED` if it is none. */
   json(): Promise<unknown>;
-  /** The body, parsed as the JSON form of a protobuf message and checked against its rules. */
-  message<D extends DescMessage>(schema: D): Promise<MessageShape<D>>;
+  /** The body, parsed as the JSON form of a protobuf message, completed by `complete` if given, and checked against its rules. */
+  message<D extends DescMessage>(schema: D, complete?: (message: MessageShape<D>) => void): Promise<MessageShape<D>>;
 }
 
 /** The answer of a plain HTTP route. */
