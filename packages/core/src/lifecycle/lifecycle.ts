@@ -98,7 +98,6 @@ export function createLifecycle(components: readonly Component[], options: Lifec
 
   const startAll = async (): Promise<void> => {
     for (const part of parts) {
-      if (stopping !== undefined) throw new PaystreamError('CANCELED', 'stopped while starting', { reason: 'STOPPED' });
       try {
         await startPart(part);
       } catch (error) {
@@ -107,8 +106,10 @@ export function createLifecycle(components: readonly Component[], options: Lifec
         if (stopping === undefined) await stopAll(clock.monotonic() + 10_000).catch(() => undefined);
         throw error;
       }
-      // It took longer than whoever stopped it waited.
+      if (stopping === undefined) continue;
+      // It took longer than whoever stopped all waited.
       if (ended) await stopPart(part, clock.monotonic());
+      throw new PaystreamError('CANCELED', 'stopped while starting', { reason: 'STOPPED' });
     }
   };
 
