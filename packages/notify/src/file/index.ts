@@ -1,0 +1,1 @@
+export { type FileChannel, type FileChannelOptions, fileChannel } from './file-channel.ts';

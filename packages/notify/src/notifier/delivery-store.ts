@@ -1,0 +1,195 @@
+import { DeliveryState } from '@paystream/core/contracts';
+import { type Database, defineStatements, type SqlValue, type Transaction } from '@paystream/core/sql';
+import type { PendingDelivery } from './pending-delivery.ts';
+
+/** A delivery to be stored. */
+export interface NewDelivery {
+  readonly delivery: PendingDelivery;
+  readonly channel: string;
+  /** Whether this instance takes it on at once; if not, whoever has room does. */
+  readonly mine: boolean;
+}
+
+/** What became of a delivery. */
+export interface DeliveryResult {
+  readonly channel: string;
+  readonly delivery: PendingDelivery;
+  /** `PENDING`: to be tried again at `dueAtMs`. */
+  readonly state: DeliveryState;
+  readonly tries: number;
+  readonly detail: string;
+  readonly dueAtMs: number;
+}
+
+/** A delivery that was taken from the table; `interrupted` if an instance ended while it sent it and may not send it twice. */
+export interface ClaimedDelivery extends PendingDelivery {
+  readonly interrupted: boolean;
+}
+
+/** The rows of deliveries. */
+export interface DeliveryStore {
+  /** Stores those that are new. `true` for each that was. */
+  insert(tx: Transaction, deliveries: readonly NewDelivery[], owner: string, nowMs: number): Promise<readonly boolean[]>;
+  /** Records results; `true` for each that was still to be recorded. */
+  record(tx: Transaction, results: readonly DeliveryResult[], nowMs: number): Promise<readonly boolean[]>;
+  /** Takes on deliveries of a channel that are due and that nobody has, the longest due first. */
+  claim(channel: string, owner: string, nowMs: number, limit: number): Promise<readonly ClaimedDelivery[]>;
+  /** When the next delivery of a channel that nobody has is due, in milliseconds since the epoch. */
+  nextDue(channel: string): Promise<number | undefined>;
+  /** Notes that deliveries are about to be sent which may not be sent twice. */
+  markSending(deliveryIds: readonly string[]): Promise<void>;
+  /** Gives deliveries back that this instance does not know of; see `intake`. */
+  disown(tx: Transaction, deliveryIds: readonly string[], owner: string): Promise<void>;
+}
+
+const columns: readonly string[] = [
+  'delivery_id',
+  'event_id',
+  'channel',
+  'recipient',
+  'order_id',
+  'merchant_id',
+  'message',
+  'at_most_once',
+  'state',
+  'tries',
+  'sending',
+  'detail',
+  'owner',
+  'due_at',
+  'created_at',
+  'updated_at',
+];
+
+const statements = defineStatements(({ tables, dialect }) => {
+  const deliveries = tables('notify_deliveries');
+  const still = `WHERE delivery_id = ? AND state = ${DeliveryState.PENDING}`;
+  return {
+    insert: dialect.insertOrIgnore(deliveries, columns),
+    // What was delivered is not sent again, so its text is let go of.
+    delivered: `UPDATE ${deliveries} SET state = ${DeliveryState.DELIVERED}, tries = ?, detail = ?, owner = '', message = '', sending = 0, updated_at = ? ${still}`,
+    ended: `UPDATE ${deliveries} SET state = ?, tries = ?, detail = ?, owner = '', sending = 0, updated_at = ? ${still}`,
+    again: `UPDATE ${deliveries} SET tries = ?, detail = ?, owner = '', sending = 0, due_at = ?, updated_at = ? ${still}`,
+    due: `SELECT delivery_id, event_id, recipient, order_id, merchant_id, message, at_most_once, tries, sending, created_at FROM ${deliveries}
+      WHERE state = ${DeliveryState.PENDING} AND channel = ? AND owner = '' AND due_at <= ? ORDER BY due_at LIMIT ? ${dialect.forUpdateSkipLocked}`,
+    own: `UPDATE ${deliveries} SET owner = ? WHERE delivery_id IN ${dialect.inJson}`,
+    nextDue: `SELECT MIN(due_at) AS due_at FROM ${deliveries} WHERE state = ${DeliveryState.PENDING} AND channel = ? AND owner = ''`,
+    markSending: `UPDATE ${deliveries} SET sending = 1 WHERE delivery_id IN ${dialect.inJson}`,
+    disown: `UPDATE ${deliveries} SET owner = '' WHERE owner = ? AND state = ${DeliveryState.PENDING} AND delivery_id IN ${dialect.inJson}`,
+  };
+});
+
+interface DueRow {
+  readonly delivery_id: string;
+  readonly event_id: string;
+  readonly recipient: string;
+  readonly order_id: string;
+  readonly merchant_id: string;
+  readonly message: string;
+  readonly at_most_once: number;
+  readonly tries: number;
+  readonly sending: number;
+  readonly created_at: number;
+}
+
+function parametersOf({ delivery, channel, mine }: NewDelivery, owner: string, nowMs: number): SqlValue[] {
+  const { message } = delivery;
+  return [
+    message.deliveryId,
+    message.eventId,
+    channel,
+    message.recipient,
+    message.orderId,
+    message.merchantId,
+    JSON.stringify({ subject: message.subject, text: message.text, html: message.html }),
+    delivery.atMostOnce ? 1 : 0,
+    DeliveryState.PENDING,
+    0,
+    0,
+    '',
+    mine ? owner : '',
+    nowMs,
+    delivery.createdAtMs,
+    nowMs,
+  ];
+}
+
+function claimedOf(row: DueRow): ClaimedDelivery {
+  const { subject, text, html } = JSON.parse(row.message) as { subject?: string; text: string; html?: string };
+  return {
+    message: {
+      deliveryId: row.delivery_id,
+      eventId: row.event_id,
+      recipient: row.recipient,
+      orderId: row.order_id,
+      merchantId: row.merchant_id,
+      subject,
+      text,
+      html,
+    },
+    atMostOnce: row.at_most_once === 1,
+    tries: row.tries,
+    createdAtMs: row.created_at,
+    interrupted: row.sending === 1,
+  };
+}
+
+/** Makes the store of deliveries. */
+export function createDeliveryStore(database: Database): DeliveryStore {
+  const sql = statements(database);
+
+  const updateOf = (result: DeliveryResult, nowMs: number): readonly [sql: string, parameters: SqlValue[]] => {
+    const { deliveryId } = result.delivery.message;
+    const { state, tries, detail } = result;
+    if (state === DeliveryState.DELIVERED) return [sql.delivered, [tries, detail, nowMs, deliveryId]];
+    if (state === DeliveryState.PENDING) return [sql.again, [tries, detail, result.dueAtMs, nowMs, deliveryId]];
+    return [sql.ended, [state, tries, detail, nowMs, deliveryId]];
+  };
+
+  return {
+    insert: async (tx, deliveries, owner, nowMs) => {
+      const rows = deliveries.map((delivery) => parametersOf(delivery, owner, nowMs));
+      const { affected } = await tx.executeMany(sql.insert, rows);
+      return affected.map((count) => count === 1);
+    },
+    record: async (tx, results, nowMs) => {
+      const recorded = new Array<boolean>(results.length).fill(false);
+      // Nearly all end the same way, so there are one or two statements.
+      const groups = new Map<string, { readonly indexes: number[]; readonly rows: SqlValue[][] }>();
+      results.forEach((result, index) => {
+        const [statement, parameters] = updateOf(result, nowMs);
+        let group = groups.get(statement);
+        if (group === undefined) {
+          group = { indexes: [], rows: [] };
+          groups.set(statement, group);
+        }
+        group.indexes.push(index);
+        group.rows.push(parameters);
+      });
+      for (const [statement, { indexes, rows }] of groups) {
+        const { affected } = await tx.executeMany(statement, rows);
+        indexes.forEach((index, position) => {
+          recorded[index] = affected[position] === 1;
+        });
+      }
+      return recorded;
+    },
+    claim: (channel, owner, nowMs, limit) =>
+      database.transaction(async (tx) => {
+        const { rows } = await tx.execute<DueRow>(sql.due, [channel, nowMs, limit]);
+        if (rows.length > 0) await tx.execute(sql.own, [owner, JSON.stringify(rows.map((row) => row.delivery_id))]);
+        return rows.map(claimedOf);
+      }),
+    nextDue: async (channel) => {
+      const [row] = await database.query<{ readonly due_at: number | null }>(sql.nextDue, [channel]);
+      return row?.due_at ?? undefined;
+    },
+    markSending: (deliveryIds) =>
+      database.transaction(async (tx) => {
+        await tx.execute(sql.markSending, [JSON.stringify(deliveryIds)]);
+      }),
+    disown: async (tx, deliveryIds, owner) => {
+      await tx.execute(sql.disown, [owner, JSON.stringify(deliveryIds)]);
+    },
+  };
+}

@@ -1,0 +1,270 @@
+import { type Clock, type ClockTimer, type Logger, PaystreamError, type Random, type Telemetry } from '@paystream/core';
+import { DeliveryState } from '@paystream/core/contracts';
+import type { Channel } from '../channel/port.ts';
+import { type Attempt, attemptAll } from './attempt.ts';
+import type { ClaimedDelivery, DeliveryResult, DeliveryStore } from './delivery-store.ts';
+import type { Ownership } from './ownership.ts';
+import type { PendingDelivery } from './pending-delivery.ts';
+import { type DeliveryRetry, decide } from './retry.ts';
+
+/** Options of {@link createDispatcher}. */
+export interface DispatcherOptions {
+  /** The channel's name in the notifier. */
+  readonly name: string;
+  readonly channel: Channel;
+  readonly store: DeliveryStore;
+  readonly ownership: Pick<Ownership, 'owner' | 'valid'>;
+  readonly retry: Required<DeliveryRetry>;
+  /** At most so many calls of the channel at once. */
+  readonly concurrency: number;
+  /** At most so many messages in one call of a batch channel. */
+  readonly batchSize: number;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly telemetry: Telemetry;
+  /** Records results; rejects with `UNAVAILABLE` while the database is away. */
+  readonly record: (results: readonly DeliveryResult[]) => Promise<void>;
+}
+
+/** How a channel is. */
+export interface ChannelStatus {
+  readonly channel: string;
+  /** `paused` while nothing can be sent. */
+  readonly state: 'running' | 'paused' | 'stopped';
+  /** Deliveries in memory. The others wait in the table. */
+  readonly inMemory: number;
+  /** Why it is paused. */
+  readonly pausedBy?: string | undefined;
+}
+
+/** Delivers what one channel has to deliver; what it cannot hold stays in the table. */
+export interface Dispatcher {
+  /** How many more it would hold in memory. */
+  readonly room: number;
+  readonly status: ChannelStatus;
+  /** Whether it holds this delivery. */
+  has(deliveryId: string): boolean;
+  /** Takes on deliveries that this instance owns. */
+  offer(deliveries: readonly PendingDelivery[]): void;
+  /** Says that there is work in the table. */
+  lookInTable(): void;
+  /** Forgets what it has not begun: it is no longer this instance's. */
+  drop(): void;
+  /** Starts nothing more; waits for what is under way until `timeoutMs` is over, then aborts it. */
+  close(timeoutMs: number): Promise<void>;
+}
+
+const firstPauseMs = 1_000;
+const longestPauseMs = 60_000;
+const recordAgainMs = 1_000;
+
+/** Makes the dispatcher of one channel. Nothing that happens to it touches another. */
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  const { name, channel, store, ownership, retry, concurrency, clock, random, logger, telemetry } = options;
+  const { idempotent } = channel.capabilities;
+  const batchSize = channel.capabilities.batch === true ? options.batchSize : 1;
+  const capacity = 4 * batchSize * concurrency + 100;
+  const stop = new AbortController();
+  const attemptOptions = { channel, timeoutMs: options.timeoutMs, clock, stop: stop.signal };
+  const idle: (() => void)[] = [];
+  const held = new Set<string>();
+  let queue: PendingDelivery[] = [];
+  let running = 0;
+  let more = true;
+  let claiming = false;
+  let closing: Promise<void> | undefined;
+  let pausedBy: string | undefined;
+  let pauseMs = 0;
+  let probing = false;
+  let wakeTimer: ClockTimer | undefined;
+  let wakeAtMs = Number.POSITIVE_INFINITY;
+
+  const wakeAt = (atMs: number): void => {
+    if (closing !== undefined || atMs >= wakeAtMs) return;
+    wakeTimer?.cancel();
+    wakeAtMs = atMs;
+    wakeTimer = clock.setTimer(Math.max(1, atMs - clock.now()), wake, { unref: true });
+  };
+  const wake = (): void => {
+    wakeAtMs = Number.POSITIVE_INFINITY;
+    more = true;
+    pump();
+  };
+
+  const pause = (why: string): void => {
+    if (pausedBy === undefined || probing) {
+      pauseMs = pausedBy === undefined ? firstPauseMs : Math.min(pauseMs * 2, longestPauseMs);
+      if (pausedBy === undefined) logger.warn({ channel: name, detail: why }, 'a channel is away: its deliveries wait');
+      telemetry.gauge('paystream_notify_channel_paused', { channel: name }, 1);
+      clock.setTimer(
+        pauseMs,
+        () => {
+          probing = true;
+          pump();
+        },
+        { unref: true },
+      );
+    }
+    pausedBy = why;
+    probing = false;
+  };
+  const resume = (): void => {
+    if (pausedBy === undefined) return;
+    pausedBy = undefined;
+    probing = false;
+    telemetry.gauge('paystream_notify_channel_paused', { channel: name }, 0);
+    logger.info({ channel: name }, 'a channel is back');
+  };
+
+  /** Records until the database has it: forgetting an outcome could send twice. */
+  const recordSurely = async (results: readonly DeliveryResult[]): Promise<void> => {
+    for (;;) {
+      try {
+        await options.record(results);
+        return;
+      } catch (error) {
+        logger.warn({ channel: name, deliveries: results.length, err: error }, 'outcomes of deliveries could not be recorded');
+        if (stop.signal.aborted) return;
+      }
+      await new Promise<void>((resolve) => {
+        const timer = clock.setTimer(recordAgainMs, resolve);
+        stop.signal.addEventListener('abort', () => [timer.cancel(), resolve()], { once: true });
+      });
+    }
+  };
+
+  const settle = async (batch: readonly PendingDelivery[], attempts: readonly Attempt[]): Promise<void> => {
+    const context = { channel: name, idempotent, retry, random, nowMs: clock.now() };
+    const results: DeliveryResult[] = [];
+    const notSent: PendingDelivery[] = [];
+    batch.forEach((delivery, index) => {
+      const attempt = attempts[index] as Attempt;
+      const result = decide(delivery, attempt, context);
+      const marked = !idempotent && delivery.atMostOnce;
+      if (attempt.kind === 'away' && result.state === DeliveryState.PENDING && !marked) notSent.push(delivery);
+      else results.push(result);
+      telemetry.count('paystream_notify_attempts_total', { channel: name, outcome: attempt.kind });
+    });
+    if (results.length > 0) await recordSurely(results);
+    for (const { delivery } of results) held.delete(delivery.message.deliveryId);
+    if (notSent.length > 0) queue = [...notSent, ...queue];
+    for (const result of results) if (result.state === DeliveryState.PENDING) wakeAt(result.dueAtMs);
+  };
+
+  const interrupted: Attempt = { kind: 'unknown', detail: 'the process ended while this was being sent' };
+
+  const run = async (batch: readonly PendingDelivery[]): Promise<void> => {
+    const marked = idempotent ? [] : batch.filter((delivery) => delivery.atMostOnce);
+    if (marked.length > 0) {
+      try {
+        await store.markSending(marked.map((delivery) => delivery.message.deliveryId));
+      } catch (error) {
+        // Nothing was sent: the batch waits until the database is back.
+        queue = [...batch, ...queue];
+        pause(`the delivery table cannot be written: ${PaystreamError.from(error).message}`);
+        return;
+      }
+    }
+    const attempts = await attemptAll(attemptOptions, batch);
+    const away = attempts.find((attempt) => attempt.kind === 'away');
+    if (away === undefined) resume();
+    else pause(away.detail);
+    await settle(batch, attempts);
+  };
+
+  const start = (work: Promise<void>): void => {
+    running += 1;
+    const done = (): void => {
+      running -= 1;
+      pump();
+    };
+    work.then(done, (error: unknown) => {
+      logger.error({ channel: name, err: error }, 'a delivery failed in a way that it should not');
+      done();
+    });
+  };
+
+  const accept = async (claimed: readonly ClaimedDelivery[]): Promise<void> => {
+    // One that is still under way here, from before others took this instance for dead, ends there.
+    const unknown = claimed.filter((delivery) => !held.has(delivery.message.deliveryId));
+    const lost = unknown.filter((delivery) => delivery.interrupted && !idempotent);
+    for (const delivery of unknown) held.add(delivery.message.deliveryId);
+    queue.push(...unknown.filter((delivery) => !lost.includes(delivery)));
+    if (lost.length > 0)
+      await settle(
+        lost,
+        lost.map(() => interrupted),
+      );
+  };
+
+  const claim = async (): Promise<void> => {
+    const limit = capacity - queue.length;
+    try {
+      const claimed = await store.claim(name, ownership.owner, clock.now(), limit);
+      if (claimed.length < limit) {
+        const due = await store.nextDue(name);
+        if (due !== undefined) wakeAt(due);
+      } else more = true;
+      await accept(claimed);
+    } catch (error) {
+      logger.warn({ channel: name, err: error }, 'due deliveries could not be read');
+      wakeAt(clock.now() + recordAgainMs);
+    }
+    claiming = false;
+  };
+
+  const pump = (): void => {
+    const mayStart = closing === undefined && ownership.valid && (pausedBy === undefined || probing);
+    const lanes = pausedBy === undefined ? concurrency : 1;
+    while (mayStart && running < lanes && queue.length > 0) start(run(queue.splice(0, batchSize)));
+    if (mayStart && more && !claiming && queue.length < capacity / 2) {
+      more = false;
+      claiming = true;
+      void claim().then(pump);
+    }
+    telemetry.gauge('paystream_notify_in_memory', { channel: name }, held.size);
+    if (running === 0 && !claiming) for (const done of idle.splice(0)) done();
+  };
+
+  const finish = async (timeoutMs: number): Promise<void> => {
+    wakeTimer?.cancel();
+    const deadline = clock.setTimer(timeoutMs, () =>
+      stop.abort(new PaystreamError('CANCELED', 'the notifier stopped before the channel answered', { reason: 'NOTIFIER_STOPPED' })),
+    );
+    if (running > 0 || claiming) await new Promise<void>((resolve) => idle.push(resolve));
+    deadline.cancel();
+    queue = [];
+  };
+
+  return {
+    get room() {
+      return Math.max(0, capacity - held.size);
+    },
+    get status(): ChannelStatus {
+      const state = closing !== undefined ? 'stopped' : pausedBy === undefined ? 'running' : 'paused';
+      return { channel: name, state, inMemory: held.size, pausedBy };
+    },
+    has: (deliveryId) => held.has(deliveryId),
+    offer: (deliveries) => {
+      for (const delivery of deliveries) held.add(delivery.message.deliveryId);
+      queue.push(...deliveries);
+      pump();
+    },
+    lookInTable: () => {
+      more = true;
+      pump();
+    },
+    drop: () => {
+      for (const delivery of queue) held.delete(delivery.message.deliveryId);
+      queue = [];
+      more = true;
+      pump();
+    },
+    close: (timeoutMs) => {
+      closing ??= finish(timeoutMs);
+      return closing;
+    },
+  };
+}

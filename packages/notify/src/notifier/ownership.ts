@@ -1,0 +1,157 @@
+import type { Clock, ClockTimer, IdGenerator, Logger } from '@paystream/core';
+import { DeliveryState } from '@paystream/core/contracts';
+import { type Database, defineStatements } from '@paystream/core/sql';
+
+/** Options of {@link createOwnership}. */
+export interface OwnershipOptions {
+  readonly database: Database;
+  /** The channels whose deliveries are taken over. */
+  readonly channels: readonly string[];
+  /** How long an instance that no longer says that it is alive keeps its deliveries, in milliseconds. */
+  readonly leaseMs: number;
+  readonly nextId: IdGenerator;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Called now and then, and when deliveries of others may have become free. */
+  readonly onSweep: () => void;
+  /** Called when others took this instance for dead, so that all that it had is theirs. */
+  readonly onLost: () => void;
+}
+
+/** Whose deliveries are whose: each instance owns its rows under a name whose lease it renews. */
+export interface Ownership {
+  /** The name that rows of this instance carry now. */
+  readonly owner: string;
+  /** Whether nobody else can have taken this instance for dead. */
+  readonly valid: boolean;
+  /** Gives back what this instance owns, and stops. */
+  close(): Promise<void>;
+}
+
+const statements = defineStatements(({ tables, dialect }) => {
+  const pending = `${tables('notify_deliveries')} SET owner = '' WHERE state = ${DeliveryState.PENDING} AND channel = ?`;
+  return {
+    join: `INSERT INTO ${tables('notify_owners')} (owner, lease_until) VALUES (?, ${dialect.nowMs} + ?)`,
+    renew: `UPDATE ${tables('notify_owners')} SET lease_until = ${dialect.nowMs} + ? WHERE owner = ? AND (? = 1 OR lease_until >= ${dialect.nowMs})`,
+    leave: `DELETE FROM ${tables('notify_owners')} WHERE owner = ?`,
+    lapsed: `SELECT owner, CASE WHEN lease_until < ${dialect.nowMs} - 3600000 THEN 1 ELSE 0 END AS gone FROM ${tables('notify_owners')} WHERE lease_until < ${dialect.nowMs}`,
+    others: `SELECT owner FROM ${tables('notify_owners')} WHERE lease_until >= ${dialect.nowMs}`,
+    expire: `UPDATE ${tables('notify_owners')} SET lease_until = 0 WHERE owner IN ${dialect.inJson}`,
+    free: `UPDATE ${pending} AND owner IN ${dialect.inJson}`,
+  };
+});
+
+/** Who is alive in this process, for each database; where the database is exclusive, nobody else is. */
+const alive = new WeakMap<Database, Set<string>>();
+
+/** Joins the living, takes over at once from those that are surely dead, and goes on looking for others that die. */
+export async function createOwnership(options: OwnershipOptions): Promise<Ownership> {
+  const { database, channels, leaseMs, nextId, clock, logger, onSweep, onLost } = options;
+  const sql = statements(database);
+  const living = alive.get(database) ?? new Set<string>();
+  alive.set(database, living);
+  let owner = '';
+  let validUntilMs = 0;
+  let timer: ClockTimer | undefined;
+  let ticking: Promise<void> | undefined;
+  let closing: Promise<void> | undefined;
+
+  const join = async (): Promise<void> => {
+    const name = nextId();
+    const started = clock.monotonic();
+    await database.transaction(async (tx) => {
+      await tx.execute(sql.join, [name, leaseMs]);
+    });
+    living.delete(owner);
+    living.add(name);
+    owner = name;
+    validUntilMs = started + leaseMs;
+  };
+
+  const renew = async (): Promise<void> => {
+    const started = clock.monotonic();
+    const renewed = await database.transaction(
+      async (tx) => (await tx.execute(sql.renew, [leaseMs, owner, database.exclusive ? 1 : 0])).affected === 1,
+    );
+    if (renewed) {
+      validUntilMs = started + leaseMs;
+      return;
+    }
+    logger.warn({ owner }, 'this notifier did not renew its lease in time: others may have taken over its deliveries');
+    await join();
+    onLost();
+  };
+
+  /** Rows of a dead instance may become visible late, so its name is kept for an hour and looked for again and again. */
+  const takeOver = async (): Promise<void> => {
+    const found = await database.query<{ readonly owner: string; readonly gone: number }>(sql.lapsed);
+    const lapsed = found.filter((row) => !living.has(row.owner));
+    if (lapsed.length === 0) return;
+    const names = JSON.stringify(lapsed.map((row) => row.owner));
+    const freed = await database.transaction(async (tx) => {
+      let count = 0;
+      for (const channel of channels) count += (await tx.execute(sql.free, [channel, names])).affected;
+      for (const row of lapsed) if (row.gone === 1) await tx.execute(sql.leave, [row.owner]);
+      return count;
+    });
+    if (freed > 0) logger.info({ deliveries: freed }, 'deliveries of an instance that is gone were taken over');
+  };
+
+  const expireTheDead = async (): Promise<void> => {
+    const others = await database.query<{ readonly owner: string }>(sql.others);
+    const dead = others.filter((row) => !living.has(row.owner)).map((row) => row.owner);
+    if (dead.length === 0) return;
+    await database.transaction(async (tx) => {
+      await tx.execute(sql.expire, [JSON.stringify(dead)]);
+    });
+  };
+
+  const tick = async (): Promise<void> => {
+    try {
+      await renew();
+      await takeOver();
+      onSweep();
+    } catch (error) {
+      logger.warn({ err: error }, 'the lease of this notifier could not be renewed');
+    }
+    ticking = undefined;
+    arm();
+  };
+  const arm = (): void => {
+    if (closing !== undefined) return;
+    timer = clock.setTimer(
+      leaseMs / 3,
+      () => {
+        ticking = tick();
+      },
+      { unref: true },
+    );
+  };
+
+  const leave = async (): Promise<void> => {
+    timer?.cancel();
+    await ticking;
+    living.delete(owner);
+    await database.transaction(async (tx) => {
+      for (const channel of channels) await tx.execute(sql.free, [channel, JSON.stringify([owner])]);
+      await tx.execute(sql.leave, [owner]);
+    });
+  };
+
+  await join();
+  if (database.exclusive) await expireTheDead();
+  await takeOver();
+  arm();
+  return {
+    get owner() {
+      return owner;
+    },
+    get valid() {
+      return database.exclusive || clock.monotonic() < validUntilMs;
+    },
+    close: () => {
+      closing ??= leave();
+      return closing;
+    },
+  };
+}

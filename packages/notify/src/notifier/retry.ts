@@ -1,0 +1,61 @@
+import type { Random } from '@paystream/core';
+import { DeliveryState } from '@paystream/core/contracts';
+import type { Attempt } from './attempt.ts';
+import type { DeliveryResult } from './delivery-store.ts';
+import type { PendingDelivery } from './pending-delivery.ts';
+
+/** When deliveries are tried again. */
+export interface DeliveryRetry {
+  /** How often a delivery is tried in all before it has failed. Tries while the channel is away do not count. Default: 10. */
+  readonly attempts?: number;
+  /** The first wait, in milliseconds; doubles with each try, with jitter of up to a half. Default: 5,000. */
+  readonly delayMs?: number;
+  /** The longest wait, in milliseconds. Default: 3,600,000. */
+  readonly maxDelayMs?: number;
+  /** A delivery that is older than so many milliseconds has failed, if its channel is away. Default: 86,400,000. */
+  readonly giveUpAfterMs?: number;
+}
+
+/** The defaults of {@link DeliveryRetry}. */
+export const defaultRetry = {
+  attempts: 10,
+  delayMs: 5_000,
+  maxDelayMs: 3_600_000,
+  giveUpAfterMs: 86_400_000,
+} as const satisfies Required<DeliveryRetry>;
+
+/** How long to wait after so many tries. */
+export function retryDelayMs(retry: Required<DeliveryRetry>, tries: number, random: Random): number {
+  const delay = Math.min(retry.maxDelayMs, retry.delayMs * 2 ** Math.min(tries - 1, 40));
+  return Math.round(delay * (1 + random.next() / 2));
+}
+
+/** What a decision rests on beside the attempt. */
+export interface DecisionContext {
+  readonly channel: string;
+  readonly idempotent: boolean;
+  readonly retry: Required<DeliveryRetry>;
+  readonly random: Random;
+  readonly nowMs: number;
+}
+
+/** What an attempt makes of a delivery: its end, or when to try again. */
+export function decide(delivery: PendingDelivery, attempt: Attempt, context: DecisionContext): DeliveryResult {
+  const { retry, random, nowMs } = context;
+  const tries = delivery.tries + (attempt.kind === 'away' ? 0 : 1);
+  const end = (state: DeliveryState): DeliveryResult => ({
+    channel: context.channel,
+    delivery,
+    state,
+    tries,
+    detail: attempt.detail,
+    dueAtMs: nowMs,
+  });
+  const again = (delayMs: number): DeliveryResult => ({ ...end(DeliveryState.PENDING), dueAtMs: nowMs + delayMs });
+
+  if (attempt.kind === 'delivered') return end(DeliveryState.DELIVERED);
+  if (attempt.kind === 'rejected') return end(DeliveryState.REJECTED);
+  if (attempt.kind === 'away') return nowMs - delivery.createdAtMs >= retry.giveUpAfterMs ? end(DeliveryState.FAILED) : again(0);
+  if (attempt.kind === 'unknown' && !context.idempotent && delivery.atMostOnce) return end(DeliveryState.UNKNOWN);
+  return tries >= retry.attempts ? end(DeliveryState.FAILED) : again(retryDelayMs(retry, tries, random));
+}

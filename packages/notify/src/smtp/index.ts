@@ -1,0 +1,1 @@
+export { type SmtpChannel, type SmtpChannelOptions, smtpChannel } from './smtp-channel.ts';
