@@ -1,10 +1,16 @@
 // Every check that needs neither a build nor a test run. `npm run verify`.
-import { run } from './workspace.ts';
+import { lastRelease, run, runOrFail } from './workspace.ts';
 
 interface Check {
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
+}
+
+/** What changes need a changeset since: the newest release, or the beginning. A clone of a few commits knows neither. */
+async function since(): Promise<string> {
+  if ((await runOrFail('git', ['rev-parse', '--is-shallow-repository'])).stdout.trim() === 'true') return 'HEAD';
+  return (await lastRelease()) ?? (await runOrFail('git', ['rev-list', '--max-parents=0', 'HEAD'])).stdout.trim();
 }
 
 const checks: readonly Check[] = [
@@ -23,7 +29,7 @@ const checks: readonly Check[] = [
   { name: 'contracts: compatible', command: 'node', args: ['tools/breaking.ts'] },
   { name: 'contracts: generated code in step', command: 'node', args: ['tools/generated.ts'] },
   { name: 'public exports documented', command: 'typedoc', args: ['--emit', 'none'] },
-  { name: 'changesets', command: 'changeset', args: ['status'] },
+  { name: 'changesets', command: 'changeset', args: ['status', '--since', await since()] },
   { name: 'lock complete', command: 'node', args: ['tools/complete-lock.ts', '--check'] },
 ];
 

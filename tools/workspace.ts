@@ -89,3 +89,9 @@ export async function runOrFail(command: string, args: readonly string[], option
   if (finished.code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${finished.code}\n${finished.output}`);
   return finished;
 }
+
+/** The tag of the newest release; undefined before the first. */
+export async function lastRelease(): Promise<string | undefined> {
+  const { code, stdout } = await run('git', ['describe', '--tags', '--abbrev=0', '--match', '@paystream/core@*']);
+  return code === 0 ? stdout.trim() : undefined;
+}
