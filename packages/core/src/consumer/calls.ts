@@ -38,6 +38,12 @@ function failureOf(call: Call, error: unknown): PaystreamError {
   return failure.code === 'CANCELED' ? call.aborted : failure;
 }
 
+/** The handler of one message goes on with the trace in the span of its call. */
+function traced<T>(batch: readonly Delivery<T>[], traceparent: string | undefined): readonly Delivery<T>[] {
+  const [first] = batch;
+  return first === undefined || batch.length > 1 || first.traceparent === traceparent ? batch : [{ ...first, traceparent }];
+}
+
 /** One timer watches all calls: they have the same limit, so the oldest is always the first to be due. */
 export function createCalls<T>(settings: ConsumerSettings<T>): Calls<T> {
   const { clock, timeoutMs, telemetry, logger, subscription } = settings;
@@ -91,7 +97,7 @@ export function createCalls<T>(settings: ConsumerSettings<T>): Calls<T> {
       const span = telemetry.startSpan(spanName, batch.length === 1 ? batch[0]?.traceparent : undefined, labels);
       let failure: PaystreamError | undefined;
       try {
-        await settings.invoke(batch, contextOf(call));
+        await settings.invoke(traced(batch, span.traceparent), contextOf(call));
       } catch (error) {
         failure = failureOf(call, error);
       }

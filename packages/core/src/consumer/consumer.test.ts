@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Broker } from '../broker/port.ts';
+import { createProducer } from '../producer/producer.ts';
+import { noTelemetry } from '../telemetry/port.ts';
 import { createTestWorld } from '../testing/test-world.ts';
 import { createConsumer } from './consumer.ts';
 import { consumerProperties } from './delivery.ts';
@@ -79,6 +81,7 @@ describe('consumer', () => {
     });
     await using _ = await createConsumer(world.broker, steps, {
       ...within(world),
+      telemetry: noTelemetry,
       handler: async (value, { delivery, signal }) => {
         seen.push({ ...delivery, value, aborted: signal.aborted });
       },
@@ -159,6 +162,19 @@ describe('consumer', () => {
     expect(consumer.status.state).toBe('stopped');
     await expect(consumer.check()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     await consumer.close();
+  });
+
+  it('goes on with the trace of the message', async () => {
+    await using world = await createTestWorld();
+    const producer = await createProducer(world.broker, steps, world);
+    await producer.send({ key: 'a', n: 1 }, { traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` });
+    const traces: (string | undefined)[] = [];
+    await using _ = await createConsumer(world.broker, steps, {
+      ...within(world),
+      handler: async (_step, { delivery }) => void traces.push(delivery.traceparent),
+    });
+    await world.clock.settle();
+    expect(traces).toEqual([`00-${'a'.repeat(32)}-${'1'.padStart(16, '0')}-01`]);
   });
 
   it('measures what it does', async () => {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from '../broker/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import type { Topic } from '../topic/topic.ts';
-import { attemptsBefore, openDelivery } from './delivery.ts';
+import { openDelivery } from './delivery.ts';
 import type { Forwarder } from './forwarder.ts';
 import type { Delivery } from './port.ts';
 import type { CommonSettings } from './settings.ts';
@@ -27,7 +27,7 @@ export function createDecode<T>(
       { ...labels, key: message.key, messageId: message.id, err: error },
       'a message that does not decode goes to the dead-letter topic',
     );
-    if (!(await forwarder.deadLetter(message, error, attemptsBefore(message)))) return;
+    if (!(await forwarder.deadLetter(message, error, 0))) return;
     telemetry.count('paystream_consumer_messages_total', undecodable);
     source.acknowledge(held);
   };

@@ -11,11 +11,12 @@ export const consumerProperties = {
   message: 'paystream-dead-letter-message',
   topic: 'paystream-dead-letter-topic',
   subscription: 'paystream-dead-letter-subscription',
+  /** How often a handler has seen it; 0 for one that did not decode. */
   attempts: 'paystream-dead-letter-attempts',
 } as const satisfies Record<string, string>;
 
 /** How often a handler has seen a message before, as far as this message tells. */
-export function attemptsBefore(message: IncomingMessage): number {
+function attemptsBefore(message: IncomingMessage): number {
   const before = message.properties[consumerProperties.retryAttempts];
   return message.redeliveryCount + (before === undefined ? 0 : Number.parseInt(before, 10) || 0);
 }

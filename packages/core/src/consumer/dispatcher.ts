@@ -33,7 +33,8 @@ export interface DispatcherParts<T> {
 
 /** A lane that is not let go of when its unit ends: what goes back into it, and until when it is held. */
 interface Hold<T> {
-  readonly until: Promise<unknown>;
+  /** Never rejects: nobody listens to it before the unit has ended. */
+  readonly until: Promise<void>;
   readonly back: Entry<T>[];
 }
 
@@ -78,7 +79,7 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
     attempt: entry.delivery.attempt,
   });
 
-  const hold = (unit: Unit<T>, lane: Lane<T>, until: Promise<unknown>, back: Entry<T>[]): void => {
+  const hold = (unit: Unit<T>, lane: Lane<T>, until: Promise<void>, back: Entry<T>[]): void => {
     unit.holds ??= new Map();
     unit.holds.set(lane, { until, back });
   };
@@ -108,7 +109,9 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
     }
     entry.failed = true;
     entry.delivery = { ...entry.delivery, attempt: entry.delivery.attempt + 1 };
-    hold(unit, entry.lane, clock.sleep(delayMs, stopping), [entry]);
+    // A stop ends the wait: what waits is then left to whoever receives it next.
+    const waited = clock.sleep(delayMs, stopping).catch(() => undefined);
+    hold(unit, entry.lane, waited, [entry]);
   };
 
   /** Leaves out the messages of keys that wait: they go back behind the one that they wait for. */
@@ -167,7 +170,7 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
       lanes.release(lane);
       pump();
     };
-    track(held.until.then(release, release));
+    track(held.until.then(release));
   };
 
   const runUnit = async (taken: Taken<T>): Promise<void> => {

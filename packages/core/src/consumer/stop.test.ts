@@ -65,6 +65,27 @@ describe('stop', () => {
     expect(await contents(world, 'steps', 'test')).toHaveLength(2);
   });
 
+  it('while a batch is searched for the message at fault lets the rest of it finish', async () => {
+    await using world = await createTestWorld();
+    const handled: string[] = [];
+    await send(world, 'a1 b1 c1 d1');
+    const consumer = await createConsumer(world.broker, steps, {
+      ...within(world),
+      retry: { delayMs: 20_000 },
+      handleBatch: async (batch) => {
+        if (batch.some((delivery) => delivery.value.key === 'a')) throw new Error('at fault');
+        await world.clock.sleep(500);
+        handled.push(...batch.map((delivery) => nameOf(delivery.value)));
+      },
+    });
+    await world.advance(100);
+    const closed = consumer.close(5_000);
+    await world.advance(2_000);
+    await closed;
+    expect(handled).toEqual(['b1', 'c1', 'd1']);
+    expect((await contents(world, 'steps', 'test')).map((message) => message.key)).toEqual(['a']);
+  });
+
   it('may be asked for twice, and while it is under way', async () => {
     await using world = await createTestWorld();
     const consumer = await createConsumer(world.broker, steps, { ...within(world), handler: async () => undefined });
