@@ -42,6 +42,7 @@ const members: Readonly<Record<string, string>> = {
   'process.uptime': clock,
 };
 const globals: Readonly<Record<string, string>> = { console: log, setInterval: clock, setTimeout: clock };
+// What may not be imported from a module; `*` is the module as a whole.
 const imports: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'node:crypto': {
     getRandomValues: random,
@@ -52,9 +53,9 @@ const imports: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     randomUUID: random,
   },
   'node:perf_hooks': { performance: clock },
-  'node:process': { '*': settings },
-  'node:timers': { '*': clock },
-  'node:timers/promises': { '*': clock },
+  'node:process': { '*': settings, argv: settings, env: settings, hrtime: clock },
+  'node:timers': { '*': clock, setInterval: clock, setTimeout: clock },
+  'node:timers/promises': { '*': clock, scheduler: clock, setInterval: clock, setTimeout: clock },
 };
 
 /** `a.b` of `globalThis.a.b` or `a.b`; undefined for anything that is not a chain of names. */
@@ -89,9 +90,11 @@ function importUses(node: ts.ImportDeclaration): readonly (readonly [string, str
   const forbidden = imports[from.startsWith('node:') ? from : `node:${from}`];
   const clause = node.importClause;
   if (forbidden === undefined || clause === undefined || clause.phaseModifier === ts.SyntaxKind.TypeKeyword) return [];
-  const all = forbidden['*'];
-  if (all !== undefined) return [[from, all]];
-  const names = clause.namedBindings !== undefined && ts.isNamedImports(clause.namedBindings) ? clause.namedBindings.elements : [];
+  const bindings = clause.namedBindings;
+  const whole = forbidden['*'];
+  if (whole !== undefined && (clause.name !== undefined || (bindings !== undefined && ts.isNamespaceImport(bindings))))
+    return [[from, whole]];
+  const names = bindings !== undefined && ts.isNamedImports(bindings) ? bindings.elements : [];
   return names.flatMap((name) => {
     const instead = forbidden[(name.propertyName ?? name.name).text];
     return instead === undefined ? [] : [[`${(name.propertyName ?? name.name).text} of ${from}`, instead] as const];
