@@ -2,7 +2,7 @@
 import { type Manifest, readManifest } from './workspace.ts';
 
 /** Entry points by where they stand in `dist`, without the ending: `contracts/index` → `src/contracts/index.ts`. */
-export function sourceEntries(manifest: Manifest): Record<string, string> {
+function sourceEntries(manifest: Manifest): Record<string, string> {
   const entries: Record<string, string> = {};
   for (const target of Object.values(manifest.exports ?? {})) {
     const source = typeof target === 'string' ? undefined : target['paystream-source'];
