@@ -2,6 +2,8 @@ export { createInbox, type InboxOptions } from '../inbox/inbox.ts';
 export { inboxMigrations } from '../inbox/migrations.ts';
 export type { Inbox } from '../inbox/port.ts';
 export { outboxEvent } from '../outbox/event.ts';
+export { outboxMigrations } from '../outbox/migrations.ts';
+export { createOutbox, type OutboxOptions } from '../outbox/outbox.ts';
 export type { Outbox, OutboxEvent, OutboxEventOptions, OutboxHandle } from '../outbox/port.ts';
 export { timerMigrations } from '../timers/migrations.ts';
 export type { TimerEntry, Timers } from '../timers/port.ts';

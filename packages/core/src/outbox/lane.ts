@@ -1,0 +1,102 @@
+import type { BrokerProducer } from '../broker/port.ts';
+import type { Clock } from '../clock/port.ts';
+import { backoffMs } from '../consumer/backoff.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import type { Logger } from '../logger/port.ts';
+import type { Random } from '../random/port.ts';
+import { createKeyHold } from './key-hold.ts';
+import type { OutboxEntry } from './row.ts';
+
+/** What the lanes of one outbox share. */
+export interface LaneContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** At most so many events in one call of the broker. */
+  readonly maxBatch: number;
+  /** Ends the lane: what it has not published is forgotten, not lost. */
+  readonly signal: AbortSignal;
+  producer(topic: string): Promise<BrokerProducer>;
+  /** Makes the next `producer` a new one. */
+  dropProducer(topic: string): void;
+  /** Resolves once the rows are known to be this instance's; the signal may be aborted then. */
+  permit(): undefined | Promise<void>;
+  published(topic: string, entries: readonly OutboxEntry[]): void;
+}
+
+/** Publishes the events of one topic in order. */
+export interface Lane {
+  push(entry: OutboxEntry): void;
+}
+
+/** Waits between attempts to reach the broker. */
+const backoff = { delayMs: 100, maxDelayMs: 5_000 } as const;
+
+/**
+ * Makes a lane. One call of the broker is under way at a time, since two could be stored in another order if the first one
+ * failed; what comes meanwhile forms the next.
+ */
+export function createLane(topic: string, context: LaneContext): Lane {
+  const { signal } = context;
+  let queue: OutboxEntry[] = [];
+  let running = false;
+  const hold = createKeyHold(topic, context);
+
+  const attempt = async (batch: readonly OutboxEntry[]): Promise<void> => {
+    const permit = context.permit();
+    if (permit !== undefined) await permit;
+    if (signal.aborted) return;
+    const producer = await context.producer(topic);
+    await producer.sendAll(batch.map((entry) => entry.message));
+    context.published(topic, batch);
+  };
+
+  /** Publishes a batch; what the broker refuses for what it is holds back its own key only. */
+  const publish = async (batch: readonly OutboxEntry[]): Promise<void> => {
+    for (let failures = 1; !signal.aborted; failures++) {
+      try {
+        await attempt(batch);
+        return;
+      } catch (caught) {
+        if (signal.aborted) return;
+        const error = PaystreamError.from(caught);
+        const [first] = batch;
+        if (error.code === 'INVALID_ARGUMENT' && first !== undefined) {
+          if (batch.length === 1) {
+            hold.add(first, error);
+            return;
+          }
+          const middle = batch.length >> 1;
+          await publish(batch.slice(0, middle));
+          await publish(hold.pass(batch.slice(middle)));
+          return;
+        }
+        context.dropProducer(topic);
+        const waitMs = backoffMs(backoff, failures, context.random);
+        context.logger.warn({ topic, events: batch.length, failures, error }, `events cannot be published; trying again in ${waitMs} ms`);
+        await context.clock.sleep(waitMs, signal).catch(() => undefined);
+      }
+    }
+  };
+
+  const run = async (): Promise<void> => {
+    while (queue.length > 0 && !signal.aborted) {
+      const all = queue.length <= context.maxBatch;
+      const taken = all ? queue : queue.slice(0, context.maxBatch);
+      queue = all ? [] : queue.slice(context.maxBatch);
+      const batch = hold.pass(taken);
+      if (batch.length > 0) await publish(batch);
+    }
+    running = false;
+  };
+
+  return {
+    push: (entry) => {
+      queue.push(entry);
+      if (running) return;
+      running = true;
+      // All that one commit released goes out together.
+      queueMicrotask(() => void run());
+    },
+  };
+}

@@ -1,0 +1,166 @@
+import { type AddressedMessage, packMessages } from '../broker/pack.ts';
+import type { Broker } from '../broker/port.ts';
+import type { Clock } from '../clock/port.ts';
+import { systemClock } from '../clock/system-clock.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import type { Running } from '../lifecycle/port.ts';
+import { type Logger, silentLogger } from '../logger/port.ts';
+import { createIdGenerator } from '../random/id.ts';
+import type { Random } from '../random/port.ts';
+import { systemRandom } from '../random/system-random.ts';
+import type { Database, MigrationMode } from '../sql/port.ts';
+import { noTelemetry, type Telemetry } from '../telemetry/port.ts';
+import { sealMessage } from '../topic/envelope.ts';
+import { createEpochs } from './epochs.ts';
+import { outboxMigrations } from './migrations.ts';
+import type { Outbox, OutboxEvent } from './port.ts';
+import { createProducerCache } from './producers.ts';
+import { createPublisher } from './publisher.ts';
+import type { OutboxRow } from './row.ts';
+import { outboxStatements } from './statements.ts';
+import { createSweeper } from './sweeper.ts';
+
+/** Options of {@link createOutbox}. */
+export interface OutboxOptions {
+  readonly database: Database;
+  readonly broker: Broker;
+  /** Default: the system clock. */
+  readonly clock?: Clock;
+  /** Default: the system's. */
+  readonly random?: Random;
+  /** Default: writes nothing. */
+  readonly logger?: Logger;
+  /** Gets `paystream_outbox_pending`, `paystream_outbox_published_total` and `paystream_outbox_lag_seconds`. Default: keeps nothing. */
+  readonly telemetry?: Telemetry;
+  /** After how long without a sign of life others take over this instance's rows, in milliseconds. Default: 10,000. */
+  readonly leaseMs?: number;
+  /** At most about so many events wait in memory; beyond it only their places do, and they are read again. Default: 20,000. */
+  readonly maxPendingEvents?: number;
+  /** The same in bytes. Default: 64 MiB. */
+  readonly maxPendingBytes?: number;
+  /** At most so many events in one call of the broker. Default: 1,000. */
+  readonly maxBatchSize?: number;
+  /** How long published rows wait to be removed together, in milliseconds. Default: 20. */
+  readonly removeDelayMs?: number;
+  /** What to do about the schema. Default: `apply`. */
+  readonly migrations?: MigrationMode;
+}
+
+const nothing = { committed: (): void => undefined };
+
+/**
+ * Makes an outbox and starts to publish: first what others left behind, then what is added.
+ *
+ * @example
+ * const outbox = await createOutbox({ database, broker });
+ * await database.transaction(async (tx) => {
+ *   await tx.execute(insertUser, [user.id, user.email]);
+ *   await outbox.add(tx, [outboxEvent(signups, { userId: user.id, email: user.email })]);
+ * });
+ */
+export async function createOutbox(options: OutboxOptions): Promise<Outbox & Running> {
+  const { database } = options;
+  const clock = options.clock ?? systemClock;
+  const random = options.random ?? systemRandom;
+  const logger = options.logger ?? silentLogger;
+  const leaseMs = options.leaseMs ?? 10_000;
+  await database.migrate(outboxMigrations, options.migrations);
+  const { insert } = outboxStatements(database);
+  const newId = createIdGenerator(clock, random);
+  const producers = createProducerCache(options.broker, logger);
+  const epochs = await createEpochs({ database, clock, random, leaseMs });
+  const publisher = createPublisher({
+    database,
+    clock,
+    random,
+    logger,
+    telemetry: options.telemetry ?? noTelemetry,
+    maxBatch: options.maxBatchSize ?? 1_000,
+    maxPendingEvents: options.maxPendingEvents ?? 20_000,
+    maxPendingBytes: options.maxPendingBytes ?? 64 * 1024 * 1024,
+    removeDelayMs: options.removeDelayMs ?? 20,
+    producer: producers.get,
+    dropProducer: producers.drop,
+    permit: () => (epochs.fresh() ? undefined : sweeper.renew()),
+  });
+  const sweeper = createSweeper({ database, clock, logger, epochs, publisher, leaseMs });
+  let seq = 0;
+  let closing: Promise<void> | undefined;
+
+  const seal = (event: OutboxEvent, nowMs: number): AddressedMessage => ({
+    topic: event.topic.name,
+    message: sealMessage(event.topic, event.value as never, {
+      eventId: event.eventId ?? newId(),
+      occurredAtMs: event.occurredAtMs ?? nowMs,
+      correlationId: event.correlationId,
+      traceparent: event.traceparent,
+    }),
+  });
+
+  const onCommitted = (row: OutboxRow, messages: readonly AddressedMessage[]): void => {
+    // Else it is found in the table: by this instance if a sweep saw it first, or by whoever has its epoch.
+    if (!epochs.owned.has(row.epoch) || sweeper.wasFound(row) || publisher.knows(row)) return;
+    publisher.committed(row, messages);
+  };
+
+  const finish = async (timeoutMs: number): Promise<void> => {
+    const timeout = new AbortController();
+    await Promise.race([publisher.flush(), clock.sleep(timeoutMs, timeout.signal).catch(() => undefined)]);
+    timeout.abort();
+    await sweeper.stop();
+    await publisher.stop();
+    await producers.close();
+    try {
+      await epochs.close();
+    } catch (error) {
+      logger.warn({ error }, 'the outbox could not give up its epoch: its rows are taken over when the lease is over');
+    }
+  };
+
+  await sweeper.start();
+  return {
+    add: async (tx, events) => {
+      if (closing !== undefined) throw new PaystreamError('FAILED_PRECONDITION', 'the outbox is closed', { reason: 'CLOSED' });
+      if (events.length === 0) return nothing;
+      const nowMs = clock.now();
+      const messages = events.map((event) => seal(event, nowMs));
+      const content = packMessages(messages);
+      seq += 1;
+      const row: OutboxRow = {
+        epoch: epochs.current,
+        seq,
+        events: events.length,
+        addedAtMs: nowMs,
+        bytes: content.length,
+        left: events.length,
+      };
+      await tx.execute(insert, [row.epoch, row.seq, nowMs, row.events, content]);
+      let told = false;
+      const committed = (): void => {
+        if (told) return;
+        told = true;
+        onCommitted(row, messages);
+      };
+      if ('onCommit' in tx) tx.onCommit(committed);
+      else sweeper.watchOwn();
+      return { committed };
+    },
+    get pending() {
+      return publisher.pending;
+    },
+    flush: publisher.flush,
+    check: async () => {
+      const oldestMs = publisher.oldestMs;
+      if (oldestMs === undefined || clock.now() - oldestMs < leaseMs) return;
+      throw new PaystreamError(
+        'UNAVAILABLE',
+        `${publisher.pending} events wait to be published, the oldest for ${Math.round((clock.now() - oldestMs) / 1_000)} s: is the broker up?`,
+        { reason: 'OUTBOX_STALLED' },
+      );
+    },
+    close: (timeoutMs = 5_000) => {
+      closing ??= finish(timeoutMs);
+      return closing;
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import type { Broker, BrokerProducer } from '../broker/port.ts';
+import type { Logger } from '../logger/port.ts';
+
+/** Producers by topic, made when first needed. */
+export interface ProducerCache {
+  get(topic: string): Promise<BrokerProducer>;
+  /** Closes a topic's producer; the next one is new. */
+  drop(topic: string): void;
+  close(): Promise<void>;
+}
+
+/** Makes the producers of an outbox. */
+export function createProducerCache(broker: Broker, logger: Logger): ProducerCache {
+  const producers = new Map<string, Promise<BrokerProducer>>();
+  const close = async (topic: string, producer: Promise<BrokerProducer>): Promise<void> => {
+    try {
+      await (await producer).close();
+    } catch (error) {
+      // It never came to be, or the broker is away: either way it is of no use any more.
+      logger.debug({ topic, error }, 'a producer of the outbox could not be closed');
+    }
+  };
+  return {
+    get: (topic) => {
+      let producer = producers.get(topic);
+      if (producer === undefined) {
+        producer = broker.createProducer({ topic });
+        producers.set(topic, producer);
+      }
+      return producer;
+    },
+    drop: (topic) => {
+      const producer = producers.get(topic);
+      if (producer === undefined) return;
+      producers.delete(topic);
+      void close(topic, producer);
+    },
+    close: async () => {
+      const all = [...producers];
+      producers.clear();
+      await Promise.all(all.map(([topic, producer]) => close(topic, producer)));
+    },
+  };
+}

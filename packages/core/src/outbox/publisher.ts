@@ -1,0 +1,221 @@
+import { type AddressedMessage, unpackMessages } from '../broker/pack.ts';
+import type { Clock } from '../clock/port.ts';
+import type { Logger } from '../logger/port.ts';
+import type { Database } from '../sql/port.ts';
+import type { Telemetry } from '../telemetry/port.ts';
+import { type BacklogPage, createBacklog } from './backlog.ts';
+import { createLane, type Lane, type LaneContext } from './lane.ts';
+import { createRemover } from './remover.ts';
+import { type OutboxEntry, type OutboxRow, rowKey } from './row.ts';
+
+/** Options of {@link createPublisher}. */
+export interface PublisherOptions extends Omit<LaneContext, 'signal' | 'published'> {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly telemetry: Telemetry;
+  readonly maxPendingEvents: number;
+  readonly maxPendingBytes: number;
+  readonly removeDelayMs: number;
+}
+
+/** Brings committed rows to the broker and removes them. */
+export interface Publisher {
+  /** How many events it has still to publish. */
+  readonly pending: number;
+  /** When the oldest row that is not published was added; `undefined` if there is none. */
+  readonly oldestMs: number | undefined;
+  knows(row: Pick<OutboxRow, 'epoch' | 'seq'>): boolean;
+  /** A row that was committed just now, with what it holds. */
+  committed(row: OutboxRow, messages: readonly AddressedMessage[]): void;
+  /** A row that was found in the table. */
+  found(row: OutboxRow): void;
+  /** Forgets rows of epochs that are not owned any more, and begins again with the others. */
+  restart(owned: ReadonlySet<number>): void;
+  /** Resolves when every row known now is published and removed. */
+  flush(): Promise<void>;
+  /** Stops. What is left stays in the table. */
+  stop(): Promise<void>;
+}
+
+interface Waiter {
+  readonly rows: Set<OutboxRow>;
+  resolve(): void;
+}
+
+/** Makes the publisher of an outbox. */
+export function createPublisher(options: PublisherOptions): Publisher {
+  const { clock, logger, telemetry } = options;
+  const known = new Map<string, OutboxRow>();
+  let waiters: Waiter[] = [];
+  let pending = 0;
+  let inMemoryEvents = 0;
+  let inMemoryBytes = 0;
+  let controller = new AbortController();
+  let lanes = new Map<string, Lane>();
+  const backlog = createBacklog(options.database);
+
+  const stopWaiting = (rows: readonly OutboxRow[]): void => {
+    if (waiters.length === 0) return;
+    for (const waiter of waiters) {
+      for (const row of rows) waiter.rows.delete(row);
+      if (waiter.rows.size === 0) waiter.resolve();
+    }
+    waiters = waiters.filter((waiter) => waiter.rows.size > 0);
+  };
+
+  /** Nothing is left to do about these rows. */
+  const over = (rows: readonly OutboxRow[]): void => {
+    for (const row of rows) known.delete(rowKey(row));
+    stopWaiting(rows);
+  };
+
+  const remover = createRemover({
+    database: options.database,
+    clock,
+    logger,
+    delayMs: options.removeDelayMs,
+    batchSize: 256,
+    removed: over,
+  });
+  const removeNow = (): void => {
+    remover.flush().catch((error: unknown) => logger.warn({ error }, 'published rows of the outbox cannot be removed yet'));
+  };
+
+  const published = (topic: string, entries: readonly OutboxEntry[]): void => {
+    const [oldest] = entries;
+    if (oldest === undefined) return;
+    pending -= entries.length;
+    inMemoryEvents -= entries.length;
+    for (const { row } of entries) {
+      row.left -= 1;
+      if (row.left > 0) continue;
+      inMemoryBytes -= row.bytes;
+      remover.add(row);
+    }
+    telemetry.count('paystream_outbox_published_total', { topic }, entries.length);
+    telemetry.observe('paystream_outbox_lag_seconds', { topic }, Math.max(0, clock.now() - oldest.row.addedAtMs) / 1_000);
+    telemetry.gauge('paystream_outbox_pending', {}, pending);
+    if (waiters.length > 0) removeNow();
+    refill();
+  };
+
+  const laneOf = (topic: string): Lane => {
+    let lane = lanes.get(topic);
+    if (lane === undefined) {
+      const { signal } = controller;
+      lane = createLane(topic, {
+        ...options,
+        signal,
+        published: (name, entries) => {
+          // What a forgotten lane had under way is published again by whoever has its rows now.
+          if (!signal.aborted) published(name, entries);
+        },
+      });
+      lanes.set(topic, lane);
+    }
+    return lane;
+  };
+
+  const enqueue = (row: OutboxRow, messages: readonly AddressedMessage[]): void => {
+    inMemoryEvents += messages.length;
+    inMemoryBytes += row.bytes;
+    for (const { topic, message } of messages) laneOf(topic).push({ row, message });
+  };
+
+  const full = (): boolean => inMemoryEvents >= options.maxPendingEvents || inMemoryBytes >= options.maxPendingBytes;
+
+  const take = ({ row, content }: BacklogPage): void => {
+    if (content === undefined) {
+      pending -= row.left;
+      over([row]);
+      return;
+    }
+    try {
+      row.bytes = content.length;
+      enqueue(row, unpackMessages(content));
+    } catch (error) {
+      // It stays known, so that it is complained of once; it stays in the table, for somebody to look at.
+      pending -= row.left;
+      row.left = 0;
+      stopWaiting([row]);
+      logger.error({ epoch: row.epoch, seq: row.seq, error }, 'a row of the outbox cannot be read: its events are not published');
+    }
+  };
+
+  const refill = (): void => {
+    if (backlog.size === 0 || backlog.loading || full() || inMemoryEvents * 2 > options.maxPendingEvents) return;
+    const { signal } = controller;
+    backlog
+      .next()
+      .then((page) => {
+        if (signal.aborted) return;
+        for (const one of page) take(one);
+        refill();
+      })
+      .catch((error: unknown) => {
+        if (signal.aborted) return;
+        logger.warn({ error }, 'rows of the outbox cannot be read; trying again in a second');
+        clock.setTimer(1_000, refill, { unref: true });
+      });
+  };
+
+  return {
+    get pending() {
+      return pending;
+    },
+    get oldestMs() {
+      for (const row of known.values()) if (row.left > 0) return row.addedAtMs;
+      return undefined;
+    },
+    knows: (row) => known.has(rowKey(row)),
+    committed: (row, messages) => {
+      if (controller.signal.aborted) return;
+      known.set(rowKey(row), row);
+      pending += row.events;
+      if (backlog.size > 0 || backlog.loading || full()) backlog.add(row);
+      else enqueue(row, messages);
+    },
+    found: (row) => {
+      if (controller.signal.aborted) return;
+      known.set(rowKey(row), row);
+      pending += row.events;
+      backlog.add(row);
+      refill();
+    },
+    restart: (owned) => {
+      controller.abort();
+      controller = new AbortController();
+      lanes = new Map();
+      backlog.clear();
+      pending = 0;
+      inMemoryEvents = 0;
+      inMemoryBytes = 0;
+      const rows = [...known.values()];
+      over(rows.filter((row) => !owned.has(row.epoch)));
+      for (const row of rows) {
+        if (!owned.has(row.epoch) || row.left === 0) continue;
+        row.left = row.events;
+        pending += row.events;
+        backlog.add(row);
+      }
+      refill();
+    },
+    flush: () => {
+      if (known.size === 0) return Promise.resolve();
+      return new Promise((resolve) => {
+        waiters.push({ rows: new Set(known.values()), resolve });
+        removeNow();
+      });
+    },
+    stop: async () => {
+      controller.abort();
+      try {
+        await remover.flush();
+      } catch (error) {
+        logger.warn({ error }, 'published rows of the outbox could not be removed: their events will be published again');
+      }
+      remover.stop();
+    },
+  };
+}

@@ -1,0 +1,24 @@
+import type { OutgoingMessage } from '../broker/port.ts';
+
+/** A row that is committed and not yet deleted: the events of one `add`. */
+export interface OutboxRow {
+  /** Which instance wrote it, and in which place. Never changes, whoever owns the epoch. */
+  readonly epoch: number;
+  readonly seq: number;
+  readonly events: number;
+  /** In milliseconds since the epoch. */
+  readonly addedAtMs: number;
+  /** How large its content is; 0 until it was read. */
+  bytes: number;
+  /** How many of its events are not published yet. */
+  left: number;
+}
+
+/** One event of a row on its way. */
+export interface OutboxEntry {
+  readonly row: OutboxRow;
+  readonly message: OutgoingMessage;
+}
+
+/** Rows by their place. */
+export const rowKey = (row: { readonly epoch: number; readonly seq: number }): string => `${row.epoch}:${row.seq}`;

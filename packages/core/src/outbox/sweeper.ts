@@ -1,0 +1,140 @@
+import type { Clock, ClockTimer } from '../clock/port.ts';
+import type { Logger } from '../logger/port.ts';
+import type { Database } from '../sql/port.ts';
+import type { Epochs } from './epochs.ts';
+import type { Publisher } from './publisher.ts';
+import { type OutboxRow, rowKey } from './row.ts';
+import { outboxStatements } from './statements.ts';
+
+/** Options of {@link createSweeper}. */
+export interface SweeperOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly epochs: Epochs;
+  readonly publisher: Publisher;
+  readonly leaseMs: number;
+}
+
+/** Keeps an instance's leases, and finds rows that nobody publishes. */
+export interface Sweeper {
+  /** Takes over what is left behind, then goes on with that. */
+  start(): Promise<void>;
+  /** Renews the leases now; forgets rows of those that are lost. */
+  renew(): Promise<void>;
+  /** From now on rows of this instance are looked for too: their transactions may not tell of their end. */
+  watchOwn(): void;
+  /** Whether a sweep came upon this row of the instance's own; asked once for each. */
+  wasFound(row: OutboxRow): boolean;
+  stop(): Promise<void>;
+}
+
+const pageSize = 1_000;
+const maxRemembered = 10_000;
+
+/** Makes the sweeper of an outbox. */
+export function createSweeper(options: SweeperOptions): Sweeper {
+  const { database, clock, logger, epochs, publisher, leaseMs } = options;
+  const sql = outboxStatements(database);
+  const foundOwn = new Set<string>();
+  const timers = new Set<ClockTimer>();
+  let watchesOwn = false;
+  let stopped = false;
+  let last: Promise<unknown> = Promise.resolve();
+  let renewal: Promise<void> | undefined;
+
+  /** Renewals and sweeps never run beside one another: both change what is owned. */
+  const serially = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = last.then(work);
+    last = result.catch(() => undefined);
+    return result;
+  };
+
+  const renew = (): Promise<void> => {
+    renewal ??= serially(async () => {
+      const lost = await epochs.renew();
+      if (lost.length === 0) return;
+      logger.warn({ epochs: lost }, 'the outbox stood still for longer than its lease: others publish its rows now');
+      publisher.restart(epochs.owned);
+    }).finally(() => {
+      renewal = undefined;
+    });
+    return renewal;
+  };
+
+  /** Hands every row of an epoch to the publisher that it does not know; gives how many the table has. */
+  const scan = async (epoch: number): Promise<number> => {
+    let after = -1;
+    let count = 0;
+    for (;;) {
+      const rows = await database.query<{ readonly seq: number; readonly added_at: number; readonly events: number }>(sql.scan, [
+        epoch,
+        after,
+        pageSize,
+      ]);
+      for (const { seq, added_at, events } of rows) {
+        after = seq;
+        count += 1;
+        const row = { epoch, seq, events, addedAtMs: added_at, bytes: 0, left: events };
+        if (publisher.knows(row)) continue;
+        if (epoch === epochs.current) remember(rowKey(row));
+        publisher.found(row);
+      }
+      if (rows.length < pageSize) return count;
+    }
+  };
+
+  const remember = (key: string): void => {
+    foundOwn.add(key);
+    if (foundOwn.size <= maxRemembered) return;
+    const oldest = foundOwn.values().next();
+    if (!oldest.done) foundOwn.delete(oldest.value);
+  };
+
+  const sweep = (): Promise<void> =>
+    serially(async () => {
+      const won = await epochs.takeOver();
+      if (won.length > 0) logger.info({ epochs: won }, 'took over the outbox rows of instances that are gone');
+      const empty: number[] = [];
+      for (const epoch of [...epochs.owned].sort((a, b) => a - b)) {
+        if (epoch === epochs.current) continue;
+        if ((await scan(epoch)) === 0) empty.push(epoch);
+      }
+      if (watchesOwn) await scan(epochs.current);
+      // A row that becomes visible later is found again, and its epoch with it.
+      if (empty.length > 0) await epochs.release(empty);
+    });
+
+  const every = (intervalMs: number, what: string, work: () => Promise<void>): void => {
+    if (stopped) return;
+    const timer = clock.setTimer(
+      intervalMs,
+      () => {
+        timers.delete(timer);
+        void work()
+          .catch((error: unknown) => logger.warn({ error }, `the outbox could not ${what}; trying again in ${intervalMs} ms`))
+          .then(() => every(intervalMs, what, work));
+      },
+      { unref: true },
+    );
+    timers.add(timer);
+  };
+
+  return {
+    start: async () => {
+      await sweep();
+      if (!database.exclusive) every(Math.ceil(leaseMs / 3), 'renew its lease', renew);
+      every(Math.ceil(leaseMs / 2), 'look for rows that were left behind', sweep);
+    },
+    renew,
+    watchOwn: () => {
+      watchesOwn = true;
+    },
+    wasFound: (row) => foundOwn.delete(rowKey(row)),
+    stop: async () => {
+      stopped = true;
+      for (const timer of timers) timer.cancel();
+      await last;
+    },
+  };
+}
