@@ -13,6 +13,7 @@ export type {
   GetOrderInput,
   ListOrdersInput,
   OrderService,
+  RunningOrderService,
   WaitOrderInput,
   WatchOrderInput,
 } from './service/port.ts';

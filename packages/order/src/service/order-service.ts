@@ -5,7 +5,6 @@ import {
   createIdGenerator,
   noTelemetry,
   PaystreamError,
-  type Running,
   silentLogger,
   systemClock,
   systemRandom,
@@ -37,7 +36,7 @@ import { closeAll } from './close-all.ts';
 import { createOrder } from './create-order.ts';
 import { listOrders } from './list-orders.ts';
 import type { OrderServiceOptions } from './options.ts';
-import type { OrderService } from './port.ts';
+import type { OrderService, RunningOrderService } from './port.ts';
 import { orderReader } from './read-order.ts';
 import { orderRpcService } from './rpc.ts';
 import { waitUntilFinal } from './wait-order.ts';
@@ -56,16 +55,16 @@ const defaults = { subscription: 'order', expiryMs: 120_000, heartbeatMs: 15_000
  * const orders = await createOrderService({ database, broker, catalog });
  * const order = await orders.createOrder({ requestId: 'r-1', merchantId: 'm-1', customer, paymentMethod, items });
  */
-export async function createOrderService(options: OrderServiceOptions): Promise<OrderService & Running & AsyncDisposable> {
+export async function createOrderService(options: OrderServiceOptions): Promise<RunningOrderService> {
   const { database, broker, catalog, clock = systemClock, random = systemRandom } = options;
   const { logger = silentLogger, telemetry = noTelemetry, topics = paystreamTopics() } = options;
-  const { subscription = defaults.subscription, expiryMs = defaults.expiryMs } = options;
-  await database.migrate(orderMigrations, options.migrations ?? 'apply');
+  const { subscription = defaults.subscription, expiryMs = defaults.expiryMs, migrations = 'apply' } = options;
+  await database.migrate(orderMigrations, migrations);
 
   const nextId = createIdGenerator(clock, random);
   const store = createOrderStore(database);
   const watchers = createWatchers(clock, options.heartbeatMs ?? defaults.heartbeatMs);
-  const outbox = options.outbox ?? (await createOutbox({ database, broker, clock, random, logger, telemetry }));
+  const outbox = options.outbox ?? (await createOutbox({ database, broker, clock, random, logger, telemetry, migrations }));
   const context: CancelContext = {
     database,
     store,

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { RpcService } from '@paystream/core';
+import type { RpcService, Running } from '@paystream/core';
 import type {
   CancelOrderRequestSchema,
   CreateOrderRequestSchema,
@@ -76,4 +76,10 @@ export interface OrderService {
   cancelOrder(request: CancelOrderInput, options?: CallOptions): Promise<Order>;
   /** The service for transports, each call checked against the caller's merchants. */
   readonly rpc: RpcService;
+}
+
+/** An order service that was started here. */
+export interface RunningOrderService extends OrderService, Running, AsyncDisposable {
+  /** Rejects with `UNAVAILABLE` if database or broker cannot be reached, or news of payment is not being read. */
+  check(): Promise<void>;
 }

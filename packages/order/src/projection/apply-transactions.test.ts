@@ -1,0 +1,71 @@
+import { OrderState, PaymentState } from '@paystream/core/contracts';
+import { describe, expect, it } from 'vitest';
+import { refunded, settled, teaOrder, transaction } from '../testing/fixtures.ts';
+import { createOrderWorld, type OrderWorld } from '../testing/order-world.ts';
+
+/** What stands in the dead-letter topic, as text. */
+async function deadLetters(orders: OrderWorld): Promise<readonly string[]> {
+  const reader = await orders.world.broker.createReader({ topic: 'transactions-order-dlq', start: 'earliest' });
+  const messages: string[] = [];
+  const receiving = new AbortController();
+  const reading = (async () => {
+    for (;;) {
+      for (const message of await reader.receive(100, receiving.signal)) messages.push(Buffer.from(message.payload).toString('latin1'));
+    }
+  })().catch(() => undefined);
+  await orders.world.clock.settle();
+  receiving.abort();
+  await reading;
+  await reader.close();
+  return messages;
+}
+
+describe("payment's news", () => {
+  it('is applied once, however often and in whatever order it comes', async () => {
+    await using orders = await createOrderWorld();
+    const service = await orders.start();
+    const order = await service.createOrder(teaOrder('r-1'));
+    const paid = transaction(order, 1, settled(900n));
+    const part = transaction(order, 2, refunded(300n), PaymentState.PARTIALLY_REFUNDED);
+    const whole = transaction(order, 3, refunded(900n), PaymentState.REFUNDED);
+    await orders.say(paid, paid, part, paid, whole, part, paid, whole);
+    const { orderId, merchantId } = order;
+    expect(await service.getOrder({ orderId, merchantId })).toMatchObject({
+      state: OrderState.REFUNDED,
+      version: 4n,
+      refunded: { units: 900n },
+      gatewayChargeId: 'ch-1',
+    });
+    expect(orders.facts()).toEqual(['order.placed', 'order.paid', 'order.partially_refunded', 'order.refunded']);
+  });
+
+  it('that cannot be goes to the dead-letter topic, and the rest of its batch is applied', async () => {
+    await using orders = await createOrderWorld();
+    const service = await orders.start();
+    const placed = await Promise.all(Array.from({ length: 5 }, (_, i) => service.createOrder(teaOrder(`r-${i}`))));
+    const stranger = { orderId: 'never-placed', merchantId: 'm-1' };
+    await orders.say(
+      ...placed.slice(0, 2).map((order) => transaction(order, 1, settled(900n))),
+      transaction(stranger, 1, settled(900n)),
+      transaction(placed[2] as never, 1, settled(1n)),
+      ...placed.slice(3).map((order) => transaction(order, 1, settled(900n))),
+    );
+    await orders.world.advance({ seconds: 10 });
+    const states = (await service.listOrders({ merchantId: 'm-1' })).orders.map((order) => order.state);
+    expect(states.filter((state) => state === OrderState.PAID)).toHaveLength(4);
+    expect(await deadLetters(orders)).toHaveLength(2);
+  });
+
+  it('that is no message at all goes to the dead-letter topic untouched, and the service goes on', async () => {
+    await using orders = await createOrderWorld();
+    const service = await orders.start();
+    const order = await service.createOrder(teaOrder('r-1'));
+    const producer = await orders.world.broker.createProducer({ topic: 'transactions' });
+    await producer.send({ payload: Buffer.from([0xff, 0xff, 0xff, 0x07]), key: order.orderId });
+    await orders.say(transaction(order, 1, settled(900n)));
+    await orders.world.advance({ seconds: 1 });
+    expect((await service.getOrder({ orderId: order.orderId, merchantId: 'm-1' })).state).toBe(OrderState.PAID);
+    expect(await deadLetters(orders)).toEqual(['\xff\xff\xff\x07']);
+    await service.check();
+  });
+});
