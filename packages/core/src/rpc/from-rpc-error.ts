@@ -11,6 +11,7 @@ interface GrpcServiceError {
 
 interface ConnectErrorShape {
   readonly code: number;
+  readonly cause?: unknown;
   readonly rawMessage: string;
   findDetails<D extends DescMessage>(desc: D): MessageShape<D>[];
 }
@@ -23,6 +24,20 @@ function isGrpcError(value: object): value is GrpcServiceError {
 function isConnectError(value: object): value is ConnectErrorShape {
   const error = value as Partial<ConnectErrorShape>;
   return typeof error.code === 'number' && typeof error.rawMessage === 'string' && typeof error.findDetails === 'function';
+}
+
+// What Node says of a connection that broke. Connect takes some of them for faults of its own.
+const brokenConnection: ReadonlySet<unknown> = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_PREMATURE_CLOSE',
+]);
+
+function connectionBroke(cause: unknown): boolean {
+  return typeof cause === 'object' && cause !== null && 'code' in cause && brokenConnection.has(cause.code);
 }
 
 /**
@@ -48,6 +63,9 @@ export function errorFromRpc(thrown: unknown): PaystreamError {
     return decodeStatus(status instanceof Uint8Array ? status : undefined, { code, message: thrown.details }, thrown);
   }
   if (isConnectError(thrown)) {
+    if (connectionBroke(thrown.cause)) {
+      return new PaystreamError('UNAVAILABLE', `The connection broke: ${thrown.rawMessage}`, { reason: 'CONNECTION_BROKE', cause: thrown });
+    }
     return errorFromDetails({
       code: errorCodeOfGrpc(thrown.code),
       message: thrown.rawMessage,
