@@ -19,6 +19,8 @@ export interface CommittedFile {
   ready(): Promise<void>;
   /** Appends inside a transaction: stays if it commits, is cut off if it does not. */
   append(tx: Transaction, bytes: Uint8Array): Promise<void>;
+  /** Removes files that are too old to be kept; to be called when a transaction has committed. */
+  tidy(): void;
   /** To be called when a transaction that appended has failed, or may have. */
   doubt(): void;
   /** The file that is written now. */
@@ -60,7 +62,7 @@ export async function openCommittedFile(options: CommittedFileOptions): Promise<
   const owner = createIdGenerator(options.clock, options.random)();
   let position: FilePosition | undefined;
   let path = '';
-  let pruned: number | undefined;
+  let tidied: number | undefined;
 
   await database.transaction(async (tx) => {
     await tx.execute(sql.claim, [instance, owner, 1, 0]);
@@ -80,12 +82,19 @@ export async function openCommittedFile(options: CommittedFileOptions): Promise<
     return restored;
   };
 
+  const tidy = (): void => {
+    if (position === undefined || position.sequence === tidied) return;
+    try {
+      file.prune(position);
+      tidied = position.sequence;
+    } catch (error) {
+      logger.warn({ err: error }, 'old log files could not be removed');
+    }
+  };
+
   const ready = async (): Promise<void> => {
     position ??= await restore();
     path = file.path(position);
-    if (pruned === position.sequence) return;
-    file.prune(position);
-    pruned = position.sequence;
   };
 
   const append = async (tx: Transaction, bytes: Uint8Array): Promise<void> => {
@@ -102,9 +111,11 @@ export async function openCommittedFile(options: CommittedFileOptions): Promise<
   };
 
   await ready();
+  tidy();
   return {
     ready,
     append,
+    tidy,
     doubt: () => {
       position = undefined;
     },

@@ -51,7 +51,9 @@ export function createEntryStore(database: Database, instance: string, file: Com
       const rows = batch.map(entryRow);
       await file?.ready();
       try {
-        return await database.transaction((tx) => work(tx, rows));
+        const fresh = await database.transaction((tx) => work(tx, rows));
+        file?.tidy();
+        return fresh;
       } catch (error) {
         file?.doubt();
         throw error;

@@ -128,7 +128,16 @@ export function openLogFile(options: LogFileOptions): LogFile {
       position.size > 0 && position.size + bytes > maxBytes
         ? { sequence: position.sequence + 1, size: bytes }
         : { sequence: position.sequence, size: position.size + bytes },
-    write: (bytes, end) => guarded(path(end), () => writeAll(descriptor(end.sequence), bytes, end.size - bytes.length)),
+    write: (bytes, end) =>
+      guarded(path(end), () => {
+        try {
+          writeAll(descriptor(end.sequence), bytes, end.size - bytes.length);
+        } catch (error) {
+          // Whoever mends it may put another file in its place.
+          close();
+          throw error;
+        }
+      }),
     prune: (position) => guarded(directory, () => remove((sequence) => sequence <= position.sequence - keep)),
     close,
   };
