@@ -122,6 +122,31 @@ describe('batch consumer', () => {
     expect(await contents(world, 'steps', 'test')).toEqual([]);
   });
 
+  it('does not let a message that failed alone spoil later batches', async () => {
+    await using world = await createTestWorld();
+    const calls: string[] = [];
+    let failures = 2;
+    await using _ = await createConsumer(world.broker, steps, {
+      ...within(world),
+      retry: { delayMs: 100 },
+      handleBatch: async (batch) => {
+        const names = batch.map((delivery) => nameOf(delivery.value));
+        calls.push(names.join(' '));
+        await world.clock.sleep(200);
+        if (names.includes('a1') && failures-- > 0) throw new Error('not now');
+      },
+    });
+    await send(world, 'a1');
+    await world.advance(190);
+    // Handled while `a1` waits; when that is over, `c1 d1` are there too.
+    await send(world, 'b1');
+    await world.advance(50);
+    await send(world, 'c1 d1');
+    await world.advance({ minutes: 1 });
+    expect(calls.filter((call) => call.includes('a1'))).toEqual(['a1', 'a1', 'a1']);
+    expect(calls).toContain('c1 d1');
+  });
+
   it('handles every message once and in order of its key, whichever of them are at fault', async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Broker } from '../broker/port.ts';
+import type { Broker, IncomingMessage } from '../broker/port.ts';
 import { createProducer } from '../producer/producer.ts';
 import { noTelemetry } from '../telemetry/port.ts';
 import { createTestWorld } from '../testing/test-world.ts';
 import { createConsumer } from './consumer.ts';
 import { consumerProperties } from './delivery.ts';
-import { contents, nameOf, send, steps, within } from './test-support.ts';
+import { contents, nameOf, send, steps, within, withSubscription } from './test-support.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -52,7 +52,9 @@ describe('consumer', () => {
   it('receives no more than it may hold, however many wait', async () => {
     await using world = await createTestWorld();
     let handled = 0;
-    await using consumer = await createConsumer(world.broker, steps, {
+    // One that does not bound what it hands out, as a bound of the consumer's own must not rest on it.
+    const broker = withSubscription(world.broker, (subscription) => subscription, 1_000);
+    await using consumer = await createConsumer(broker, steps, {
       ...within(world),
       maxInFlight: 5,
       handler: async () => {
@@ -135,6 +137,38 @@ describe('consumer', () => {
     expect(dead[1]?.properties[consumerProperties.message]).toContain('n: ');
     expect(await contents(world, 'steps', 'test')).toEqual([]);
     expect(world.telemetry.counter('paystream_consumer_messages_total', { outcome: 'undecodable' })).toBe(2);
+  });
+
+  it('handles once, and acknowledges, what a broker that reconnected delivers a second time meanwhile', async () => {
+    await using world = await createTestWorld();
+    const acknowledged: IncomingMessage[] = [];
+    let copies: IncomingMessage[] = [];
+    let handled = 0;
+    const broker = withSubscription(world.broker, (subscription) => ({
+      ...subscription,
+      receive: async (max, signal) => {
+        if (copies.length > 0) return copies.splice(0);
+        const messages = await subscription.receive(max, signal);
+        copies = messages.map((message) => ({ ...message, redeliveryCount: 1 }));
+        return messages;
+      },
+      acknowledge: async (messages) => {
+        acknowledged.push(...messages);
+        await subscription.acknowledge(messages);
+      },
+    }));
+    await send(world, 'a1 a2 b1');
+    await using consumer = await createConsumer(broker, steps, {
+      ...within(world),
+      handler: async () => {
+        await world.clock.sleep(10);
+        handled += 1;
+      },
+    });
+    await world.advance(1_000);
+    expect(handled).toBe(3);
+    expect(acknowledged.filter((message) => message.redeliveryCount === 1)).toHaveLength(3);
+    expect(consumer.status.inFlight).toBe(0);
   });
 
   it('refuses options that cannot be met, at construction', async () => {

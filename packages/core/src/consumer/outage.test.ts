@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { createTestWorld } from '../testing/test-world.ts';
 import { createConsumer } from './consumer.ts';
-import { contents, nameOf, send, steps, within, withProducer } from './test-support.ts';
+import { contents, nameOf, send, steps, within, withProducer, withSubscription } from './test-support.ts';
 
 const away = (): PaystreamError => new PaystreamError('UNAVAILABLE', 'the database is away', { reason: 'DATABASE_AWAY' });
 
@@ -125,17 +125,10 @@ describe('an outage', () => {
     await using world = await createTestWorld();
     let up = false;
     const handled: number[] = [];
-    const broker = {
-      ...world.broker,
-      subscribe: async (options: Parameters<typeof world.broker.subscribe>[0]) => {
-        const subscription = await world.broker.subscribe(options);
-        return {
-          ...subscription,
-          acknowledge: (messages: Parameters<typeof subscription.acknowledge>[0]) =>
-            up ? subscription.acknowledge(messages) : Promise.reject(away()),
-        };
-      },
-    };
+    const broker = withSubscription(world.broker, (subscription) => ({
+      ...subscription,
+      acknowledge: (messages) => (up ? subscription.acknowledge(messages) : Promise.reject(away())),
+    }));
     const consumer = await createConsumer(broker, steps, { ...within(world), handler: async () => void handled.push(1) });
     await send(world, 'a1 a2 a3');
     await world.advance({ minutes: 1 });
@@ -146,5 +139,22 @@ describe('an outage', () => {
     await consumer.close();
     expect(handled).toHaveLength(3);
     expect(await contents(world, 'steps', 'test')).toEqual([]);
+  });
+
+  it('of the broker while it receives loses no message: it goes on when it is back', async () => {
+    await using world = await createTestWorld();
+    let up = false;
+    const handled: string[] = [];
+    const broker = withSubscription(world.broker, (subscription) => ({
+      ...subscription,
+      receive: (max, signal) => (up ? subscription.receive(max, signal) : Promise.reject(away())),
+    }));
+    await using _ = await createConsumer(broker, steps, { ...within(world), handler: async (step) => void handled.push(nameOf(step)) });
+    await send(world, 'a1 a2');
+    await world.advance({ minutes: 1 });
+    expect(handled).toEqual([]);
+    up = true;
+    await world.advance({ seconds: 31 });
+    expect(handled).toEqual(['a1', 'a2']);
   });
 });

@@ -46,6 +46,7 @@ describe('stop', () => {
     await world.advance(100);
     await closed;
     expect(log).toEqual([expect.stringContaining('STOP_DEADLINE'), 'settled', 'closed']);
+    expect(world.telemetry.counter('paystream_consumer_messages_total')).toBe(0);
     expect(await contents(world, 'steps', 'test')).toHaveLength(1);
     expect(await contents(world, 'steps-test-dlq')).toEqual([]);
   });
@@ -150,17 +151,20 @@ describe('time-out', () => {
       ...within(world),
       timeoutMs: 1_000,
       retry: { attempts: 2 },
-      handler: (_, { signal }) => world.clock.sleep(60_000, signal),
+      handler: (step, { signal }) =>
+        step.key === 'a'
+          ? world.clock.sleep(60_000, signal)
+          : new Promise((_resolve, reject) => {
+              signal.addEventListener('abort', () => reject(new DOMException('as fetch throws it', 'AbortError')));
+            }),
     });
     await send(world, 'a1 b1');
     await world.advance({ seconds: 20 });
     await consumer.close();
     const dead = await contents(world, 'steps-test-dlq');
     expect(dead).toHaveLength(2);
-    expect(dead[0]?.properties).toMatchObject({
-      'paystream-dead-letter-reason': 'HANDLER_TIMED_OUT',
-      'paystream-dead-letter-attempts': '2',
-    });
+    const why = { 'paystream-dead-letter-reason': 'HANDLER_TIMED_OUT', 'paystream-dead-letter-attempts': '2' };
+    expect(dead).toMatchObject([{ properties: why }, { properties: why }]);
   });
 
   it('is measured for each call, not from the first of them', async () => {

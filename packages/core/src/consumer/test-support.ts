@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Broker, BrokerProducer, IncomingMessage } from '../broker/port.ts';
+import type { Broker, BrokerProducer, BrokerSubscription, IncomingMessage } from '../broker/port.ts';
 import { createProducer } from '../producer/producer.ts';
 import type { TestWorld } from '../testing/test-world.ts';
 import { json } from '../topic/json-codec.ts';
@@ -53,4 +53,14 @@ export async function contents(world: TestWorld, topic: string, subscription = '
 /** The same broker, whose producers of some topics are changed. */
 export function withProducer(broker: Broker, change: (producer: BrokerProducer) => BrokerProducer): Broker {
   return { ...broker, createProducer: async (options) => change(await broker.createProducer(options)) };
+}
+
+/** The same broker, whose subscriptions are changed, and hand out so many messages at most. */
+export function withSubscription(
+  broker: Broker,
+  change: (subscription: BrokerSubscription) => BrokerSubscription,
+  maxUnacknowledged?: number,
+): Broker {
+  const bound = maxUnacknowledged === undefined ? {} : { maxUnacknowledged };
+  return { ...broker, subscribe: async (options) => change(await broker.subscribe({ ...options, ...bound })) };
 }
