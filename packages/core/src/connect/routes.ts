@@ -1,12 +1,12 @@
 import { Code, ConnectError, type ConnectRouter, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
 import type { Clock } from '../clock/port.ts';
 import { systemClock } from '../clock/system-clock.ts';
-import { type Logger, silentLogger } from '../logger/port.ts';
+import type { Logger } from '../logger/port.ts';
 import { answerOrAbort, itemsUntilAbort } from '../rpc/abortable.ts';
 import { clientGone, deadlinePassed, ServerCall, stopped } from '../rpc/call.ts';
 import { methodsOf, type RpcRequest, type StreamHandler, type UnaryHandler } from '../rpc/methods.ts';
 import type { RpcService } from '../rpc/port.ts';
-import { createErrorReporter } from '../rpc/reporter.ts';
+import { createErrorReporter, lateErrors } from '../rpc/reporter.ts';
 import { connectErrorOf } from './connect-error.ts';
 import { explainRefusals, seenKey } from './refusals.ts';
 
@@ -47,16 +47,12 @@ function callOf(path: string, context: HandlerContext, clock: Clock): ServerCall
  * ```
  */
 export function rpcRoutes(services: readonly RpcService[], options: RpcRoutesOptions = {}): (router: ConnectRouter) => void {
-  const { maxRequestBytes = 1_048_576, logger = silentLogger, clock = systemClock } = options;
+  const { maxRequestBytes = 1_048_576, logger, clock = systemClock } = options;
   const report = createErrorReporter({ logger, clock });
-  const late = (call: ServerCall, error: unknown): void => {
-    logger.debug({ err: error, method: call.method }, `${call.method} failed after its end`);
-  };
-
   const unary = (path: string, run: UnaryHandler) => async (request: RpcRequest, context: HandlerContext) => {
     const call = callOf(path, context, clock);
     try {
-      return await answerOrAbort(call, run(request, call));
+      return await answerOrAbort(call, run(request, call), lateErrors(report, call));
     } catch (thrown) {
       throw connectErrorOf(report(thrown, path));
     } finally {
@@ -67,7 +63,7 @@ export function rpcRoutes(services: readonly RpcService[], options: RpcRoutesOpt
     async function* (request: RpcRequest, context: HandlerContext) {
       const call = callOf(path, context, clock);
       try {
-        yield* itemsUntilAbort(call, run(request, call), (error) => late(call, error));
+        yield* itemsUntilAbort(call, run(request, call), lateErrors(report, call));
       } catch (thrown) {
         throw connectErrorOf(report(thrown, path));
       } finally {

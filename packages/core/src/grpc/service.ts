@@ -13,12 +13,12 @@ import type {
 import type { Clock } from '../clock/port.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
-import { type Logger, silentLogger } from '../logger/port.ts';
+import type { Logger } from '../logger/port.ts';
 import { itemsUntilAbort } from '../rpc/abortable.ts';
 import { clientGone, deadlinePassed, ServerCall } from '../rpc/call.ts';
 import { methodsOf, type RpcRequest, type RpcResponse, type StreamHandler, type UnaryHandler } from '../rpc/methods.ts';
 import type { RpcService } from '../rpc/port.ts';
-import { createErrorReporter } from '../rpc/reporter.ts';
+import { createErrorReporter, lateErrors } from '../rpc/reporter.ts';
 import { serviceErrorOf } from './service-error.ts';
 
 /** Options of {@link addRpcService}. */
@@ -64,7 +64,7 @@ function callOf(path: string, call: ServerUnaryCall<Buffer, Buffer> | ServerWrit
  * ```
  */
 export function addRpcService(server: Server, service: RpcService, options: GrpcServiceOptions = {}): void {
-  const { maxRequestBytes = defaultMaxRequestBytes, logger = silentLogger, clock = systemClock } = options;
+  const { maxRequestBytes = defaultMaxRequestBytes, logger, clock = systemClock } = options;
   const report = createErrorReporter({ logger, clock });
 
   const decode = (method: DescMethod, bytes: Buffer): RpcRequest => {
@@ -88,16 +88,12 @@ export function addRpcService(server: Server, service: RpcService, options: Grpc
     const bytes = toBinary(method.output, create(method.output, message));
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   };
-  const late = (call: ServerCall, error: unknown): void => {
-    logger.debug({ err: error, method: call.method }, `${call.method} failed after its end`);
-  };
-
   const unary = (path: string, method: DescMethod, run: UnaryHandler): handleUnaryCall<Buffer, Buffer> => {
     return (grpcCall, callback) => {
       const call = callOf(path, grpcCall, clock);
       const fail = (thrown: unknown): void => {
         if (call.ended) {
-          late(call, thrown);
+          lateErrors(report, call)(thrown);
           return;
         }
         call.end();
@@ -126,7 +122,7 @@ export function addRpcService(server: Server, service: RpcService, options: Grpc
 
   const stream = (path: string, method: DescMethod, run: StreamHandler): handleServerStreamingCall<Buffer, Buffer> => {
     const pump = async (grpcCall: ServerWritableStream<Buffer, Buffer>, call: ServerCall): Promise<void> => {
-      const items = itemsUntilAbort(call, run(decode(method, grpcCall.request), call), (error) => late(call, error));
+      const items = itemsUntilAbort(call, run(decode(method, grpcCall.request), call), lateErrors(report, call));
       for await (const item of items) {
         if (!grpcCall.write(encode(method, item))) await once(grpcCall, 'drain', { signal: call.signal });
       }

@@ -1,10 +1,16 @@
 import type { ServerCall } from './call.ts';
 
-/** Settles as the answer does, or rejects as soon as the call is aborted: a handler that ignores its signal holds up nobody. */
-export function answerOrAbort<T>(call: ServerCall, answer: Promise<T>): Promise<T> {
+/**
+ * Settles as the answer does, or rejects as soon as the call is aborted: a handler that ignores its signal holds up nobody.
+ * What the handler throws after that goes to `onLateError`.
+ */
+export function answerOrAbort<T>(call: ServerCall, answer: Promise<T>, onLateError: (error: unknown) => void): Promise<T> {
   return new Promise((resolve, reject) => {
     call.onAbort(reject);
-    answer.then(resolve, reject);
+    answer.then(resolve, (error: unknown) => {
+      if (call.reason === undefined) reject(error);
+      else onLateError(error);
+    });
   });
 }
 

@@ -10,8 +10,9 @@ import { clientGone, ServerCall } from './call.ts';
 import { methodsOf, type StreamHandler, type UnaryHandler } from './methods.ts';
 import { createObserver, type Observer } from './observer.ts';
 import type { Principal, RpcContext, RpcImplementation, RpcService } from './port.ts';
+import { createErrorReporter, lateErrors } from './reporter.ts';
 import { createRunningCalls, type RpcLimits } from './running-calls.ts';
-import { createRequestValidator, type RequestValidator } from './validation.ts';
+import { type RequestValidator, validatorOf } from './validation.ts';
 
 /** How long calls may take. Streams are bounded by what their client asks for alone. */
 export interface RpcDeadlines {
@@ -75,8 +76,9 @@ function adopt(context: RpcContext): ServerCall {
 export function createRpcMiddleware(options: RpcMiddlewareOptions = {}): RpcMiddleware {
   const { authenticate, deadline = {}, clock = systemClock, validate = true } = options;
   const running = createRunningCalls(options.limits);
-  const observer = createObserver({ logger: options.logger, telemetry: options.telemetry, clock });
-  const validator = validate === true ? createRequestValidator() : validate === false ? undefined : validate;
+  const observe = createObserver({ logger: options.logger, telemetry: options.telemetry, clock });
+  const report = createErrorReporter({ logger: options.logger, clock });
+  const validator = validatorOf(validate);
 
   const limitMs = (call: ServerCall): number | undefined => {
     const { defaultMs, maxMs } = deadline;
@@ -99,7 +101,7 @@ export function createRpcMiddleware(options: RpcMiddlewareOptions = {}): RpcMidd
   const identify = (call: ServerCall): undefined | Promise<void> => {
     if (authenticate === undefined) return undefined;
     const found: Principal | Promise<Principal> = authenticate({ get: (name) => call.header(name) });
-    if (!(found instanceof Promise)) {
+    if (!('then' in found)) {
       call.principal = found;
       return undefined;
     }
@@ -109,7 +111,7 @@ export function createRpcMiddleware(options: RpcMiddlewareOptions = {}): RpcMidd
   };
 
   async function runUnary<T>(call: ServerCall, work: Work<Promise<T>>, open = false): Promise<T> {
-    const observed: Observer = observer.begin(call);
+    const observed: Observer = observe(call);
     let timer: ClockTimer | undefined;
     try {
       running.enter(call, false);
@@ -129,7 +131,7 @@ export function createRpcMiddleware(options: RpcMiddlewareOptions = {}): RpcMidd
   }
 
   async function* runStream<T>(call: ServerCall, work: Work<AsyncIterable<T>>): AsyncGenerator<T> {
-    const observed: Observer = observer.begin(call);
+    const observed: Observer = observe(call);
     try {
       running.enter(call, true);
       const identified = identify(call);
@@ -155,7 +157,7 @@ export function createRpcMiddleware(options: RpcMiddlewareOptions = {}): RpcMidd
       };
       if (context instanceof ServerCall) return runUnary(context, work);
       const call = adopt(context);
-      return answerOrAbort(call, runUnary(call, work));
+      return answerOrAbort(call, runUnary(call, work), lateErrors(report, call));
     };
   };
   const wrapStream = (method: DescMethod, handler: StreamHandler): StreamHandler => {
@@ -167,7 +169,7 @@ export function createRpcMiddleware(options: RpcMiddlewareOptions = {}): RpcMidd
       };
       if (context instanceof ServerCall) return runStream(context, work);
       const call = adopt(context);
-      return itemsUntilAbort(call, runStream(call, work), observer.lateError(call));
+      return itemsUntilAbort(call, runStream(call, work), lateErrors(report, call));
     };
   };
 
@@ -183,7 +185,7 @@ export function createRpcMiddleware(options: RpcMiddlewareOptions = {}): RpcMidd
     run: (context, work, how) => {
       if (context instanceof ServerCall) return runUnary(context, work, how?.open);
       const call = adopt(context);
-      return answerOrAbort(call, runUnary(call, work, how?.open));
+      return answerOrAbort(call, runUnary(call, work, how?.open), lateErrors(report, call));
     },
     get running() {
       return running.size;

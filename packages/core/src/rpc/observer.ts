@@ -1,6 +1,6 @@
 import type { Clock } from '../clock/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
-import { type Logger, silentLogger } from '../logger/port.ts';
+import type { Logger } from '../logger/port.ts';
 import { type Labels, noTelemetry, type Telemetry } from '../telemetry/port.ts';
 import type { ServerCall } from './call.ts';
 
@@ -20,17 +20,9 @@ export interface ObserverOptions {
 const ignored: Observer = { end: () => undefined };
 
 /** Logs, counts and traces calls. Costs nothing where neither a logger nor telemetry is given. */
-export function createObserver(options: ObserverOptions): {
-  begin(call: ServerCall): Observer;
-  lateError(call: ServerCall): (error: unknown) => void;
-} {
+export function createObserver(options: ObserverOptions): (call: ServerCall) => Observer {
   const { logger, telemetry = noTelemetry, clock } = options;
-  const lateError =
-    (call: ServerCall) =>
-    (error: unknown): void => {
-      (logger ?? silentLogger).debug({ err: error, method: call.method }, `${call.method} failed after its end`);
-    };
-  if (logger === undefined && telemetry === noTelemetry) return { begin: () => ignored, lateError };
+  if (logger === undefined && telemetry === noTelemetry) return () => ignored;
 
   const labelsOf = new Map<string, Labels>();
   const labels = (method: string, code: string): Labels => {
@@ -42,28 +34,25 @@ export function createObserver(options: ObserverOptions): {
     }
     return found;
   };
-  return {
-    lateError,
-    begin: (call) => {
-      const startedAt = clock.monotonic();
-      const span = telemetry.startSpan(call.method, call.traceparent);
-      if (span.traceparent !== undefined) call.traceparent = span.traceparent;
-      let over = false;
-      return {
-        end: (thrown) => {
-          if (over) return;
-          over = true;
-          const error = thrown === undefined ? undefined : PaystreamError.from(thrown);
-          const code = error?.code ?? 'OK';
-          const ms = clock.monotonic() - startedAt;
-          telemetry.observe('paystream_rpc_seconds', labels(call.method, code), ms / 1000);
-          span.end(thrown);
-          logger?.debug(
-            { method: call.method, code, ...(error === undefined ? {} : { reason: error.reason }), ms, principal: call.principal.id },
-            `${call.method} ${code}`,
-          );
-        },
-      };
-    },
+  return (call) => {
+    const startedAt = clock.monotonic();
+    const span = telemetry.startSpan(call.method, call.traceparent);
+    if (span.traceparent !== undefined) call.traceparent = span.traceparent;
+    let over = false;
+    return {
+      end: (thrown) => {
+        if (over) return;
+        over = true;
+        const error = thrown === undefined ? undefined : PaystreamError.from(thrown);
+        const code = error?.code ?? 'OK';
+        const ms = clock.monotonic() - startedAt;
+        telemetry.observe('paystream_rpc_seconds', labels(call.method, code), ms / 1000);
+        span.end(thrown);
+        logger?.debug(
+          { method: call.method, code, ...(error === undefined ? {} : { reason: error.reason }), ms, principal: call.principal.id },
+          `${call.method} ${code}`,
+        );
+      },
+    };
   };
 }

@@ -4,7 +4,7 @@ import { PaystreamError } from '../errors/paystream-error.ts';
 import { type Logger, silentLogger } from '../logger/port.ts';
 import { createIdGenerator, type IdGenerator } from '../random/id.ts';
 import { systemRandom } from '../random/system-random.ts';
-import { serverStops } from './call.ts';
+import { type ServerCall, serverStops } from './call.ts';
 
 /** Turns what a handler threw into what the client may see. */
 export type ErrorReporter = (thrown: unknown, method: string) => PaystreamError;
@@ -52,5 +52,12 @@ export function createErrorReporter(options: ErrorReporterOptions = {}): ErrorRe
       );
     }
     return error;
+  };
+}
+
+/** Writes what a handler threw after its call had been aborted, unless it only passes the reason on. */
+export function lateErrors(report: ErrorReporter, call: ServerCall): (error: unknown) => void {
+  return (error) => {
+    if (error !== call.reason) report(error, call.method);
   };
 }

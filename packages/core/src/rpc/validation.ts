@@ -59,3 +59,9 @@ export function createRequestValidator(): RequestValidator {
     });
   };
 }
+
+/** The validator that an option asks for: ours, none, or one's own. */
+export function validatorOf(option: boolean | RequestValidator): RequestValidator | undefined {
+  if (typeof option === 'function') return option;
+  return option ? createRequestValidator() : undefined;
+}

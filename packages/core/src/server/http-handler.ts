@@ -9,7 +9,7 @@ import { answerOrAbort } from '../rpc/abortable.ts';
 import { clientGone, ServerCall } from '../rpc/call.ts';
 import type { RpcMiddleware } from '../rpc/middleware.ts';
 import type { RpcService } from '../rpc/port.ts';
-import { createErrorReporter } from '../rpc/reporter.ts';
+import { createErrorReporter, lateErrors } from '../rpc/reporter.ts';
 import type { RequestValidator } from '../rpc/validation.ts';
 import { errorResponse, messageFromJson, parseJson, readBody, send } from './http-message.ts';
 import { createRouteTable, type HttpResponse, type HttpRoute, type MatchedRoute } from './http-route.ts';
@@ -23,7 +23,7 @@ export interface HttpHandlerOptions {
   /** Answered without it: health, metrics. */
   readonly bareRoutes: readonly HttpRoute[];
   readonly middleware: RpcMiddleware;
-  readonly validator: RequestValidator;
+  readonly validator: RequestValidator | undefined;
   readonly maxRequestBytes: number;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -58,9 +58,10 @@ export function createHttpHandler(options: HttpHandlerOptions): RequestListener 
       const answer = await handler(universalRequestFromNodeRequest(request, response, undefined, undefined));
       await universalResponseToNodeResponse(answer, response);
     } catch (thrown) {
-      // Errors of handlers are answers. What comes here could not be written: the client has gone.
-      logger.debug({ err: thrown, method: request.url }, 'an answer could not be sent');
-      response.destroy();
+      // Errors of handlers are answers. What comes here is a request without a host, or an answer whose client has gone.
+      logger.debug({ err: thrown, method: handler.requestPath }, 'an answer could not be sent');
+      if (response.headersSent || response.destroyed) response.destroy();
+      else send(response, { status: 400 });
     }
   }
 
@@ -82,7 +83,7 @@ export function createHttpHandler(options: HttpHandlerOptions): RequestListener 
       });
     try {
       const answer = bare.has(matched.route) ? work() : middleware.run(call, work, { open: matched.route.open });
-      send(response, await answerOrAbort(call, answer));
+      send(response, await answerOrAbort(call, answer, lateErrors(report, call)));
     } catch (thrown) {
       send(response, errorResponse(report(thrown, call.method)));
     } finally {

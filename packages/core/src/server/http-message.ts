@@ -49,7 +49,7 @@ export function parseJson(bytes: Uint8Array): unknown {
 export function messageFromJson<D extends DescMessage>(
   schema: D,
   json: unknown,
-  validator: RequestValidator,
+  validator: RequestValidator | undefined,
   complete?: (message: MessageShape<D>) => void,
 ): MessageShape<D> {
   let message: MessageShape<D>;
@@ -59,7 +59,7 @@ export function messageFromJson<D extends DescMessage>(
     throw malformed(schema.typeName, cause);
   }
   complete?.(message);
-  validator(schema, message);
+  validator?.(schema, message);
   return message;
 }
 

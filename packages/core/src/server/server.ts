@@ -8,7 +8,7 @@ import type { Health, Running } from '../lifecycle/port.ts';
 import { silentLogger } from '../logger/port.ts';
 import { createRpcMiddleware, type RpcMiddlewareOptions } from '../rpc/middleware.ts';
 import type { RpcService } from '../rpc/port.ts';
-import { createRequestValidator } from '../rpc/validation.ts';
+import { validatorOf } from '../rpc/validation.ts';
 import { type ListenAddress, refuseExposure } from './address.ts';
 import { type Listener, listenGrpc } from './grpc-listener.ts';
 import { createHttpHandler } from './http-handler.ts';
@@ -63,7 +63,13 @@ const readableFactor = 4;
 const goodbyeMs = 250;
 
 function createGrpcServer(maxRequestBytes: number): Server {
-  return new Server({ 'grpc.max_receive_message_length': maxRequestBytes * readableFactor, 'grpc.enable_channelz': 0 });
+  return new Server({
+    'grpc.max_receive_message_length': maxRequestBytes * readableFactor,
+    'grpc.enable_channelz': 0,
+    // Or the watch of a client that vanished without a word would stay open for ever.
+    'grpc.keepalive_time_ms': 60_000,
+    'grpc.keepalive_timeout_ms': 20_000,
+  });
 }
 
 /**
@@ -92,7 +98,8 @@ export async function createRpcServer(options: RpcServerOptions): Promise<RpcSer
     options.allowUnauthenticated ?? false,
   );
 
-  const middleware = createRpcMiddleware(options);
+  const validator = validatorOf(options.validate ?? true);
+  const middleware = createRpcMiddleware({ ...options, validate: validator ?? false });
   const wrapped = services.map((service) => middleware.wrap(service));
   // Probes must get through to a server that is full, and know no keys.
   const probes = createRpcMiddleware({ clock });
@@ -120,7 +127,7 @@ export async function createRpcServer(options: RpcServerOptions): Promise<RpcSer
       routes: serving.routes ?? [],
       bareRoutes: operationRoutes({ health, metrics: options.metrics, stops: () => closing !== undefined }),
       middleware,
-      validator: createRequestValidator(),
+      validator,
       maxRequestBytes,
       logger,
       clock,
