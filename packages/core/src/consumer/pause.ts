@@ -3,7 +3,7 @@ import { backoffMs } from './backoff.ts';
 import type { CommonSettings } from './settings.ts';
 
 /** Whoever asks whether what was away is back. */
-export type Prober = object;
+type Prober = object;
 
 /** Stops a consumer while something that its handler needs is away. */
 export interface Pause {

@@ -10,7 +10,7 @@ import type { Topic } from '../topic/topic.ts';
 import type { ConsumerOptions, Delivery, HandlerContext, RetryPolicy } from './port.ts';
 
 /** Calls the user's code for some messages of which it may be told that they are handled or not, all together. */
-export type Invoke<T> = (batch: readonly Delivery<T>[], context: HandlerContext) => Promise<void>;
+type Invoke<T> = (batch: readonly Delivery<T>[], context: HandlerContext) => Promise<void>;
 
 /** The options that every kind of consumer has, with nothing left open. */
 export interface CommonSettings {

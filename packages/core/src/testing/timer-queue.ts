@@ -1,7 +1,7 @@
 import type { ClockTimer } from '../clock/port.ts';
 
 /** A timer that is due. */
-export interface DueTimer {
+interface DueTimer {
   readonly dueMs: number;
   readonly callback: () => void;
 }
