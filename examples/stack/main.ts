@@ -1,0 +1,32 @@
+// `npm start`: the whole system in one process.
+import { PaystreamError } from '@paystream/core';
+import { banner } from './src/banner.ts';
+import { readConfig } from './src/config.ts';
+import { type RunningStack, startStack } from './src/stack.ts';
+
+/** Tells a person what is wrong; a program sees the exit code. */
+function fail(thrown: unknown): void {
+  const error = PaystreamError.from(thrown);
+  const text = error.reason === 'UNEXPECTED' && thrown instanceof Error ? thrown.stack : error.toString();
+  process.stderr.write(`${text}\n`);
+  process.exitCode = 1;
+}
+
+function stopOn(signals: readonly NodeJS.Signals[], stack: RunningStack): void {
+  let asked = false;
+  const stop = (): void => {
+    // Asked twice, a person wants it to end now: nothing acknowledged is lost by that.
+    if (asked) process.exit(1);
+    asked = true;
+    stack.stop().catch(fail);
+  };
+  for (const signal of signals) process.on(signal, stop);
+}
+
+try {
+  const stack = await startStack(readConfig(process.env));
+  stopOn(['SIGINT', 'SIGTERM'], stack);
+  process.stdout.write(banner(stack, performance.now()));
+} catch (error) {
+  fail(error);
+}

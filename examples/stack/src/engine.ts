@@ -1,0 +1,62 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Broker, Running } from '@paystream/core';
+import { type PaystreamTopics, paystreamTopics } from '@paystream/core/contracts';
+import { createEmbeddedBroker, createSqliteDatabase, lockFolder } from '@paystream/core/embedded';
+import { createOutbox, type Database, type Outbox } from '@paystream/core/sql';
+import type { Config } from './config.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+
+/** What every service of the stack runs on. */
+export interface Engine extends Running {
+  readonly config: Config;
+  readonly topics: PaystreamTopics;
+  readonly broker: Broker;
+  readonly database: Database;
+  /** Shared by all services of the process. */
+  readonly outbox: Outbox;
+  readonly metrics: Metrics;
+  /** The path of a file or folder in the data folder. */
+  path(name: string): string;
+}
+
+function topicsOf(config: Config): PaystreamTopics {
+  return paystreamTopics({
+    orders: config.PAYSTREAM_TOPIC_ORDERS,
+    transactions: config.PAYSTREAM_TOPIC_TRANSACTIONS,
+    orderUpdates: config.PAYSTREAM_TOPIC_ORDER_UPDATES,
+    walletUpdates: config.PAYSTREAM_TOPIC_WALLET_UPDATES,
+    orderLogs: config.PAYSTREAM_TOPIC_ORDER_LOGS,
+    transactionLogs: config.PAYSTREAM_TOPIC_TRANSACTION_LOGS,
+  });
+}
+
+/** Opens the embedded engine in the data folder, which no other stack may use meanwhile. */
+export async function openEngine(config: Config): Promise<Engine> {
+  const { telemetry, render } = createMetrics();
+  const directory = config.PAYSTREAM_DATA_DIR;
+  const path = (name: string): string => join(directory, name);
+  const lock = await lockFolder(directory);
+  const opened: (() => Promise<void>)[] = [async () => lock.release()];
+  const close = async (): Promise<void> => {
+    for (const undo of opened.splice(0).reverse()) await undo();
+  };
+  try {
+    const synchronous = config.PAYSTREAM_SYNCHRONOUS;
+    const broker = await createEmbeddedBroker({ path: path('broker.sqlite'), synchronous, telemetry });
+    opened.push(() => broker.close());
+    const database = await createSqliteDatabase({ path: path('paystream.sqlite'), synchronous });
+    opened.push(() => database.close());
+    const outbox = await createOutbox({ database, broker, telemetry });
+    opened.push(() => outbox.close());
+    await mkdir(path('notifications'), { recursive: true });
+    const check = async (): Promise<void> => {
+      await database.ping();
+      await broker.ping();
+    };
+    return { config, topics: topicsOf(config), broker, database, outbox, metrics: { telemetry, render }, path, check, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,135 @@
+import { createClient } from '@connectrpc/connect';
+import { createGrpcTransport } from '@connectrpc/connect-node';
+import { type Clock, formatMoney } from '@paystream/core';
+import {
+  DeliveryState,
+  fromMoneyMessage,
+  LogKind,
+  LogService,
+  NotificationService,
+  PaymentService,
+  type ReconcileResponse,
+  WalletService,
+} from '@paystream/core/contracts';
+
+/** What the running stack says of its books. */
+export interface Books {
+  /** Charges in the gateway's own book that were not given back. */
+  readonly charges: number;
+  /** Their sum for each currency. */
+  readonly charged: readonly string[];
+  /** Orders with more than one of them. Must be 0. */
+  readonly chargedTwice: number;
+  /** Differences between the gateway's book and the payments. Must be empty. */
+  readonly discrepancies: readonly string[];
+  readonly paymentsSettled: number;
+  readonly paymentsOpen: number;
+  readonly transfers: number;
+  /** For each currency the sum of all postings. Must be 0. */
+  readonly ledgerSums: Readonly<Record<string, string>>;
+  /** Accounts whose balance is not the sum of their postings. Must be empty. */
+  readonly unbalancedAccounts: readonly string[];
+  readonly notificationsDelivered: number;
+  readonly notificationsPending: number;
+  readonly notificationsFailed: number;
+  readonly logEntries: number;
+  /** Business entries, by event. */
+  readonly businessEntries: Readonly<Record<string, number>>;
+}
+
+/** Reads the books of a running stack. */
+export interface BookReader {
+  read(): Promise<Books>;
+  /** Reads until nothing is under way any more, or `timeoutMs` is over. */
+  settled(timeoutMs: number): Promise<Books>;
+}
+
+/** Asks the stack's services over gRPC. */
+export function createBookReader(options: {
+  readonly target: string;
+  readonly apiKey?: string | undefined;
+  readonly clock: Clock;
+}): BookReader {
+  const transport = createGrpcTransport({
+    baseUrl: `http://${options.target}`,
+    interceptors: [
+      (next) => (request) => {
+        if (options.apiKey !== undefined) request.header.set('authorization', `Bearer ${options.apiKey}`);
+        return next(request);
+      },
+    ],
+  });
+  const payments = createClient(PaymentService, transport);
+  const wallets = createClient(WalletService, transport);
+  const logs = createClient(LogService, transport);
+  const notifications = createClient(NotificationService, transport);
+
+  const read = async (): Promise<Books> => {
+    const [reconciled, balance, stored, deliveries] = await Promise.all([
+      payments.reconcile({}),
+      wallets.getTrialBalance({}),
+      logs.countLogEntries({}),
+      notifications.countDeliveries({}),
+    ]);
+    const delivered = (...states: readonly DeliveryState[]): number =>
+      deliveries.counts.filter((row) => states.includes(row.state)).reduce((sum, row) => sum + Number(row.count), 0);
+    const business = stored.counts.filter((row) => row.kind === LogKind.BUSINESS);
+    return {
+      ...gatewayBook(reconciled),
+      transfers: Number(balance.transfers),
+      ledgerSums: Object.fromEntries(balance.sums.map((sum) => [sum.currency, sum.units.toString()])),
+      unbalancedAccounts: balance.unbalancedAccounts,
+      notificationsDelivered: delivered(DeliveryState.DELIVERED),
+      notificationsPending: delivered(DeliveryState.PENDING),
+      notificationsFailed: delivered(DeliveryState.FAILED, DeliveryState.REJECTED, DeliveryState.UNKNOWN),
+      logEntries: stored.counts.reduce((sum, row) => sum + Number(row.count), 0),
+      businessEntries: Object.fromEntries(business.map((row) => [row.event, Number(row.count)])),
+    };
+  };
+
+  const settled = async (timeoutMs: number): Promise<Books> => {
+    const end = options.clock.monotonic() + timeoutMs;
+    let before = '';
+    for (;;) {
+      const books = await read();
+      const now = JSON.stringify(books);
+      const quiet = books.paymentsOpen === 0 && books.notificationsPending === 0 && now === before;
+      if (quiet || options.clock.monotonic() >= end) return books;
+      before = now;
+      await options.clock.sleep(500);
+    }
+  };
+  return { read, settled };
+}
+
+function gatewayBook(reconciled: ReconcileResponse) {
+  return {
+    charges: Number(reconciled.charges),
+    charged: reconciled.charged.map((sum) => formatMoney(fromMoneyMessage(sum))),
+    chargedTwice: Number(reconciled.chargedTwice),
+    discrepancies: reconciled.discrepancies.map((found) => `${found.gatewayKey}: ${found.detail}`),
+    paymentsSettled: Number(reconciled.settled),
+    paymentsOpen: Number(reconciled.open),
+  };
+}
+
+/** What is wrong with the books, a line each; empty if nothing is. */
+export function faultsIn(books: Books): readonly string[] {
+  const faults: string[] = [];
+  const mustBe = (name: string, seen: number, right: number): void => {
+    if (seen !== right) faults.push(`${name}: ${seen}, expected ${right}`);
+  };
+  mustBe('orders charged twice', books.chargedTwice, 0);
+  mustBe('payments still open', books.paymentsOpen, 0);
+  mustBe('notifications not sent yet', books.notificationsPending, 0);
+  mustBe('notifications that failed', books.notificationsFailed, 0);
+  for (const [currency, sum] of Object.entries(books.ledgerSums))
+    if (sum !== '0') faults.push(`ledger sum in ${currency}: ${sum}, expected 0`);
+  for (const account of books.unbalancedAccounts) faults.push(`account ${account}: the balance is not the sum of its postings`);
+  for (const difference of books.discrepancies) faults.push(`gateway and payments differ: ${difference}`);
+  mustBe('charges in the gateway’s book', books.charges, books.paymentsSettled);
+  mustBe('transfers in the ledger', books.transfers, books.paymentsSettled);
+  mustBe('notifications delivered', books.notificationsDelivered, 2 * books.paymentsSettled);
+  mustBe('orders logged as paid', books.businessEntries['order.paid'] ?? 0, books.paymentsSettled);
+  return faults;
+}

@@ -1,0 +1,18 @@
+import { createLogSink, logRpcService } from '@paystream/logger/sink';
+import type { StackService } from '../service.ts';
+
+/** Stores what every service logs, in the table `log_entries` and in a rotating file. */
+export const loggerService: StackService = {
+  name: 'logger',
+  start: async ({ config, database, broker, topics, metrics, path }, logger) => {
+    const running = await createLogSink({
+      broker,
+      database,
+      topics: [topics.orderLogs, topics.transactionLogs],
+      file: { directory: config.PAYSTREAM_LOG_DIR ?? path('logs'), fsync: config.PAYSTREAM_SYNCHRONOUS === 'full' },
+      logger,
+      telemetry: metrics.telemetry,
+    });
+    return { running, rpc: [logRpcService(running)] };
+  },
+};

@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import { PaystreamError } from '@paystream/core';
+import { describe, expect, it } from 'vitest';
+import { readConfig } from '../src/config.ts';
+
+const example = parseEnv(readFileSync(join(import.meta.dirname, '../../../.env.example'), 'utf8'));
+
+function faultsOf(environment: Record<string, string>): readonly string[] {
+  try {
+    readConfig(environment);
+    return [];
+  } catch (cause) {
+    return PaystreamError.from(cause).violations.map((violation) => `${violation.field} ${violation.description}`);
+  }
+}
+
+describe('the settings', () => {
+  it('are the defaults when .env.example is copied unchanged', () => {
+    const { PAYSTREAM_PAYMENT_LOOKUP_DELAYS_MS: _delays, ...fromExample } = readConfig(example as Record<string, string>);
+    expect(fromExample).toEqual(readConfig({}));
+  });
+
+  it('are all explained in .env.example', () => {
+    const read = new Set(Object.keys(example));
+    const { PAYSTREAM_PAYMENT_LOOKUP_DELAYS_MS: _delays, ...rest } = readConfig({});
+    expect(Object.keys(rest).filter((name) => !read.has(name))).toEqual([]);
+  });
+
+  it('names every fault in one message, so that a start is not tried once for each', () => {
+    const faults = faultsOf({
+      PAYSTREAM_GRPC_PORT: 'seventy',
+      PAYSTREAM_GATEWAY_MIX: 'approve=1,explode=2',
+      PAYSTREAM_PROFILE: 'production',
+      PAYSTREAM_GRPC_PROT: '1',
+    });
+    expect(faults).toHaveLength(4);
+    expect(faults.join('\n')).toMatch(/PAYSTREAM_GRPC_PORT "seventy"/);
+    expect(faults.join('\n')).toMatch(/PAYSTREAM_GRPC_PROT there is no such setting/);
+  });
+
+  it('never shows a secret that is wrong', () => {
+    const faults = faultsOf({ PAYSTREAM_API_KEYS: 'hunter2', PAYSTREAM_SMTP_URL: 'http://user:hunter2@host' });
+    expect(faults).toHaveLength(2);
+    expect(faults.join('\n')).not.toContain('hunter2');
+  });
+});

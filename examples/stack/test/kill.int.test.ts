@@ -1,0 +1,130 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { createIdGenerator, PaystreamError, systemClock, systemRandom } from '@paystream/core';
+import { OrderState } from '@paystream/core/contracts';
+import { createSeededRandom } from '@paystream/core/testing';
+import { createOrderClient } from '@paystream/order/client';
+import { expect, it } from 'vitest';
+import { createBookReader, faultsIn } from '../src/load/books.ts';
+import { createStackProcess } from './stack-process.ts';
+
+const kills = Number(process.env['PAYSTREAM_TEST_KILLS'] ?? 25);
+const clients = 32;
+
+/** Waits and limits that are short enough for the run to end soon, with every way in which a gateway can go wrong. */
+const settings = {
+  PAYSTREAM_GATEWAY_LATENCY_MS: '0-150',
+  PAYSTREAM_GATEWAY_MIX:
+    'approve=66,decline=8,decline-later=8,time-out-after-charging=4,time-out-before-charging=4,error-after-charging=4,error-before-charging=4,duplicate=2',
+  PAYSTREAM_PAYMENT_CALL_TIMEOUT_MS: '400',
+  PAYSTREAM_PAYMENT_RETRY_DELAY_MS: '300',
+  PAYSTREAM_PAYMENT_LOOKUP_DELAYS_MS: '100,300,1000',
+};
+
+function jsonLines(directory: string, pattern: RegExp): readonly Record<string, unknown>[] {
+  return readdirSync(directory)
+    .filter((name) => pattern.test(name))
+    .flatMap((name) => readFileSync(join(directory, name), 'utf8').split('\n'))
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+function twice(values: readonly string[]): readonly string[] {
+  const seen = new Set<string>();
+  return values.filter((value) => seen.size === seen.add(value).size);
+}
+
+it(`loses no acknowledged order, charges none twice and tells each fact once through ${kills} kill -9 under load`, async () => {
+  const random = createSeededRandom(Number(process.env['PAYSTREAM_TEST_SEED'] ?? 1));
+  const nextId = createIdGenerator(systemClock, systemRandom);
+  await using stack = await createStackProcess(settings);
+  const acknowledged = new Map<string, string>();
+  const load = { on: true };
+  const client = createOrderClient({ baseUrl: `http://${stack.grpc}`, protocol: 'grpc' });
+
+  const keepPlacing = async (): Promise<void> => {
+    let requestId = nextId();
+    while (load.on) {
+      try {
+        const order = await client.createOrder({
+          requestId,
+          merchantId: 'merchant-1',
+          customer: { customerId: 'c1', name: 'Ada Example', email: 'ada@example.org', phone: '+4930123456' },
+          paymentMethod: { reference: 'pm_mixed' },
+          items: [{ productId: 'coffee-1kg', quantity: 1 }],
+        });
+        // The same request id must always name the same order, also where the first reply was lost to a kill.
+        const before = acknowledged.get(requestId);
+        if (before !== undefined) expect(order.orderId).toBe(before);
+        acknowledged.set(requestId, order.orderId);
+        if (random.next() > 0.02) requestId = nextId();
+      } catch (cause) {
+        const error = PaystreamError.from(cause);
+        if (!['UNAVAILABLE', 'CANCELED', 'DEADLINE_EXCEEDED', 'RESOURCE_EXHAUSTED'].includes(error.code)) throw error;
+        await systemClock.sleep(20);
+      }
+    }
+  };
+
+  await stack.start();
+  const placing = Promise.all(Array.from({ length: clients }, keepPlacing));
+  for (let kill = 0; kill < kills; kill++) {
+    await systemClock.sleep(50 + random.next() * 900);
+    await stack.kill();
+    await stack.start();
+  }
+  load.on = false;
+  await placing;
+
+  const books = await createBookReader({ target: stack.grpc, clock: systemClock }).settled(150_000);
+  expect(faultsIn(books)).toEqual([]);
+  const states = new Map<string, OrderState>();
+  for (const orderId of acknowledged.values()) {
+    const order = await client.getOrder({ orderId, merchantId: 'merchant-1' });
+    states.set(orderId, order.state);
+  }
+  await client.close();
+  expect(await stack.stop(), stack.output).toBe(0);
+
+  const final: readonly OrderState[] = [OrderState.PAID, OrderState.DECLINED, OrderState.EXPIRED];
+  expect([...states].filter(([, state]) => !final.includes(state))).toEqual([]);
+
+  // What follows reads the files themselves, not what the services say of them.
+  const data = join(stack.directory, 'data');
+  const book = new DatabaseSync(join(data, 'gateway.sqlite'), { readOnly: true });
+  const doubled = book
+    .prepare(
+      `SELECT payment_id, COUNT(*) AS charges FROM gateway_charges
+       WHERE state = 'approved' AND refunded_units < units GROUP BY payment_id HAVING COUNT(*) > 1`,
+    )
+    .all();
+  book.close();
+  expect(doubled).toEqual([]);
+
+  const database = new DatabaseSync(join(data, 'paystream.sqlite'), { readOnly: true });
+  const stored = database.prepare('SELECT entry_id, event, order_id FROM paystream_log_entries').all() as Record<string, string>[];
+  const orders = database.prepare('SELECT order_id FROM paystream_orders').all() as { order_id: string }[];
+  database.close();
+  const business = stored.filter((row) => row['event'] !== '');
+  const known = new Set(orders.map((row) => row.order_id));
+  expect([...acknowledged.values()].filter((orderId) => !known.has(orderId))).toEqual([]);
+  expect(business.filter((row) => row['event'] === 'order.placed').length).toBe(known.size);
+  expect(twice(stored.map((row) => row['entry_id'] ?? ''))).toEqual([]);
+  for (const event of ['order.placed', 'order.paid', 'order.declined', 'order.expired', 'payment.settled']) {
+    expect(twice(business.filter((row) => row['event'] === event).map((row) => row['order_id'] ?? '')), event).toEqual([]);
+  }
+
+  const inFile = jsonLines(join(data, 'logs'), /\.jsonl$/).map((line) => String(line['entryId']));
+  expect(twice(inFile)).toEqual([]);
+  expect(new Set(inFile)).toEqual(new Set(stored.map((row) => row['entry_id'])));
+
+  const paid = [...states].filter(([, state]) => state === OrderState.PAID).length;
+  for (const channel of ['email', 'sms']) {
+    const messages = jsonLines(join(data, 'notifications'), new RegExp(`^${channel}.*\\.jsonl$`)).map((line) => String(line['deliveryId']));
+    expect(twice(messages)).toEqual([]);
+    expect(messages.length).toBe(books.paymentsSettled);
+    expect(messages.length).toBeGreaterThanOrEqual(paid);
+  }
+  expect(acknowledged.size).toBeGreaterThan(kills * 10);
+});
