@@ -59,6 +59,7 @@ export function cancel(
       decision: { kind: 'canceled', reason },
     };
   }
+  if (payment.merchantId !== event.merchantId) return refuse(`the payment is not one of merchant ${event.merchantId}`);
   if (payment.cancelReason !== undefined) return refuse('a cancellation was asked for before');
   if (payment.status !== 'PENDING' && payment.status !== 'IN_REVIEW') return refuse(`the payment is ${payment.status} already`);
   const open = payment.attempts.find(isOpen);

@@ -1,0 +1,168 @@
+import {
+  type Clock,
+  type Consumer,
+  createBatcher,
+  createConsumer,
+  createIdGenerator,
+  noTelemetry,
+  PaystreamError,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from '@paystream/core';
+import { createBusinessLog, paystreamTopics } from '@paystream/core/contracts';
+import { createOutbox } from '@paystream/core/sql';
+import { checkGateway } from '../gateway/check.ts';
+import { wakeAt } from '../payment/payment.ts';
+import { paymentPolicy } from '../payment/policy.ts';
+import { reconcile } from '../reconcile/reconcile.ts';
+import { paymentMigrations } from '../store/migrations.ts';
+import { createPaymentStore } from '../store/store.ts';
+import { createDecider, type Decided, type PaymentInput } from './decider.ts';
+import { createDriver } from './driver.ts';
+import { readOrderEvents } from './intake.ts';
+import { toPaymentMessage } from './messages.ts';
+import type { PaymentProcessorOptions } from './options.ts';
+import { createPermits } from './permits.ts';
+import type { PaymentProcessor } from './port.ts';
+import { createRecovery } from './recovery.ts';
+import { createWaker } from './waker.ts';
+
+/** Resolves after a time, or when the promise settles, so that no timer is left. */
+function elapsed(clock: Clock, delayMs: number, unless: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = clock.setTimer(Math.max(0, delayMs), resolve);
+    void unless.then(() => timer.cancel());
+  });
+}
+
+const maxBatch = 256;
+/** How often replicas look for what another one left, in milliseconds. */
+const pollMs = 1_000;
+
+/**
+ * Starts a payment processor: it consumes `orders`, charges each order once through the gateway, and publishes on
+ * `transactions` what it decided. Any number of replicas may share a database and a broker.
+ *
+ * An attempt is stored before its call leaves, so whatever crashes is found again and looked up, never blindly repeated. Who
+ * was charged after the payment had closed is given the money back.
+ *
+ * Throws `INVALID_ARGUMENT` / `INVALID_POLICY`, `UNSUPPORTED` / `GATEWAY_ABILITY_MISSING`, `UNAVAILABLE` if database or broker
+ * cannot be reached, `FAILED_PRECONDITION` / `SCHEMA_OUT_OF_DATE` where migrations are only checked.
+ *
+ * @example
+ * const processor = await createPaymentProcessor({ database, broker, gateway, policy: { attempts: 3 } });
+ */
+export async function createPaymentProcessor(options: PaymentProcessorOptions): Promise<PaymentProcessor> {
+  const { database, broker, gateway, clock = systemClock, random = systemRandom } = options;
+  const { logger = silentLogger, telemetry = noTelemetry, topics = paystreamTopics() } = options;
+  const policy = paymentPolicy(options.policy);
+  checkGateway(gateway);
+  await database.migrate(paymentMigrations, options.migrations ?? 'apply');
+
+  const store = createPaymentStore(database);
+  const outbox = options.outbox ?? (await createOutbox({ database, broker, clock, random, logger, telemetry }));
+  const log = createBusinessLog({ topic: topics.transactionLogs, service: 'payment', clock, nextId: createIdGenerator(clock, random) });
+  const rules = { policy, abilities: gateway.abilities };
+  const decider = createDecider({ store, outbox, topics, log, rules, clock, telemetry, gatewayName: gateway.name });
+
+  const apply = async (inputs: readonly PaymentInput[]): Promise<readonly Decided[]> => {
+    const decided = await database.transaction((tx) => decider.apply(tx, inputs));
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const one of decided) {
+      if (!('refused' in one)) earliest = Math.min(earliest, wakeAt(one.payment) ?? earliest);
+    }
+    if (earliest !== Number.POSITIVE_INFINITY) waker.arm(earliest);
+    return decided;
+  };
+  // Several batches at once only help where several transactions can be open at once.
+  const outcomes = createBatcher({ run: apply, maxSize: maxBatch, concurrency: database.exclusive ? 1 : 4 });
+  const record = (input: PaymentInput): Promise<Decided> => outcomes.submit(input);
+  const driver = createDriver({ gateway, policy, clock, logger, telemetry, record });
+  const permits = createPermits(policy.maxConcurrentCalls);
+  const recoveryPermits = createPermits(policy.maxConcurrentCalls);
+  const recovery = createRecovery({ store, driver, permits: recoveryPermits, logger, record });
+  const waker = createWaker({
+    clock,
+    logger,
+    due: store.due,
+    nextMs: store.nextWakeMs,
+    handle: recovery.handle,
+    pollMs: database.exclusive ? undefined : pollMs,
+  });
+
+  const takeIn = async (inputs: readonly PaymentInput[]): Promise<void> => {
+    const placed = inputs.reduce((sum, { event }) => (event.kind === 'placed' ? sum + 1 : sum), 0);
+    if (placed > 0) await permits.acquire(placed);
+    let unused = placed;
+    try {
+      for (const one of await apply(inputs)) {
+        if ('refused' in one || one.call === undefined) continue;
+        unused -= 1;
+        driver.start(one.payment, one.call, () => permits.release(1));
+      }
+    } finally {
+      if (unused > 0) permits.release(unused);
+    }
+    telemetry.gauge('paystream_payment_calls_in_flight', { gateway: gateway.name }, permits.taken);
+  };
+
+  let consumer: Consumer | undefined;
+  const shutDown = async (timeoutMs: number): Promise<void> => {
+    const endMs = clock.monotonic() + timeoutMs;
+    permits.close();
+    recoveryPermits.close();
+    await Promise.all([consumer?.close(timeoutMs), waker.close()]);
+    // Calls may take longer than there is time: the next start looks them up.
+    const idle = Promise.all([permits.idle(), recoveryPermits.idle()]);
+    await Promise.race([idle, elapsed(clock, endMs - clock.monotonic(), idle)]);
+    driver.close();
+    await outcomes.close();
+    if (options.outbox === undefined) await outbox.close(Math.max(1_000, endMs - clock.monotonic()));
+  };
+  let closing: Promise<void> | undefined;
+  const close = (timeoutMs = 10_000): Promise<void> => {
+    closing ??= shutDown(timeoutMs);
+    return closing;
+  };
+
+  try {
+    // Nothing of an exclusive database's past runs any more: what was under way then is taken over at once.
+    const taken = database.exclusive ? await recovery.takeOver() : 0;
+    if (taken > 0) logger.info({ payments: taken }, 'went on with payments of the run before');
+    consumer = await createConsumer(broker, topics.orders, {
+      subscription: options.subscription ?? 'payment',
+      handleBatch: (batch) => takeIn(readOrderEvents(batch, policy)),
+      maxBatchSize: Math.min(maxBatch, policy.maxConcurrentCalls),
+      // While the gateway is slow a batch waits for calls to end; what waits behind it waits in the topic.
+      timeoutMs: 0,
+      clock,
+      random,
+      logger,
+      telemetry,
+    });
+    waker.start();
+  } catch (error) {
+    await close(0);
+    throw error;
+  }
+
+  return {
+    getPayment: async (orderId) => {
+      const payment = (await store.load(undefined, [orderId])).get(orderId);
+      return payment === undefined ? undefined : toPaymentMessage(payment);
+    },
+    reconcile: (period = {}) => reconcile({ database, gateway }, { startMs: period.startMs ?? 0, endMs: period.endMs ?? clock.now() + 1 }),
+    get inFlight() {
+      return permits.taken + recoveryPermits.taken;
+    },
+    check: async () => {
+      if (closing !== undefined) {
+        throw new PaystreamError('UNAVAILABLE', 'the payment processor is closed', { reason: 'CLOSED' });
+      }
+      await consumer?.check?.();
+    },
+    close,
+    [Symbol.asyncDispose]: () => close(),
+  };
+}

@@ -1,0 +1,117 @@
+import { type Database, defineStatements, jsonList, type SqlRow, type SqlValue, type Transaction } from '@paystream/core/sql';
+import type { Payment } from '../payment/payment.ts';
+import {
+  type AttemptRow,
+  attemptColumns,
+  changedAttemptRow,
+  changedPaymentRow,
+  newAttemptRow,
+  newPaymentRow,
+  type PaymentRow,
+  paymentColumns,
+  paymentsOf,
+} from './rows.ts';
+
+const statements = defineStatements(({ tables, dialect }) => ({
+  addPayment: dialect.insertOrIgnore(tables('payments'), paymentColumns),
+  changePayment: `UPDATE ${tables('payments')} SET status = ?, version = ?, reason = ?, cancel_reason = ?, refunded_units = ?, retry_at = ?,
+    updated_at = ?, wake_at = ? WHERE order_id = ? AND version = ?`,
+  addAttempt: dialect.insertOrIgnore(tables('payment_attempts'), attemptColumns),
+  changeAttempt: `UPDATE ${tables('payment_attempts')} SET status = ?, gateway_id = ?, decline_code = ?, updated_at = ?, unknown_since = ?,
+    lookups = ?, next_at = ? WHERE order_id = ? AND number = ?`,
+  payments: `SELECT * FROM ${tables('payments')} WHERE order_id IN ${dialect.inJson}`,
+  attempts: `SELECT * FROM ${tables('payment_attempts')} WHERE order_id IN ${dialect.inJson} ORDER BY order_id, number`,
+  due: `SELECT order_id FROM ${tables('payments')} WHERE wake_at <= ? ORDER BY wake_at LIMIT ?`,
+  nextWake: `SELECT MIN(wake_at) AS wake_at FROM ${tables('payments')} WHERE wake_at IS NOT NULL`,
+  open: `SELECT order_id FROM ${tables('payments')} WHERE wake_at IS NOT NULL AND order_id > ? ORDER BY order_id LIMIT ?`,
+}));
+
+/** A change of a payment: from nothing, or from a version. */
+export interface PaymentChange {
+  readonly before: Payment | undefined;
+  readonly after: Payment;
+}
+
+type Execute = <R = SqlRow>(sql: string, parameters: readonly SqlValue[]) => Promise<readonly R[]>;
+
+/** Where payments lie. */
+export interface PaymentStore {
+  /** Reads payments with their attempts, by order id; in a transaction, or what is committed. */
+  load(tx: Transaction | undefined, orderIds: readonly string[]): Promise<Map<string, Payment>>;
+  /**
+   * Writes changes, each of another payment. Gives for each whether it was written: a new payment is not if there is one of
+   * the order, a change is not if the payment has moved on from the version that it starts from.
+   */
+  write(tx: Transaction, changes: readonly PaymentChange[]): Promise<readonly boolean[]>;
+  /** Order ids of payments whose time has come, the longest waiting first. */
+  due(nowMs: number, limit: number): Promise<readonly string[]>;
+  /** When the next payment's time comes. */
+  nextWakeMs(): Promise<number | undefined>;
+  /** Order ids of payments that wait for a time, in order, after the one given. */
+  waiting(afterOrderId: string, limit: number): Promise<readonly string[]>;
+}
+
+export function createPaymentStore(database: Database): PaymentStore {
+  const sql = statements(database);
+  const orderIds = (rows: readonly { readonly order_id: string }[]): readonly string[] => rows.map((row) => row.order_id);
+
+  const writeAttempts = async (tx: Transaction, changes: readonly PaymentChange[], written: readonly boolean[]): Promise<void> => {
+    const added: (readonly SqlValue[])[] = [];
+    const moved: (readonly SqlValue[])[] = [];
+    changes.forEach(({ before, after }, index) => {
+      if (!written[index] || before?.attempts === after.attempts) return;
+      after.attempts.forEach((attempt, position) => {
+        const old = before?.attempts[position];
+        if (old === undefined) added.push(newAttemptRow(after.orderId, attempt));
+        else if (old !== attempt) moved.push(changedAttemptRow(after.orderId, attempt));
+      });
+    });
+    if (added.length > 0) await tx.executeMany(sql.addAttempt, added);
+    if (moved.length > 0) await tx.executeMany(sql.changeAttempt, moved);
+  };
+
+  return {
+    load: async (tx, ids) => {
+      const read: Execute =
+        tx === undefined
+          ? (text, parameters) => database.query(text, parameters)
+          : async (text, parameters) => (await tx.execute(text, parameters)).rows as never;
+      const list = [jsonList(ids)];
+      const payments = await read<PaymentRow>(sql.payments, list);
+      if (payments.length === 0) return new Map();
+      return paymentsOf(payments, await read<AttemptRow>(sql.attempts, list));
+    },
+    write: async (tx, changes) => {
+      const written = new Array<boolean>(changes.length).fill(false);
+      const additions: number[] = [];
+      const updates: number[] = [];
+      changes.forEach(({ before }, index) => {
+        (before === undefined ? additions : updates).push(index);
+      });
+      const run = async (
+        statement: string,
+        indexes: readonly number[],
+        row: (change: PaymentChange) => readonly SqlValue[],
+      ): Promise<void> => {
+        if (indexes.length === 0) return;
+        const { affected } = await tx.executeMany(
+          statement,
+          indexes.map((index) => row(changes[index] as PaymentChange)),
+        );
+        indexes.forEach((index, position) => {
+          written[index] = affected[position] === 1;
+        });
+      };
+      await run(sql.addPayment, additions, ({ after }) => newPaymentRow(after));
+      await run(sql.changePayment, updates, ({ before, after }) => changedPaymentRow(after, before?.version ?? 0));
+      await writeAttempts(tx, changes, written);
+      return written;
+    },
+    due: async (nowMs, limit) => orderIds(await database.query(sql.due, [nowMs, limit])),
+    nextWakeMs: async () => {
+      const [row] = await database.query<{ readonly wake_at: number | null }>(sql.nextWake);
+      return row?.wake_at ?? undefined;
+    },
+    waiting: async (afterOrderId, limit) => orderIds(await database.query(sql.open, [afterOrderId, limit])),
+  };
+}

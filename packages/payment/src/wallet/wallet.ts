@@ -1,0 +1,127 @@
+import {
+  type Broker,
+  type Clock,
+  createConsumer,
+  createIdGenerator,
+  type Delivery,
+  type Logger,
+  noTelemetry,
+  PaystreamError,
+  type Random,
+  type Running,
+  silentLogger,
+  systemClock,
+  systemRandom,
+  type Telemetry,
+} from '@paystream/core';
+import {
+  createBusinessLog,
+  type PaystreamTopics,
+  paystreamTopics,
+  type TransactionEvent,
+  type Wallet as WalletMessage,
+} from '@paystream/core/contracts';
+import { createOutbox, type Database, type MigrationMode, type Outbox, outboxEvent } from '@paystream/core/sql';
+import { createLedger, type LedgerSums } from './ledger.ts';
+import { toWalletMessage, toWalletUpdate, transferFact } from './messages.ts';
+import { walletMigrations } from './migrations.ts';
+import { defaultWalletFees, type Operation, operationOf, type WalletFees } from './transfer.ts';
+
+/** Options of {@link createWallet}. */
+export interface WalletOptions {
+  /** Where the ledger is stored. Not closed by the wallet. */
+  readonly database: Database;
+  /** What carries events. Not closed by the wallet. */
+  readonly broker: Broker;
+  /** What is kept of each sale. What is left out has its default: 290 basis points and 30 minor units. */
+  readonly fees?: Partial<WalletFees> | undefined;
+  /** The outbox of the process, if it has one. Default: one of its own, which it closes. */
+  readonly outbox?: Outbox | undefined;
+  /** The topics. Default: `paystreamTopics()`. */
+  readonly topics?: Pick<PaystreamTopics, 'transactions' | 'walletUpdates' | 'transactionLogs'> | undefined;
+  /** The durable subscription to `transactions`, shared by all replicas. Default: `wallet`. */
+  readonly subscription?: string | undefined;
+  /** Apply migrations, or only check that they were. Default: `apply`. */
+  readonly migrations?: MigrationMode | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
+  readonly logger?: Logger | undefined;
+  readonly telemetry?: Telemetry | undefined;
+}
+
+/** Merchants' wallets over a double-entry ledger. */
+export interface Wallet extends Running, AsyncDisposable {
+  /** A merchant's wallets, one for each currency in which they sold; empty without a sale. */
+  getWallet(merchantId: string): Promise<readonly WalletMessage[]>;
+  /** Adds up the whole ledger. Every sum is 0 and no account is unbalanced, or money was made or lost. */
+  trialBalance(): Promise<LedgerSums>;
+}
+
+function checkFees(fees: WalletFees): WalletFees {
+  const fixed = typeof fees.fixedUnits === 'bigint' ? [fees.fixedUnits] : Object.values(fees.fixedUnits);
+  const fits = Number.isSafeInteger(fees.basisPoints) && fees.basisPoints >= 0 && fees.basisPoints <= 10_000;
+  if (fits && fixed.every((units) => units >= 0n)) return fees;
+  throw new PaystreamError('INVALID_ARGUMENT', 'fees: basisPoints must be an integer from 0 to 10,000, fixedUnits not negative', {
+    reason: 'INVALID_FEES',
+  });
+}
+
+/**
+ * Starts the wallet: it consumes `transactions`, books each settlement and refund once in the ledger, and publishes on
+ * `merchant-wallet-updates` how the merchant's wallet stands after it. Any number of replicas may share a database and a broker.
+ *
+ * An operation that was booked before with another amount goes to the dead-letter topic; nothing is booked for it.
+ *
+ * @example
+ * const wallet = await createWallet({ database, broker, fees: { basisPoints: 150, fixedUnits: 25n } });
+ * const [eur] = await wallet.getWallet('m-1');
+ */
+export async function createWallet(options: WalletOptions): Promise<Wallet> {
+  const { database, broker, clock = systemClock, random = systemRandom } = options;
+  const { logger = silentLogger, telemetry = noTelemetry, topics = paystreamTopics() } = options;
+  const fees = checkFees({ ...defaultWalletFees, ...options.fees });
+  await database.migrate(walletMigrations, options.migrations ?? 'apply');
+
+  const ledger = createLedger(database, fees);
+  const outbox = options.outbox ?? (await createOutbox({ database, broker, clock, random, logger, telemetry }));
+  const log = createBusinessLog({ topic: topics.transactionLogs, service: 'wallet', clock, nextId: createIdGenerator(clock, random) });
+
+  const book = async (batch: readonly Delivery<TransactionEvent>[]): Promise<void> => {
+    const operations = batch.map(({ value }) => operationOf(value)).filter((operation): operation is Operation => operation !== undefined);
+    if (operations.length === 0) return;
+    const booked = await database.transaction(async (tx) => {
+      const nowMs = clock.now();
+      const posted = await ledger.book(tx, operations, nowMs);
+      if (posted.length === 0) return 0;
+      const events = posted.flatMap((one) => {
+        const eventId = `wallet:${one.transfer.operationId}`;
+        return [outboxEvent(topics.walletUpdates, toWalletUpdate(one, nowMs), { eventId, occurredAtMs: nowMs }), log(transferFact(one))];
+      });
+      await outbox.add(tx, events);
+      return posted.length;
+    });
+    telemetry.count('paystream_wallet_transfers_total', {}, booked);
+  };
+
+  const consumer = await createConsumer(broker, topics.transactions, {
+    subscription: options.subscription ?? 'wallet',
+    handleBatch: book,
+    clock,
+    random,
+    logger,
+    telemetry,
+  });
+  let closing: Promise<void> | undefined;
+  const close = (timeoutMs = 10_000): Promise<void> => {
+    closing ??= consumer.close(timeoutMs).finally(() => (options.outbox === undefined ? outbox.close(timeoutMs) : undefined));
+    return closing;
+  };
+
+  return {
+    getWallet: async (merchantId) => (await ledger.balances(merchantId)).map(toWalletMessage),
+    trialBalance: ledger.sums,
+    check: async () => consumer.check?.(),
+    close,
+    [Symbol.asyncDispose]: () => close(),
+  };
+}
