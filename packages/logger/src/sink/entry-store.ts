@@ -10,8 +10,13 @@ export interface EntryStore {
   store(batch: readonly Delivery<LogEntry>[]): Promise<number>;
 }
 
+const rowsPerStatement = 50;
+const oneRow = `(${entryColumns.map(() => '?').join(', ')})`;
+const manyRows = Array.from({ length: rowsPerStatement }, () => oneRow).join(', ');
+
 const statements = defineStatements(({ tables, dialect }) => ({
   insert: dialect.insertOrIgnore(tables('log_entries'), entryColumns),
+  insertMany: dialect.insertOrIgnore(tables('log_entries'), entryColumns).replace(oneRow, manyRows),
   count: dialect.upsert(
     tables('log_counts'),
     ['instance', 'kind', 'event', 'entries'],
@@ -32,18 +37,58 @@ function countsOf(instance: string, rows: readonly EntryRow[]): SqlValue[][] {
   return [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, count]) => [instance, ...count]);
 }
 
+/** Thrown to take back a transaction in which some entry was there before. */
+const seenBefore = Symbol('seen before');
+
 /** Makes the store of one sink instance. Not to be called twice at once: the file has one end. */
 export function createEntryStore(database: Database, instance: string, file: CommittedFile | undefined): EntryStore {
   const sql = statements(database);
+  // Entries come again in runs, after a crash: it does not pay then to expect new ones only.
+  let carefulBatches = 0;
 
-  const work = async (tx: Transaction, rows: readonly EntryRow[]): Promise<number> => {
-    const values = rows.map((row) => row.values);
-    const { affected } = await tx.executeMany(sql.insert, values);
-    const fresh = rows.filter((_, index) => affected[index] === 1);
+  /** Faster by half, but tells only how many rows were new. */
+  const insertAllNew = async (tx: Transaction, rows: readonly EntryRow[]): Promise<void> => {
+    let done = 0;
+    for (; done + rowsPerStatement <= rows.length; done += rowsPerStatement) {
+      const values: SqlValue[] = [];
+      for (let index = done; index < done + rowsPerStatement; index++) values.push(...(rows[index] as EntryRow).values);
+      const { affected } = await tx.execute(sql.insertMany, values);
+      if (affected !== rowsPerStatement) throw seenBefore;
+    }
+    const rest = rows.slice(done).map((row) => row.values);
+    const { affected } = await tx.executeMany(sql.insert, rest);
+    if (affected.includes(0)) throw seenBefore;
+  };
+
+  const insertNewOnes = async (tx: Transaction, rows: readonly EntryRow[]): Promise<readonly EntryRow[]> => {
+    const { affected } = await tx.executeMany(
+      sql.insert,
+      rows.map((row) => row.values),
+    );
+    return rows.filter((_, index) => affected[index] === 1);
+  };
+
+  const finish = async (tx: Transaction, fresh: readonly EntryRow[]): Promise<number> => {
     if (fresh.length === 0) return 0;
     await tx.executeMany(sql.count, countsOf(instance, fresh));
     if (file !== undefined) await file.append(tx, Buffer.from(fresh.map(lineOf).join('')));
     return fresh.length;
+  };
+
+  const storeRows = async (rows: readonly EntryRow[]): Promise<number> => {
+    if (carefulBatches === 0) {
+      try {
+        return await database.transaction(async (tx) => {
+          await insertAllNew(tx, rows);
+          return finish(tx, rows);
+        });
+      } catch (error) {
+        if (error !== seenBefore) throw error;
+        carefulBatches = 16;
+      }
+    }
+    carefulBatches -= 1;
+    return database.transaction(async (tx) => finish(tx, await insertNewOnes(tx, rows)));
   };
 
   return {
@@ -51,7 +96,7 @@ export function createEntryStore(database: Database, instance: string, file: Com
       const rows = batch.map(entryRow);
       await file?.ready();
       try {
-        const fresh = await database.transaction((tx) => work(tx, rows));
+        const fresh = await storeRows(rows);
         file?.tidy();
         return fresh;
       } catch (error) {
