@@ -32,7 +32,7 @@ export interface RpcMiddlewareOptions {
   readonly deadline?: RpcDeadlines | undefined;
   /** Checks requests against the protovalidate rules of their proto files; `false` checks none. Default: true. */
   readonly validate?: boolean | RequestValidator | undefined;
-  /** Gets one line a call, at debug level. Default: none. */
+  /** Gets a line for each call, at debug level, and what handlers throw after their call has ended. Default: none. */
   readonly logger?: Logger | undefined;
   /** Gets `paystream_rpc_seconds{method,code}` and one span a call. Default: none. */
   readonly telemetry?: Telemetry | undefined;

@@ -65,7 +65,7 @@ export function createHttpHandler(options: HttpHandlerOptions): RequestListener 
     }
   }
 
-  async function serveRoute(matched: MatchedRoute, request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+  async function serveRoute(matched: MatchedRoute, request: IncomingMessage, response: ServerResponse, query: string): Promise<void> {
     const call = callOf(request, response, matched);
     const json = async (): Promise<unknown> => parseJson(await readBody(request, maxRequestBytes));
     const work = (): Promise<HttpResponse> =>
@@ -76,7 +76,7 @@ export function createHttpHandler(options: HttpHandlerOptions): RequestListener 
         },
         headers: request.headers,
         params: matched.params,
-        query: url.searchParams,
+        query: new URLSearchParams(query),
         bytes: () => readBody(request, maxRequestBytes),
         json,
         message: async (schema, complete) => messageFromJson(schema, await json(), validator, complete),
@@ -108,7 +108,7 @@ export function createHttpHandler(options: HttpHandlerOptions): RequestListener 
     const method = request.method === 'HEAD' ? 'GET' : request.method;
     const matched = candidates.find(({ route }) => route.method === method);
     if (matched !== undefined) {
-      void serveRoute(matched, request, response, new URL(target, 'http://localhost'));
+      void serveRoute(matched, request, response, target.slice(path.length + 1));
       return;
     }
     request.resume();

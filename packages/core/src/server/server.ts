@@ -5,7 +5,7 @@ import { healthService } from '../grpc/health.ts';
 import { addReflection } from '../grpc/reflection.ts';
 import { addRpcService, defaultMaxRequestBytes } from '../grpc/service.ts';
 import type { Health, Running } from '../lifecycle/port.ts';
-import { silentLogger } from '../logger/port.ts';
+import { type Logger, silentLogger } from '../logger/port.ts';
 import { createRpcMiddleware, type RpcMiddlewareOptions } from '../rpc/middleware.ts';
 import type { RpcService } from '../rpc/port.ts';
 import { validatorOf } from '../rpc/validation.ts';
@@ -42,6 +42,8 @@ export interface RpcServerOptions extends RpcMiddlewareOptions {
   readonly health: () => Promise<Health>;
   /** What `/metrics` answers, in the Prometheus text format. Default: there is no `/metrics`. */
   readonly metrics?: (() => Promise<string>) | undefined;
+  /** Gets the faults that clients must not see, with the ids that they are told; at debug level a line for each call. Default: none. */
+  readonly logger?: Logger | undefined;
   /** The largest request, in bytes. Default: 1 MiB. */
   readonly maxRequestBytes?: number | undefined;
   /** Whether grpcurl and the like may ask what is served. Needs `@grpc/reflection`. Default: true. */
