@@ -3,31 +3,117 @@ import { systemClock } from '../../clock/system-clock.ts';
 import { PaystreamError } from '../../errors/paystream-error.ts';
 import { silentLogger } from '../../logger/port.ts';
 import { noTelemetry } from '../../telemetry/port.ts';
-import { checkMax, createConsumer, type EmbeddedConsumer } from './consumer.ts';
+import { openSqlite } from '../sqlite/open.ts';
+import { createConsumer } from './consumer.ts';
 import { createEngine } from './engine.ts';
 import { createHousekeeping } from './housekeeping.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { defaults, type EmbeddedBrokerOptions } from './options.ts';
 import { createBrokerProducer } from './producer.ts';
-import { createLogReader, type LogReader, toBrokerReader } from './reader.ts';
+import { createBrokerReader } from './reader.ts';
 import { createSqliteStore } from './sqlite-store.ts';
+import type { EntryStore } from './store.ts';
 import { afterThisTurn } from './system-turn.ts';
 
 /** A broker that runs in this process. */
 export interface EmbeddedBroker extends Broker, AsyncDisposable {}
 
-function checkOptions(options: SubscribeOptions): void {
-  const max = options.maxUnacknowledged;
-  const redeliveries = options.deadLetter?.maxRedeliveries;
-  const wrong =
-    max !== undefined && !(Number.isInteger(max) && max > 0)
-      ? `maxUnacknowledged wants an integer of at least 1, not ${max}`
-      : redeliveries !== undefined && !(Number.isInteger(redeliveries) && redeliveries >= 0)
-        ? `deadLetter.maxRedeliveries wants an integer of at least 0, not ${redeliveries}`
-        : options.subscription === ''
-          ? 'subscription wants a name'
-          : undefined;
-  if (wrong !== undefined) throw new PaystreamError('INVALID_ARGUMENT', wrong, { reason: 'BAD_SUBSCRIBE_OPTIONS' });
+function refuse(what: string): never {
+  throw new PaystreamError('INVALID_ARGUMENT', what, { reason: 'BAD_OPTIONS' });
+}
+
+function checkTopic(topic: string): void {
+  if (topic === '') refuse('a topic wants a name');
+}
+
+function checkOptions({ topic, subscription, maxUnacknowledged: max, deadLetter }: SubscribeOptions): void {
+  checkTopic(topic);
+  if (subscription === '') refuse('a subscription wants a name');
+  if (max !== undefined && !(Number.isInteger(max) && max > 0)) refuse(`maxUnacknowledged wants an integer of at least 1, not ${max}`);
+  if (deadLetter === undefined) return;
+  checkTopic(deadLetter.topic);
+  if (deadLetter.topic === topic) refuse(`topic "${topic}" cannot be its own dead-letter topic`);
+  const redeliveries = deadLetter.maxRedeliveries;
+  if (!(Number.isInteger(redeliveries) && redeliveries >= 0)) refuse(`maxRedeliveries wants an integer of at least 0, not ${redeliveries}`);
+}
+
+/** A broker on a store, which it closes. */
+export function createBrokerOn(store: EntryStore, options: EmbeddedBrokerOptions): EmbeddedBroker {
+  const clock = options.clock ?? systemClock;
+  const logger = options.logger ?? silentLogger;
+  const telemetry = options.telemetry ?? noTelemetry;
+  const engine = createEngine({
+    store,
+    clock,
+    logger,
+    telemetry,
+    cacheBytes: store.durable ? (options.cacheBytes ?? defaults.cacheBytes) : Number.POSITIVE_INFINITY,
+    // A commit in memory costs nothing: it need not wait for company.
+    later: store.durable ? afterThisTurn : queueMicrotask,
+    committed: () => housekeeping.wake(),
+  });
+  const housekeeping = createHousekeeping({
+    clock,
+    logger,
+    telemetry,
+    store,
+    topics: engine.topics,
+    retentionOf: (topic) => options.topicRetention?.[topic] ?? options.retention ?? {},
+  });
+  const open = new Set<{ close(): Promise<void> }>();
+  let closing: Promise<void> | undefined;
+
+  const checkOpen = (): void => {
+    if (closing !== undefined)
+      throw new PaystreamError('FAILED_PRECONDITION', 'the embedded broker is closed', { reason: 'BROKER_CLOSED' });
+  };
+
+  /** Remembers what is made, in order to close it, until it is closed. */
+  const opened = <T extends { close(): Promise<void> }>(make: (onClose: () => void) => T): T => {
+    const made = make(() => open.delete(made));
+    open.add(made);
+    return made;
+  };
+
+  const closeAll = async (): Promise<void> => {
+    await Promise.all([...open].map((one) => one.close()));
+    housekeeping.close();
+    engine.close();
+  };
+  const close = (): Promise<void> => {
+    closing ??= closeAll();
+    return closing;
+  };
+
+  return {
+    name: 'embedded',
+    capabilities: { delayedDelivery: true, seekByTime: true, deadLetter: true, durable: store.durable },
+    createProducer: async ({ topic }) => {
+      checkOpen();
+      checkTopic(topic);
+      return opened((onClose) =>
+        createBrokerProducer(engine, engine.topic(topic), options.maxMessageBytes ?? defaults.maxMessageBytes, onClose),
+      );
+    },
+    subscribe: async (subscribeOptions) => {
+      checkOpen();
+      checkOptions(subscribeOptions);
+      const consumer = opened((onClose) => createConsumer(engine, engine.topic(subscribeOptions.topic), subscribeOptions, onClose));
+      await consumer.created();
+      return consumer;
+    },
+    createReader: async ({ topic, start }) => {
+      checkOpen();
+      checkTopic(topic);
+      return opened((onClose) => createBrokerReader(engine.topic(topic), start ?? 'latest', onClose));
+    },
+    ping: async () => {
+      checkOpen();
+      store.probe();
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }
 
 /**
@@ -50,93 +136,7 @@ function checkOptions(options: SubscribeOptions): void {
  * ```
  */
 export async function createEmbeddedBroker(options: EmbeddedBrokerOptions = {}): Promise<EmbeddedBroker> {
-  const clock = options.clock ?? systemClock;
-  const logger = options.logger ?? silentLogger;
-  const inMemory = options.path === undefined;
-  const store =
-    options.path === undefined ? createMemoryStore() : createSqliteStore({ path: options.path, synchronous: options.synchronous });
-  const engine = createEngine({
-    store,
-    clock,
-    logger,
-    telemetry: options.telemetry ?? noTelemetry,
-    cacheBytes: inMemory ? Number.POSITIVE_INFINITY : (options.cacheBytes ?? defaults.cacheBytes),
-    // A commit in memory costs nothing: it need not wait for company.
-    later: inMemory ? queueMicrotask : afterThisTurn,
-    committed: () => housekeeping.wake(),
-  });
-  const housekeeping = createHousekeeping({
-    clock,
-    logger,
-    store,
-    topics: engine.topics,
-    retentionOf: (topic) => options.topicRetention?.[topic] ?? options.retention ?? {},
-  });
-  const consumers = new Set<EmbeddedConsumer>();
-  const closers = new Set<() => Promise<void>>();
-  let closing: Promise<void> | undefined;
-
-  const checkOpen = (): void => {
-    if (closing !== undefined)
-      throw new PaystreamError('FAILED_PRECONDITION', 'the embedded broker is closed', { reason: 'BROKER_CLOSED' });
-  };
-
-  const closeAll = async (): Promise<void> => {
-    for (const close of [...closers]) await close();
-    for (const consumer of [...consumers]) await consumer.close();
-    engine.flush();
-    housekeeping.close();
-    engine.close();
-  };
-  const close = (): Promise<void> => {
-    closing ??= closeAll();
-    return closing;
-  };
-
-  return {
-    name: 'embedded',
-    capabilities: { delayedDelivery: true, seekByTime: true, deadLetter: true, durable: store.durable },
-    createProducer: async ({ topic }) => {
-      checkOpen();
-      const producer = createBrokerProducer(engine, engine.topic(topic), options.maxMessageBytes ?? defaults.maxMessageBytes, () =>
-        closers.delete(producer.close),
-      );
-      closers.add(producer.close);
-      return producer;
-    },
-    subscribe: async (subscribeOptions) => {
-      checkOpen();
-      checkOptions(subscribeOptions);
-      const consumer = await createConsumer(engine, engine.topic(subscribeOptions.topic), subscribeOptions, (one) => consumers.delete(one));
-      consumers.add(consumer);
-      return consumer;
-    },
-    createReader: async ({ topic, start }) => {
-      checkOpen();
-      const state = engine.topic(topic);
-      const reader: LogReader = createLogReader(state.log, start ?? 'latest');
-      let open = true;
-      const canceled = (): PaystreamError =>
-        new PaystreamError('CANCELED', `the reader of topic "${topic}" is closed`, { reason: 'READER_CLOSED' });
-      const closeReader = async (): Promise<void> => {
-        open = false;
-        closers.delete(closeReader);
-        state.readers.delete(reader);
-        reader.end(canceled());
-      };
-      state.readers.add(reader);
-      closers.add(closeReader);
-      const check = (max: number): void => {
-        checkMax(max);
-        if (!open) throw canceled();
-      };
-      return toBrokerReader(reader, topic, check, closeReader);
-    },
-    ping: async () => {
-      checkOpen();
-      store.probe();
-    },
-    close,
-    [Symbol.asyncDispose]: close,
-  };
+  const { path, synchronous } = options;
+  const inMemory = path === undefined || path === ':memory:';
+  return createBrokerOn(inMemory ? createMemoryStore() : createSqliteStore(openSqlite({ path, synchronous })), options);
 }

@@ -22,7 +22,7 @@ export function createCachePolicy(maxBytes: number): CachePolicy {
     appended: (log, { end, bytes }) => {
       order.push({ log, end, bytes });
       total += bytes;
-      while (total > maxBytes && head < order.length - 1) {
+      while (total > maxBytes && head < order.length) {
         const oldest = order[head] as Appended;
         head += 1;
         total -= oldest.bytes;

@@ -1,7 +1,9 @@
-import type { BrokerSubscription, IncomingMessage, SubscribeOptions } from '../../broker/port.ts';
+import type { BrokerSubscription, SubscribeOptions } from '../../broker/port.ts';
 import { PaystreamError } from '../../errors/paystream-error.ts';
-import type { Engine, TopicState } from './engine.ts';
+import type { Engine } from './engine.ts';
 import type { Member } from './subscription.ts';
+import type { TopicState } from './topic-state.ts';
+import { checkMax } from './wait-list.ts';
 
 const defaultMaxUnacknowledged = 1_000;
 
@@ -12,25 +14,15 @@ function closedError(topic: string, subscription: string): PaystreamError {
   });
 }
 
-/** Refuses a number of messages that makes no sense. */
-export function checkMax(max: number): void {
-  if (Number.isInteger(max) && max > 0) return;
-  throw new PaystreamError('INVALID_ARGUMENT', `receive(max) wants an integer of at least 1, not ${max}`, { reason: 'BAD_MAX' });
-}
-
-/** A consumer and what the broker needs to know of it. */
+/** A consumer that may still be on its way. */
 export interface EmbeddedConsumer extends BrokerSubscription {
-  readonly closed: boolean;
+  /** Resolves when its cursor is stored. */
+  created(): Promise<void>;
 }
 
 /** Joins a subscription. */
-export async function createConsumer(
-  engine: Engine,
-  state: TopicState,
-  options: SubscribeOptions,
-  onClose: (consumer: EmbeddedConsumer) => void,
-): Promise<EmbeddedConsumer> {
-  const name = options.subscription;
+export function createConsumer(engine: Engine, state: TopicState, options: SubscribeOptions, onClose: () => void): EmbeddedConsumer {
+  const { topic, subscription: name } = options;
   const isNew = !state.subscriptions.has(name);
   const subscription = engine.subscription(state, name, options.initialPosition ?? 'latest');
   const member: Member = {
@@ -40,30 +32,31 @@ export async function createConsumer(
   };
   subscription.join(member, options.type ?? 'exclusive');
   let closed = false;
-  try {
-    await engine.stored();
-  } catch (error) {
-    subscription.leave(member, error);
-    if (isNew && subscription.memberCount === 0) engine.remove(subscription);
-    throw error;
-  }
 
   const checkOpen = (): void => {
-    if (closed) throw closedError(options.topic, name);
+    if (closed) throw closedError(topic, name);
   };
   const leave = (): void => {
     if (closed) return;
     closed = true;
-    subscription.leave(member, closedError(options.topic, name));
-    onClose(consumer);
+    subscription.leave(member, closedError(topic, name));
+    onClose();
   };
-  const consumer: EmbeddedConsumer = {
-    topic: options.topic,
+
+  return {
+    topic,
     subscription: name,
-    get closed() {
-      return closed;
+    created: async () => {
+      try {
+        await engine.stored();
+      } catch (error) {
+        leave();
+        if (isNew && subscription.memberCount === 0) engine.remove(subscription);
+        throw error;
+      }
+      checkOpen();
     },
-    receive: async (max: number, signal?: AbortSignal): Promise<readonly IncomingMessage[]> => {
+    receive: async (max, signal) => {
       signal?.throwIfAborted();
       checkMax(max);
       checkOpen();
@@ -84,23 +77,20 @@ export async function createConsumer(
     },
     backlog: async () => {
       checkOpen();
-      return subscription.backlog();
+      return subscription.backlog;
     },
     close: async () => {
       leave();
-      // What was acknowledged before is stored when this resolves; who acknowledged has been told if it is not.
-      await engine.stored().catch(() => undefined);
+      // What was acknowledged is stored by then; if it cannot be, who acknowledged has been told.
+      await engine.settled();
     },
     unsubscribe: async () => {
       checkOpen();
       if (subscription.memberCount > 1) {
         throw new PaystreamError(
           'FAILED_PRECONDITION',
-          `subscription "${name}" of topic "${options.topic}" has other consumers: close them first`,
-          {
-            reason: 'SUBSCRIPTION_BUSY',
-            details: { topic: options.topic, subscription: name },
-          },
+          `subscription "${name}" of topic "${topic}" has other consumers: close them first`,
+          { reason: 'SUBSCRIPTION_BUSY', details: { topic, subscription: name } },
         );
       }
       leave();
@@ -108,5 +98,4 @@ export async function createConsumer(
       await engine.stored();
     },
   };
-  return consumer;
 }

@@ -6,33 +6,15 @@ import type { Telemetry } from '../../telemetry/port.ts';
 import { createCachePolicy } from './cache-policy.ts';
 import { Cursor } from './cursor.ts';
 import { type Entry, type StoredMessage, sizeOf, toEntries } from './entry.ts';
-import type { LogReader } from './reader.ts';
 import type { CursorRow, EntryStore, TopicRow } from './store.ts';
 import { Subscription, type SubscriptionHost } from './subscription.ts';
 import { TopicLog } from './topic-log.ts';
+import type { TopicState } from './topic-state.ts';
 
 const maxEntryBytes = 1 << 20;
 const maxPendingMessages = 8_192;
 const maxPendingBytes = 8 << 20;
 const tryAgainMs = 1_000;
-
-interface PendingSend {
-  /** The last message of the send: when it has its place, so have the others. */
-  readonly message: StoredMessage;
-  resolve(id: MessageId): void;
-  reject(error: unknown): void;
-}
-
-/** A topic and all that hangs on it. */
-export interface TopicState {
-  readonly log: TopicLog;
-  readonly subscriptions: Map<string, Subscription>;
-  readonly readers: Set<LogReader>;
-  /** Whether the store knows the topic. */
-  stored: boolean;
-  pending: StoredMessage[];
-  sends: PendingSend[];
-}
 
 /** What the engine is made of. */
 export interface EngineOptions {
@@ -60,8 +42,9 @@ export interface Engine {
   remove(subscription: Subscription): void;
   /** Resolves when every change so far is stored; rejects if the next commit fails. */
   stored(): Promise<void>;
-  /** Commits what is pending, now. */
-  flush(): void;
+  /** Resolves when every change so far is stored, or has failed and whoever made it was told. */
+  settled(this: void): Promise<void>;
+  /** Commits what is pending, and closes the store. */
   close(): void;
 }
 
@@ -81,6 +64,7 @@ export function createEngine(options: EngineOptions): Engine {
   let pendingBytes = 0;
   let scheduled = false;
   let failing = false;
+  let closed = false;
   let next: CommitPromise | undefined;
   let lastTopicId = 0;
   const cache = createCachePolicy(options.cacheBytes);
@@ -176,7 +160,7 @@ export function createEngine(options: EngineOptions): Engine {
     scheduled = false;
     const waiting = next;
     next = undefined;
-    if (touched.size === 0 && dirty.size === 0 && removed.length === 0) {
+    if (closed || nothingPending()) {
       waiting?.resolve();
       return;
     }
@@ -221,6 +205,17 @@ export function createEngine(options: EngineOptions): Engine {
     for (const send of sends) send.resolve(String(send.message.sequence));
   }
 
+  function nothingPending(): boolean {
+    return touched.size === 0 && dirty.size === 0 && removed.length === 0;
+  }
+
+  function storedPromise(): Promise<void> {
+    if (nothingPending()) return Promise.resolve();
+    next ??= Promise.withResolvers<void>();
+    schedule();
+    return next.promise;
+  }
+
   const stored = store.load();
   for (const row of stored.topics) {
     newTopic(new TopicLog(store, row.id, row.name, row), true);
@@ -255,13 +250,13 @@ export function createEngine(options: EngineOptions): Engine {
       removed.push({ topicId: subscription.log.id, subscription: subscription.name });
       schedule();
     },
-    stored: () => {
-      if (touched.size === 0 && dirty.size === 0 && removed.length === 0) return Promise.resolve();
-      next ??= Promise.withResolvers<void>();
-      return next.promise;
+    stored: storedPromise,
+    settled: async () => {
+      await Promise.allSettled([storedPromise()]);
     },
-    flush,
     close: () => {
+      flush();
+      closed = true;
       for (const state of topics.values()) for (const subscription of state.subscriptions.values()) subscription.close();
       store.close();
     },

@@ -33,20 +33,20 @@ function writeLength(value: number): void {
   scratch[at++] = left;
 }
 
+function lengthBytes(value: number): number {
+  let bytes = 1;
+  for (let left = value; left >= 0x80; left = Math.floor(left / 0x80)) bytes += 1;
+  return bytes;
+}
+
 function writeString(text: string): void {
   reserve(text.length * 3 + 5);
+  // Written where it stands if its length takes one byte, as nearly always; otherwise moved to make room for the length.
   const start = at + 1;
   const length = scratch.write(text, start);
-  if (length < 0x80) scratch[at] = length;
-  else {
-    // Written where a short one begins; a longer length needs more room before it.
-    const from = start;
-    writeLength(length);
-    scratch.copyWithin(at, from, from + length);
-    at += length;
-    return;
-  }
-  at = start + length;
+  if (length >= 0x80) scratch.copyWithin(at + lengthBytes(length), start, start + length);
+  writeLength(length);
+  at += length;
 }
 
 function writeMessage(message: StoredMessage): number {

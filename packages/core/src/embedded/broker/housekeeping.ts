@@ -1,9 +1,10 @@
 import type { Clock, ClockTimer } from '../../clock/port.ts';
 import type { Logger } from '../../logger/port.ts';
-import type { TopicState } from './engine.ts';
+import type { Telemetry } from '../../telemetry/port.ts';
 import type { TopicRetention } from './options.ts';
 import type { EntryStore, Trim } from './store.ts';
 import type { TopicLog } from './topic-log.ts';
+import type { TopicState } from './topic-state.ts';
 import { trimPoint } from './trim.ts';
 
 const afterCommitMs = 250;
@@ -13,12 +14,13 @@ const betweenStepsMs = 5;
 export interface HousekeepingOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly telemetry: Telemetry;
   readonly store: EntryStore;
   readonly topics: ReadonlyMap<string, TopicState>;
   readonly retentionOf: (topic: string) => TopicRetention;
 }
 
-/** Removes, in small steps in the background, what nobody needs any more. */
+/** Removes, in small steps in the background, what nobody needs any more, and tells how much is to be done. */
 export interface Housekeeping {
   /** Something changed: there may be something to remove. */
   wake(): void;
@@ -27,7 +29,7 @@ export interface Housekeeping {
 
 /** Works only after something has changed: a broker that nobody uses sets no timers. */
 export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
-  const { clock, logger, store, topics, retentionOf } = options;
+  const { clock, logger, telemetry, store, topics, retentionOf } = options;
   let timer: ClockTimer | undefined;
   let closed = false;
 
@@ -43,6 +45,9 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
       const trims: (Trim & { readonly log: TopicLog })[] = [];
       for (const state of topics.values()) {
         const { log } = state;
+        for (const { name, backlog } of state.subscriptions.values()) {
+          telemetry.gauge('paystream_broker_backlog', { topic: log.name, subscription: name }, backlog);
+        }
         const point = trimPoint(state, retentionOf(log.name), now);
         if (point === undefined) continue;
         trims.push({ log, topicId: log.id, before: point.before, tail: log.tail });

@@ -1,7 +1,8 @@
 import type { BrokerProducer, OutgoingMessage } from '../../broker/port.ts';
 import { PaystreamError } from '../../errors/paystream-error.ts';
-import type { Engine, TopicState } from './engine.ts';
+import type { Engine } from './engine.ts';
 import { type StoredMessage, toStored } from './entry.ts';
+import type { TopicState } from './topic-state.ts';
 
 /** A producer of one topic. */
 export function createBrokerProducer(engine: Engine, state: TopicState, maxMessageBytes: number, onClose: () => void): BrokerProducer {
@@ -25,9 +26,6 @@ export function createBrokerProducer(engine: Engine, state: TopicState, maxMessa
       details: { topic },
     });
   };
-  // Who sent has been told of a failure; here only the end counts.
-  const flush = (): Promise<void> => engine.stored().catch(() => undefined);
-
   return {
     topic,
     send: async (message) => {
@@ -38,13 +36,13 @@ export function createBrokerProducer(engine: Engine, state: TopicState, maxMessa
       checkOpen();
       if (messages.length > 0) await engine.publish(state, messages.map(accept));
     },
-    flush,
+    flush: engine.settled,
     close: async () => {
       if (!closed) {
         closed = true;
         onClose();
       }
-      await flush();
+      await engine.settled();
     },
   };
 }

@@ -1,7 +1,9 @@
 import type { BrokerReader, IncomingMessage, Position } from '../../broker/port.ts';
+import { PaystreamError } from '../../errors/paystream-error.ts';
 import { Delivered } from './delivered.ts';
 import { LogView, type TopicLog } from './topic-log.ts';
-import { WaitList } from './wait-list.ts';
+import type { TopicState } from './topic-state.ts';
+import { checkMax, WaitList } from './wait-list.ts';
 
 /** A reader as the engine sees it. */
 export interface LogReader {
@@ -55,8 +57,14 @@ export function createLogReader(log: TopicLog, start: Position): LogReader {
   };
 }
 
-/** The reader that a user gets. */
-export function toBrokerReader(reader: LogReader, topic: string, check: (max: number) => void, close: () => Promise<void>): BrokerReader {
+/** A reader for a user. */
+export function createBrokerReader(state: TopicState, start: Position, onClose: () => void): BrokerReader {
+  const topic = state.log.name;
+  const reader = createLogReader(state.log, start);
+  let closed = false;
+  const canceled = (): PaystreamError =>
+    new PaystreamError('CANCELED', `the reader of topic "${topic}" is closed`, { reason: 'READER_CLOSED', details: { topic } });
+  state.readers.add(reader);
   return {
     topic,
     get gaps() {
@@ -64,9 +72,16 @@ export function toBrokerReader(reader: LogReader, topic: string, check: (max: nu
     },
     receive: async (max, signal) => {
       signal?.throwIfAborted();
-      check(max);
+      checkMax(max);
+      if (closed) throw canceled();
       return reader.read(max, signal);
     },
-    close,
+    close: async () => {
+      if (closed) return;
+      closed = true;
+      state.readers.delete(reader);
+      reader.end(canceled());
+      onClose();
+    },
   };
 }

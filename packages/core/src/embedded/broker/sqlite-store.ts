@@ -1,4 +1,4 @@
-import { type OpenSqliteOptions, openSqlite } from '../sqlite/open.ts';
+import type { SqliteConnection } from '../sqlite/open.ts';
 import type { Entry } from './entry.ts';
 import { packEntry, unpackEntry } from './entry-codec.ts';
 import { packRanges, unpackRanges } from './range-codec.ts';
@@ -13,9 +13,8 @@ interface HeaderRow {
   readonly time_ms: number;
 }
 
-/** Keeps the log in a SQLite file: messages that were committed together are one row. */
-export function createSqliteStore(options: Pick<OpenSqliteOptions, 'path' | 'synchronous'>): EntryStore {
-  const connection = openSqlite(options);
+/** Keeps the log in a SQLite file: messages that were committed together are one row. Closes the connection, also if the file is none of its. */
+export function createSqliteStore(connection: SqliteConnection): EntryStore {
   try {
     prepareSchema(connection);
   } catch (error) {

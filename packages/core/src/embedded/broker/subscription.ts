@@ -151,7 +151,8 @@ export class Subscription {
     this.pump();
   }
 
-  backlog(): number {
+  /** How many messages are not acknowledged. */
+  get backlog(): number {
     return this.cursor.backlog(this.log.tail);
   }
 

@@ -1,6 +1,6 @@
-import type { TopicState } from './engine.ts';
 import type { EntryHeader } from './entry.ts';
 import { defaults, type Retention, type TopicRetention } from './options.ts';
+import type { TopicState } from './topic-state.ts';
 
 /** How many entries a step removes: so many take a few milliseconds. */
 const step = 256;

@@ -1,4 +1,11 @@
 import type { IncomingMessage } from '../../broker/port.ts';
+import { PaystreamError } from '../../errors/paystream-error.ts';
+
+/** Refuses a number of messages that makes no sense. */
+export function checkMax(max: number): void {
+  if (Number.isInteger(max) && max > 0) return;
+  throw new PaystreamError('INVALID_ARGUMENT', `receive(max) wants an integer of at least 1, not ${max}`, { reason: 'BAD_MAX' });
+}
 
 /** Somebody who waits for messages. */
 export interface Waiter<C> {
