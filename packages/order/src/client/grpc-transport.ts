@@ -69,6 +69,10 @@ function transportOver(client: Client, metadata: Metadata): ClientTransport {
   };
 }
 
+// The driver's own pauses between two tries to connect grow to two minutes, and calls fail at once meanwhile: a service
+// that was away for some seconds would seem to be away for minutes.
+const reconnect = { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 1_000 };
+
 /** Calls over gRPC with `@grpc/grpc-js`. */
 export async function createGrpcTransport({ baseUrl, apiKey }: TransportOptions): Promise<ClientTransport> {
   const grpc = await loadDriver('@grpc/grpc-js', () => import('@grpc/grpc-js'));
@@ -76,5 +80,6 @@ export async function createGrpcTransport({ baseUrl, apiKey }: TransportOptions)
   const metadata = new grpc.Metadata();
   if (apiKey !== undefined) metadata.set('authorization', `Bearer ${apiKey}`);
   const address = `${baseUrl.hostname}:${baseUrl.port || (secure ? 443 : 80)}`;
-  return transportOver(new grpc.Client(address, secure ? grpc.credentials.createSsl() : grpc.credentials.createInsecure()), metadata);
+  const credentials = secure ? grpc.credentials.createSsl() : grpc.credentials.createInsecure();
+  return transportOver(new grpc.Client(address, credentials, reconnect), metadata);
 }
