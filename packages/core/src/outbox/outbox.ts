@@ -81,7 +81,7 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
     removeDelayMs: options.removeDelayMs ?? 20,
     producer: producers.get,
     dropProducer: producers.drop,
-    permit: () => (epochs.fresh() ? undefined : sweeper.renew()),
+    permit: () => (epochs.fresh() ? undefined : sweeper.ascertain()),
   });
   const sweeper = createSweeper({ database, clock, logger, epochs, publisher, leaseMs });
   let seq = 0;
@@ -104,9 +104,11 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
   };
 
   const finish = async (timeoutMs: number): Promise<void> => {
-    const timeout = new AbortController();
-    await Promise.race([publisher.flush(), clock.sleep(timeoutMs, timeout.signal).catch(() => undefined)]);
-    timeout.abort();
+    if (timeoutMs > 0) {
+      const flushed = new AbortController();
+      await Promise.race([publisher.flush(), clock.sleep(timeoutMs, flushed.signal).catch(() => undefined)]);
+      flushed.abort();
+    }
     await sweeper.stop();
     await publisher.stop();
     await producers.close();

@@ -20,8 +20,8 @@ export interface SweeperOptions {
 export interface Sweeper {
   /** Takes over what is left behind, then goes on with that. */
   start(): Promise<void>;
-  /** Renews the leases now; forgets rows of those that are lost. */
-  renew(): Promise<void>;
+  /** Renews the leases until it is sure of them; rows of those that are lost are forgotten then. */
+  ascertain(): Promise<void>;
   /** From now on rows of this instance are looked for too: their transactions may not tell of their end. */
   watchOwn(): void;
   /** Whether a sweep came upon this row of the instance's own; asked once for each. */
@@ -126,7 +126,9 @@ export function createSweeper(options: SweeperOptions): Sweeper {
       if (!database.exclusive) every(Math.ceil(leaseMs / 3), 'renew its lease', renew);
       every(Math.ceil(leaseMs / 2), 'look for rows that were left behind', sweep);
     },
-    renew,
+    ascertain: async () => {
+      while (!epochs.fresh() && !stopped) await renew();
+    },
     watchOwn: () => {
       watchesOwn = true;
     },

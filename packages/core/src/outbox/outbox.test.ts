@@ -1,0 +1,211 @@
+import { describe, expect, it } from 'vitest';
+import type { Broker } from '../broker/port.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import { createTestWorld } from '../testing/test-world.ts';
+import { commit, contents, events, foreign, others, outboxIn, rowCount, steps, withProducer } from './test-support.ts';
+
+const away = (): PaystreamError => new PaystreamError('UNAVAILABLE', 'the broker is away', { reason: 'TEST' });
+
+describe('outbox', () => {
+  it('publishes what was committed, in order, and never what was rolled back', async () => {
+    await using world = await createTestWorld();
+    const outbox = await outboxIn(world);
+    await commit(world.database, outbox, 'a1 b1');
+    const failed = world.database.transaction(async (tx) => {
+      await outbox.add(tx, events('a2 b2'));
+      throw new Error('changed my mind');
+    });
+    await expect(failed).rejects.toThrow('changed my mind');
+    await commit(world.database, outbox, 'a3');
+    await outbox.flush();
+    expect(await contents(world.broker)).toEqual(['a1', 'b1', 'a3']);
+    expect(await rowCount(world.database)).toBe(0);
+    expect(outbox.pending).toBe(0);
+    await outbox.close();
+  });
+
+  it('publishes without any time passing, and clears the table soon after', async () => {
+    await using world = await createTestWorld();
+    const outbox = await outboxIn(world);
+    await commit(world.database, outbox, 'a1 a2');
+    await world.clock.settle();
+    expect(await contents(world.broker)).toEqual(['a1', 'a2']);
+    expect(await rowCount(world.database)).toBe(1);
+    await world.advance(50);
+    expect(await rowCount(world.database)).toBe(0);
+    expect(world.telemetry.counter('paystream_outbox_published_total', { topic: 'steps' })).toBe(2);
+    expect(world.telemetry.gaugeValue('paystream_outbox_pending')).toBe(0);
+    await outbox.close();
+  });
+
+  it('gives each event its own id, and those that it was given', async () => {
+    await using world = await createTestWorld();
+    const outbox = await outboxIn(world);
+    const subscription = await world.broker.subscribe({ topic: 'steps', subscription: 's' });
+    const [plain] = events('a1');
+    if (plain === undefined) throw new Error('no event');
+    await world.database.transaction((tx) =>
+      outbox.add(tx, [plain, { ...plain, eventId: 'my-id', occurredAtMs: 17, correlationId: 'c', traceparent: 't' }]),
+    );
+    const received = await subscription.receive(10);
+    expect(received.map((message) => [message.key, message.eventTimeMs])).toEqual([
+      ['a', world.clock.now()],
+      ['a', 17],
+    ]);
+    expect(received[0]?.properties['paystream-event-id']).toMatch(/^[0-9a-f-]{36}$/);
+    expect(received[1]?.properties).toMatchObject({ 'paystream-event-id': 'my-id', 'paystream-correlation-id': 'c', traceparent: 't' });
+    await outbox.close();
+  });
+
+  it('refuses a value that does not fit its topic in the transaction, not later', async () => {
+    await using world = await createTestWorld();
+    const outbox = await outboxIn(world);
+    const wrong = { topic: steps as never, value: { key: 1 } };
+    await expect(world.database.transaction((tx) => outbox.add(tx, [wrong]))).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    expect(await rowCount(world.database)).toBe(0);
+    await outbox.close();
+  });
+
+  it('keeps the order of each key through an outage of the broker, loses nothing, and says so meanwhile', async () => {
+    await using world = await createTestWorld();
+    let down = true;
+    const broker = withProducer(world.broker, (producer) => ({
+      ...producer,
+      sendAll: (messages) => (down ? Promise.reject(away()) : producer.sendAll(messages)),
+    }));
+    const outbox = await outboxIn(world, { broker, maxBatchSize: 3 });
+    for (let n = 1; n <= 10; n++) {
+      await commit(world.database, outbox, `a${n} b${n}`);
+      await world.advance(3_000);
+    }
+    expect(outbox.pending).toBe(20);
+    await expect(outbox.check?.()).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'OUTBOX_STALLED' });
+    down = false;
+    await world.advance(6_000);
+    expect(await contents(world.broker)).toEqual(Array.from({ length: 10 }, (_, i) => [`a${i + 1}`, `b${i + 1}`]).flat());
+    await outbox.check?.();
+    await outbox.close();
+  });
+
+  it('holds back the key of an event that the broker refuses, and no other', async () => {
+    await using world = await createTestWorld();
+    let refuses = true;
+    const broker = withProducer(world.broker, (producer) => ({
+      ...producer,
+      sendAll: async (messages) => {
+        if (refuses && messages.some((one) => Buffer.from(one.payload).toString().includes('"key":"b","n":2'))) {
+          throw new PaystreamError('INVALID_ARGUMENT', 'too large', { reason: 'TEST' });
+        }
+        await producer.sendAll(messages);
+      },
+    }));
+    const outbox = await outboxIn(world, { broker });
+    await commit(world.database, outbox, 'a1 b1 c1 a2 b2 c2 b3 a3');
+    await world.advance(100);
+    await commit(world.database, outbox, 'b4 a4');
+    await world.advance(100);
+    expect(await contents(world.broker)).toEqual(['a1', 'b1', 'c1', 'a2', 'c2', 'a3', 'a4']);
+    expect(outbox.pending).toBe(3);
+    refuses = false;
+    await world.advance(60_000);
+    await commit(world.database, outbox, 'b5');
+    await outbox.flush();
+    expect((await contents(world.broker)).filter((name) => name.startsWith('b'))).toEqual(['b1', 'b2', 'b3', 'b4', 'b5']);
+    await outbox.close();
+  });
+
+  it('lets no topic wait for another one that cannot be reached', async () => {
+    await using world = await createTestWorld();
+    const broker: Broker = {
+      ...world.broker,
+      createProducer: (options) => (options.topic === 'others' ? Promise.reject(away()) : world.broker.createProducer(options)),
+    };
+    const outbox = await outboxIn(world, { broker });
+    await world.database.transaction((tx) => outbox.add(tx, [...events('a1', others), ...events('a2')]));
+    await world.clock.settle();
+    expect(await contents(world.broker)).toEqual(['a2']);
+    expect(outbox.pending).toBe(1);
+    await outbox.close(0);
+  });
+
+  it('keeps no more in memory than it may, and publishes the rest from the table in order', async () => {
+    await using world = await createTestWorld();
+    let down = true;
+    let largest = 0;
+    const broker = withProducer(world.broker, (producer) => ({
+      ...producer,
+      sendAll: (messages) => {
+        largest = Math.max(largest, messages.length);
+        return down ? Promise.reject(away()) : producer.sendAll(messages);
+      },
+    }));
+    const outbox = await outboxIn(world, { broker, maxPendingEvents: 10 });
+    const sent: string[] = [];
+    for (let n = 1; n <= 200; n++) {
+      sent.push(`a${n}`);
+      await commit(world.database, outbox, `a${n}`);
+    }
+    expect(outbox.pending).toBe(200);
+    down = false;
+    await world.advance(10_000);
+    await commit(world.database, outbox, 'a201');
+    await outbox.flush();
+    expect(await contents(world.broker)).toEqual([...sent, 'a201']);
+    expect(largest).toBeLessThan(150);
+    await outbox.close();
+  });
+
+  it('joins a transaction of somebody else, told of its commit or not', async () => {
+    await using world = await createTestWorld();
+    const outbox = await outboxIn(world, { leaseMs: 10_000 });
+    const add = (text: string) => world.database.transaction((tx) => outbox.add(foreign(tx), events(text)));
+    const told = await add('a1');
+    const untold = await add('a2');
+    told.committed();
+    told.committed();
+    await world.clock.settle();
+    expect(await contents(world.broker)).toEqual(['a1']);
+    await world.advance(5_100);
+    expect(await contents(world.broker)).toEqual(['a1', 'a2']);
+    untold.committed();
+    await world.advance(20_000);
+    expect(await contents(world.broker)).toEqual(['a1', 'a2']);
+    expect(await rowCount(world.database)).toBe(0);
+    await outbox.close();
+  });
+
+  it('leaves what it cannot publish before its close to the next one, and takes nothing more', async () => {
+    await using world = await createTestWorld();
+    const broker = withProducer(world.broker, (producer) => ({ ...producer, sendAll: () => Promise.reject(away()) }));
+    const outbox = await outboxIn(world, { broker });
+    await commit(world.database, outbox, 'a1 a2');
+    const closing = outbox.close(3_000);
+    await world.advance(3_000);
+    await closing;
+    await outbox.close();
+    await expect(commit(world.database, outbox, 'a3')).rejects.toMatchObject({ reason: 'CLOSED' });
+    const next = await outboxIn(world);
+    await next.flush();
+    expect(await contents(world.broker)).toEqual(['a1', 'a2']);
+    await next.close();
+  });
+
+  it('goes on removing rows after the database was away, and publishes none twice for it', async () => {
+    await using world = await createTestWorld();
+    let broken = false;
+    const database = {
+      ...world.database,
+      transaction: ((work) => (broken ? Promise.reject(away()) : world.database.transaction(work))) as typeof world.database.transaction,
+    };
+    const outbox = await outboxIn(world, { database });
+    await commit(world.database, outbox, 'a1');
+    broken = true;
+    await world.advance(5_000);
+    expect(await rowCount(world.database)).toBe(1);
+    broken = false;
+    await world.advance(5_000);
+    expect(await rowCount(world.database)).toBe(0);
+    expect(await contents(world.broker)).toEqual(['a1']);
+    await outbox.close();
+  });
+});

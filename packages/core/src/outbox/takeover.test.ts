@@ -1,0 +1,200 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createSqliteDatabase } from '../embedded/database/sqlite-database.ts';
+import type { Database } from '../sql/port.ts';
+import { createTestWorld, type TestWorld } from '../testing/test-world.ts';
+import { commit, contents, events, foreign, outboxIn, rowCount, type TestOutbox, withProducer } from './test-support.ts';
+
+let folder: string;
+let world: TestWorld;
+const databases: Database[] = [];
+
+async function open(exclusive = false): Promise<Database> {
+  const database = await createSqliteDatabase({ path: join(folder, 'shared.db'), exclusive, clock: world.clock });
+  databases.push(database);
+  return database;
+}
+
+/** An outbox that stores and never publishes, until it is told to: as one whose process stands still, or is gone. */
+async function stuckOutbox(database: Database): Promise<{ outbox: TestOutbox; thaw(): void }> {
+  let thaw = (): void => undefined;
+  const frozen = new Promise<void>((resolve) => {
+    thaw = resolve;
+  });
+  const broker = withProducer(world.broker, (producer) => ({
+    ...producer,
+    sendAll: async (messages) => {
+      await frozen;
+      await producer.sendAll(messages);
+    },
+  }));
+  return { outbox: await outboxIn(world, { database, broker }), thaw };
+}
+
+/** The same database for an instance that stands still: while it is cut off, its calls wait. */
+function cutOff(database: Database): { database: Database; cut(): void; mend(): void } {
+  let gate = Promise.resolve();
+  let mend = (): void => undefined;
+  return {
+    database: {
+      ...database,
+      transaction: async (work) => {
+        await gate;
+        return database.transaction(work);
+      },
+      query: async (sql, parameters) => {
+        await gate;
+        return database.query(sql, parameters);
+      },
+    },
+    cut: () => {
+      gate = new Promise((resolve) => {
+        mend = resolve;
+      });
+    },
+    mend: () => mend(),
+  };
+}
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'paystream-'));
+  world = await createTestWorld();
+});
+
+afterEach(async () => {
+  for (const database of databases.splice(0)) await database.close();
+  await world[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('rows of an outbox whose process is gone', () => {
+  it('are published at the next start, before anything new', async () => {
+    const first = await open(true);
+    const { outbox } = await stuckOutbox(first);
+    await commit(first, outbox, 'a1 b1');
+    await commit(first, outbox, 'a2');
+    await first.close();
+    const second = await open(true);
+    const next = await outboxIn(world, { database: second });
+    await commit(second, next, 'a3');
+    await next.flush();
+    expect(await contents(world.broker)).toEqual(['a1', 'b1', 'a2', 'a3']);
+    expect(await rowCount(second)).toBe(0);
+    await next.close();
+  });
+
+  it('are published by another instance once the lease is over, not before, and once', async () => {
+    const one = await open();
+    const two = await open();
+    const { outbox } = await stuckOutbox(holdRenewals(one));
+    const standby = await outboxIn(world, { database: two });
+    const third = await outboxIn(world, { database: await open() });
+    await commit(one, outbox, 'a1 a2');
+    await world.advance(9_000);
+    expect(await contents(world.broker)).toEqual([]);
+    await world.advance(7_000);
+    expect(await contents(world.broker)).toEqual(['a1', 'a2']);
+    expect(await rowCount(two)).toBe(0);
+    await standby.close();
+    await third.close();
+  });
+
+  it('are found even if their transaction commits after the take-over', async () => {
+    const one = await open();
+    const two = await open();
+    const { outbox } = await stuckOutbox(holdRenewals(one));
+    const standby = await outboxIn(world, { database: two });
+    await commit(one, outbox, 'a1');
+    await world.advance(60_000);
+    expect(await contents(world.broker)).toEqual(['a1']);
+    await one.transaction((tx) => outbox.add(foreign(tx), events('a2')));
+    await world.advance(6_000);
+    expect(await contents(world.broker)).toEqual(['a1', 'a2']);
+    await standby.close();
+  });
+
+  it('of two outboxes in one process are not taken for each other’s', async () => {
+    const database = await open(true);
+    const { outbox, thaw } = await stuckOutbox(database);
+    await commit(database, outbox, 'a1');
+    const other = await outboxIn(world, { database });
+    await world.advance(30_000);
+    expect(await contents(world.broker)).toEqual([]);
+    thaw();
+    await outbox.flush();
+    expect(await contents(world.broker)).toEqual(['a1']);
+    await other.close();
+    await outbox.close();
+  });
+});
+
+/** A database whose renewals of leases fail: everything else works. */
+function holdRenewals(database: Database): Database {
+  return {
+    ...database,
+    transaction: ((work) =>
+      database.transaction((tx) =>
+        work({
+          ...tx,
+          onCommit: (callback) => tx.onCommit(callback),
+          executeMany: (sql, rows) => tx.executeMany(sql, rows),
+          execute: (sql, parameters) =>
+            sql.includes('SET lease_until') ? Promise.reject(new Error('standing still')) : tx.execute(sql, parameters),
+        }),
+      )) as Database['transaction'],
+  };
+}
+
+describe('an instance that stood still for longer than its lease', () => {
+  it('publishes nothing that others have taken, and goes on with what is new', async () => {
+    const one = await open();
+    const two = await open();
+    const link = cutOff(one);
+    let published = 0;
+    const broker = withProducer(world.broker, (producer) => ({
+      ...producer,
+      sendAll: (messages) => {
+        published += messages.length;
+        return producer.sendAll(messages);
+      },
+    }));
+    const frozen = await outboxIn(world, { database: link.database, broker });
+    const standby = await outboxIn(world, { database: two });
+    link.cut();
+    // Committed while its renewals hang: told of the commit only after others have taken the row.
+    const handle = await one.transaction((tx) => frozen.add(foreign(tx), events('a1')));
+    await world.advance(20_000);
+    expect(await contents(world.broker)).toEqual(['a1']);
+    expect(published).toBe(0);
+    handle.committed();
+    link.mend();
+    await world.advance(20_000);
+    expect(await contents(world.broker)).toEqual(['a1']);
+    expect(published).toBe(0);
+    await commit(one, frozen, 'a2');
+    await frozen.flush();
+    expect(published).toBe(1);
+    expect(await contents(world.broker)).toEqual(['a1', 'a2']);
+    await standby.close();
+    await frozen.close();
+  });
+
+  it('renews before it publishes, and keeps what nobody has taken', async () => {
+    const one = await open();
+    const outbox = await outboxIn(world, { database: holdRenewals(one) });
+    await commit(one, outbox, 'a1');
+    await outbox.flush();
+    await world.advance(11_000);
+    await commit(one, outbox, 'a2');
+    await world.clock.settle();
+    // It cannot know whether the row is still its own.
+    expect(await contents(world.broker)).toEqual(['a1']);
+    await outbox.close(0);
+    const next = await outboxIn(world, { database: one });
+    await world.advance(20_000);
+    expect(await contents(world.broker)).toEqual(['a1', 'a2']);
+    await next.close();
+  });
+});
