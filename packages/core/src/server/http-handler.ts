@@ -81,18 +81,21 @@ export function createHttpHandler(options: HttpHandlerOptions): RequestListener 
         json,
         message: async (schema, complete) => messageFromJson(schema, await json(), validator, complete),
       });
-    try {
-      const answer = bare.has(matched.route) ? work() : middleware.run(call, work, { open: matched.route.open });
-      send(response, await answerOrAbort(call, answer, lateErrors(report, call)));
-    } catch (thrown) {
-      send(response, errorResponse(report(thrown, call.method)));
-    } finally {
-      call.end();
-      // A body that nobody read would be taken for the next request.
+    const answer = (given: HttpResponse): void => {
+      // The rest of a body that nobody reads: the connection ends with it.
       if (!request.complete) {
         response.shouldKeepAlive = false;
         request.resume();
       }
+      send(response, given);
+    };
+    try {
+      const running = bare.has(matched.route) ? work() : middleware.run(call, work, { open: matched.route.open });
+      answer(await answerOrAbort(call, running, lateErrors(report, call)));
+    } catch (thrown) {
+      answer(errorResponse(report(thrown, call.method)));
+    } finally {
+      call.end();
     }
   }
 

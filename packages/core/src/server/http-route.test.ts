@@ -119,15 +119,15 @@ describe('a plain route', () => {
     expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'POST']);
   });
 
-  it('stops reading a body that turns out too large, and lives on', async () => {
+  it('answers before the end of a body that turns out too large, and lives on', async () => {
     const status = await new Promise((resolve, reject) => {
       const sending = httpRequest(`${server.httpAddress}/api/v1/checkout`, { method: 'POST', headers: { 'x-api-key': 'k' } }, (answer) => {
         answer.resume();
         resolve(answer.statusCode);
+        sending.destroy();
       });
       sending.once('error', reject);
       for (let sent = 0; sent < 4; sent++) sending.write('x'.repeat(5_000));
-      sending.end();
     });
     expect(status).toBe(413);
     expect((await call('POST', '/api/v1/checkout', order)).status).toBe(201);

@@ -10,6 +10,7 @@ import {
 import type { Transport } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
 import { Client, type ClientReadableStream, credentials, Metadata } from '@grpc/grpc-js';
+import { systemClock } from '../clock/system-clock.ts';
 import { errorFromRpc } from '../rpc/from-rpc-error.ts';
 
 /** How a test calls. */
@@ -88,7 +89,7 @@ function overGrpc(address: string): TestClient {
   const prepare = (call: TestCall): [Metadata, { deadline?: number }] => {
     const metadata = new Metadata();
     for (const [name, value] of Object.entries(call.headers ?? {})) metadata.set(name, value);
-    return [metadata, call.timeoutMs === undefined ? {} : { deadline: Date.now() + call.timeoutMs }];
+    return [metadata, call.timeoutMs === undefined ? {} : { deadline: systemClock.now() + call.timeoutMs }];
   };
   return {
     unary: (method, request, call = {}) =>
