@@ -8,7 +8,7 @@ import { packageDirectories, run } from './workspace.ts';
 async function runProgram(file: string): Promise<{ readonly code: number; readonly output: string; readonly stdout: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'paystream-doc-'));
   try {
-    return await run(process.execPath, ['--conditions=paystream-source', file], { cwd: folder });
+    return await run(process.execPath, ['--conditions=paystream-source', file], { cwd: folder, timeoutMs: 30_000 });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

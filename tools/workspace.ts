@@ -56,6 +56,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Show the output while it runs. Default: false. */
   readonly show?: boolean;
+  /** Ended after so long, in milliseconds; the exit code is then 128. Default: never. */
+  readonly timeoutMs?: number;
 }
 
 /** Runs a command to its end, with this repository's own binaries first on the path. Never rejects for an exit code. */
@@ -66,6 +68,7 @@ export function run(command: string, args: readonly string[], options: RunOption
       cwd: options.cwd ?? root,
       env: { ...process.env, PATH: path, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs, killSignal: 'SIGKILL' as const }),
     });
     let output = '';
     let stdout = '';
