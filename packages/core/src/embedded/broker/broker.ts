@@ -138,5 +138,11 @@ export function createBrokerOn(store: EntryStore, options: EmbeddedBrokerOptions
 export async function createEmbeddedBroker(options: EmbeddedBrokerOptions = {}): Promise<EmbeddedBroker> {
   const { path, synchronous } = options;
   const inMemory = path === undefined || path === ':memory:';
-  return createBrokerOn(inMemory ? createMemoryStore() : createSqliteStore(openSqlite({ path, synchronous })), options);
+  const store = inMemory ? createMemoryStore() : createSqliteStore(openSqlite({ path, synchronous }));
+  try {
+    return createBrokerOn(store, options);
+  } catch (error) {
+    store.close();
+    throw error;
+  }
 }

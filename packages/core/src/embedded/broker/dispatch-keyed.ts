@@ -96,10 +96,15 @@ export function createKeyedDispatcher<C, M>(source: Source<C, M>, from: number):
     if (delayed.size > 0) promote(delayed, replay, source.now());
     // Without regard to room: what is parked may be waiting for just these.
     while (replay.size > 0 && out.length < max) {
-      const sequence = replay.pop() as number;
+      const sequence = replay.top as number;
       const message = source.acknowledged(sequence) ? undefined : source.earlier(sequence);
-      if (message?.key === undefined) {
-        if (message !== undefined) hand(undefined, consumer, message, out);
+      replay.pop();
+      if (message === undefined) {
+        stopWaiting(sequence);
+        continue;
+      }
+      if (message.key === undefined) {
+        hand(undefined, consumer, message, out);
         continue;
       }
       // Parked before it stops waiting, so that later ones of its key cannot pass between the two.
@@ -127,8 +132,9 @@ export function createKeyedDispatcher<C, M>(source: Source<C, M>, from: number):
     if (scheduled.size === 0) return;
     const now = source.now();
     while (scheduled.lowest <= now && hasRoom() && out.length < max) {
-      const sequence = scheduled.pop() as number;
+      const sequence = scheduled.top as number;
       const message = source.acknowledged(sequence) ? undefined : source.earlier(sequence);
+      scheduled.pop();
       if (message !== undefined) admit(consumer, message, out);
     }
   };
@@ -139,9 +145,9 @@ export function createKeyedDispatcher<C, M>(source: Source<C, M>, from: number):
     const stop = next + scanLimit;
     while (next < tail && out.length < max && hasRoom()) {
       if (next >= stop) return false;
-      const sequence = next++;
-      if (source.acknowledged(sequence)) continue;
-      const message = source.message(sequence);
+      const sequence = next;
+      const message = source.acknowledged(sequence) ? undefined : source.message(sequence);
+      next += 1;
       if (message === undefined) continue;
       if (message.deliverAtMs !== undefined && message.deliverAtMs > source.now()) scheduled.push(message.deliverAtMs, sequence);
       else admit(consumer, message, out);

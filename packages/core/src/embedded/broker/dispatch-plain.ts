@@ -11,9 +11,9 @@ export function createPlainDispatcher<C, M>(source: Source<C, M>, from: number, 
     take: (consumer, max, out) => {
       if (delayed.size > 0) promote(delayed, replay, source.now());
       while (replay.size > 0 && out.length < max) {
-        const sequence = replay.pop() as number;
-        if (source.acknowledged(sequence)) continue;
-        const message = source.earlier(sequence);
+        const sequence = replay.top as number;
+        const message = source.acknowledged(sequence) ? undefined : source.earlier(sequence);
+        replay.pop();
         const delivery = message && source.deliver(consumer, message);
         if (delivery !== undefined) out.push(delivery);
       }
@@ -22,9 +22,9 @@ export function createPlainDispatcher<C, M>(source: Source<C, M>, from: number, 
       const stop = next + scanLimit;
       while (next < tail && out.length < max) {
         if (next >= stop) return false;
-        const sequence = next++;
-        if (source.acknowledged(sequence)) continue;
-        const message = source.message(sequence);
+        const sequence = next;
+        const message = source.acknowledged(sequence) ? undefined : source.message(sequence);
+        next += 1;
         if (message === undefined) continue;
         if (delays && message.deliverAtMs !== undefined && message.deliverAtMs > source.now()) {
           delayed.push(message.deliverAtMs, sequence);

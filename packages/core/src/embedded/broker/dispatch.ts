@@ -9,7 +9,7 @@ export interface Source<C, M> {
   first(): number;
   now(): number;
   acknowledged(sequence: number): boolean;
-  /** A message by its place; `undefined` if it is not kept any more. */
+  /** A message by its place; `undefined` if it is not kept any more. Throws if it cannot be read: then it must still be there to take. */
   message(sequence: number): StoredMessage | undefined;
   /** As `message`, for places out of the order of the log. */
   earlier(sequence: number): StoredMessage | undefined;

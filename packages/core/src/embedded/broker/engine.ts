@@ -64,6 +64,7 @@ export function createEngine(options: EngineOptions): Engine {
   let pendingBytes = 0;
   let scheduled = false;
   let failing = false;
+  let retrying = false;
   let closed = false;
   let next: CommitPromise | undefined;
   let lastTopicId = 0;
@@ -153,7 +154,16 @@ export function createEngine(options: EngineOptions): Engine {
     }
     waiting?.reject(error);
     // What was acknowledged stays acknowledged here, and is stored as soon as that works again.
-    if (dirty.size > 0 || removed.length > 0) clock.setTimer(tryAgainMs, schedule, { unref: true });
+    if (retrying || (dirty.size === 0 && removed.length === 0)) return;
+    retrying = true;
+    clock.setTimer(
+      tryAgainMs,
+      () => {
+        retrying = false;
+        schedule();
+      },
+      { unref: true },
+    );
   }
 
   function flush(): void {

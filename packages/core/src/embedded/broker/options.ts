@@ -43,8 +43,8 @@ export interface EmbeddedBrokerOptions {
   readonly telemetry?: Telemetry | undefined;
 }
 
-export const defaults = {
+export const defaults: { readonly maxMessageBytes: number; readonly cacheBytes: number; readonly unconsumed: Retention } = {
   maxMessageBytes: 5 * 1024 * 1024,
   cacheBytes: 64 * 1024 * 1024,
   unconsumed: { maxAgeMs: 7 * 24 * 3_600_000, maxMessages: 100_000 },
-} as const;
+};

@@ -12,6 +12,11 @@ export class PairHeap {
     return this.#ranks[0] ?? Number.POSITIVE_INFINITY;
   }
 
+  /** The value of the lowest rank, which stays in. */
+  get top(): number | undefined {
+    return this.#values[0];
+  }
+
   push(rank: number, value: number): void {
     const ranks = this.#ranks;
     const values = this.#values;

@@ -9,7 +9,16 @@ export function createBrokerProducer(engine: Engine, state: TopicState, maxMessa
   const topic = state.log.name;
   let closed = false;
 
+  const refuse = (what: string): never => {
+    throw new PaystreamError('INVALID_ARGUMENT', `a message for topic "${topic}" ${what}`, { reason: 'BAD_MESSAGE', details: { topic } });
+  };
+  // Here, and not at the commit: there it would fail the messages of others too.
   const accept = (message: OutgoingMessage): StoredMessage => {
+    if (!(message.payload instanceof Uint8Array)) refuse('has a payload that is not a Uint8Array');
+    if (message.key !== undefined && typeof message.key !== 'string') refuse('has a key that is not a string');
+    for (const name in message.properties) {
+      if (typeof message.properties[name] !== 'string') refuse(`has a property "${name}" that is not a string`);
+    }
     if (message.payload.length > maxMessageBytes) {
       throw new PaystreamError(
         'INVALID_ARGUMENT',

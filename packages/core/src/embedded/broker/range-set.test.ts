@@ -9,7 +9,7 @@ const operations = fc.array(
     { weight: 8, arbitrary: fc.record({ add: fc.integer({ min: 0, max: 60 }) }) },
     { weight: 1, arbitrary: fc.record({ absorb: fc.integer({ min: 0, max: 60 }) }) },
   ),
-  { maxLength: 120 },
+  { maxLength: 120, size: 'max' },
 );
 
 describe('RangeSet', () => {

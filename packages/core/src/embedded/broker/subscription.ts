@@ -191,7 +191,13 @@ export class Subscription {
 
   #take(member: Member, max: number, stopped?: () => void): Delivery[] {
     const out: Delivery[] = [];
-    const complete = this.#dispatcher.take(member, Math.min(max, member.maxUnacknowledged - member.inHand), out);
+    let complete = true;
+    try {
+      complete = this.#dispatcher.take(member, Math.min(max, member.maxUnacknowledged - member.inHand), out);
+    } catch (error) {
+      // What could be read is handed out; who asks next is told.
+      if (out.length === 0) throw error;
+    }
     if (!complete) {
       if (stopped === undefined) this.#host.later(() => this.pump());
       else stopped();

@@ -27,14 +27,16 @@ export function trimPoint(state: TopicState, retention: TopicRetention, now: num
   if (log.first >= Math.min(consumed, log.tail)) return undefined;
 
   const unconsumed = retention.unconsumed ?? defaults.unconsumed;
-  const waitsForReader = (entry: EntryHeader): boolean =>
-    (state.subscriptions.size === 0 || entry.end > read) && keeps(unconsumed, entry, log.tail, now);
-  let before = log.first;
+  const isNeeded = (entry: EntryHeader): boolean =>
+    entry.end > consumed ||
+    keeps(retention.acknowledged ?? {}, entry, log.tail, now) ||
+    ((state.subscriptions.size === 0 || entry.end > read) && keeps(unconsumed, entry, log.tail, now));
+
+  // One first: mostly there is nothing to remove.
+  const head = log.oldest(1)[0];
+  if (head === undefined || isNeeded(head)) return undefined;
   const oldest = log.oldest(step);
-  for (const entry of oldest) {
-    if (entry.end > consumed || keeps(retention.acknowledged ?? {}, entry, log.tail, now) || waitsForReader(entry)) break;
-    before = entry.end;
-  }
-  if (before === log.first) return undefined;
-  return { before, more: oldest.length === step && before === oldest[oldest.length - 1]?.end };
+  const needed = oldest.findIndex(isNeeded);
+  const gone = needed < 0 ? oldest : oldest.slice(0, needed);
+  return { before: gone[gone.length - 1]?.end ?? head.end, more: gone.length === step };
 }

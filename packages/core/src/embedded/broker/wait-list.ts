@@ -53,13 +53,17 @@ export class WaitList<C> {
     return count;
   }
 
-  /** Gives each a chance; `serve` returns what to give, or nothing. True if anyone was served. */
+  /** Gives each a chance; `serve` returns what to give, or nothing, or throws what to reject with. True if anyone was served. */
   serve(serve: (waiter: Waiter<C>) => readonly IncomingMessage[]): boolean {
     const left: Waiter<C>[] = [];
     for (const waiter of this.#waiters) {
-      const messages = serve(waiter);
-      if (messages.length === 0) left.push(waiter);
-      else waiter.resolve(messages);
+      try {
+        const messages = serve(waiter);
+        if (messages.length === 0) left.push(waiter);
+        else waiter.resolve(messages);
+      } catch (error) {
+        waiter.reject(error);
+      }
     }
     const served = left.length < this.#waiters.length;
     if (served) this.#waiters = left;
