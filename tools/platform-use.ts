@@ -132,9 +132,9 @@ export function findPlatformUse(source: string, fileName = 'source.ts'): readonl
   return found;
 }
 
-/** Whether the rule holds for a file: it does not for generated code and for the adapters to the platform. */
+/** Whether the rule holds for a file: it does not for generated code, for the adapters to the platform and for programs that tests start. */
 export function isChecked(path: string): boolean {
-  return !path.includes('/gen/') && !basename(path).startsWith('system-');
+  return !path.includes('/gen/') && !basename(path).startsWith('system-') && !path.endsWith('.fixture.ts');
 }
 
 if (import.meta.main) {

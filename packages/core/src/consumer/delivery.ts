@@ -13,7 +13,7 @@ export const consumerProperties = {
   subscription: 'paystream-dead-letter-subscription',
   /** How often a handler has seen it; 0 for one that did not decode. */
   attempts: 'paystream-dead-letter-attempts',
-} as const satisfies Record<string, string>;
+} as const;
 
 /** How often a handler has seen a message before, as far as this message tells. */
 function attemptsBefore(message: IncomingMessage): number {

@@ -56,7 +56,7 @@ export interface Migration {
   /** Unique among all packages, and sorted within one: `order_0001_orders`. */
   readonly name: string;
   /** The statements, for each dialect; one that a package does not support yet is left out. */
-  readonly statements: { readonly [D in SqlDialect['name']]?: (tables: TableNames) => readonly string[] };
+  readonly statements: Readonly<Partial<Record<SqlDialect['name'], (tables: TableNames) => readonly string[]>>>;
 }
 
 /** What a database should do about its schema. */

@@ -17,12 +17,12 @@ export interface DeliveryRetry {
 }
 
 /** The defaults of {@link DeliveryRetry}. */
-export const defaultRetry = {
+export const defaultRetry: Required<DeliveryRetry> = {
   attempts: 10,
   delayMs: 5_000,
   maxDelayMs: 3_600_000,
   giveUpAfterMs: 86_400_000,
-} as const satisfies Required<DeliveryRetry>;
+};
 
 /** How long to wait after so many tries. */
 export function retryDelayMs(retry: Required<DeliveryRetry>, tries: number, random: Random): number {

@@ -1,6 +1,7 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { PaystreamError } from '@paystream/core';
 import { PaymentState, type TransactionEvent, TransactionEventSchema, timestampFromMs } from '@paystream/core/contracts';
+import type { Product } from '../catalog/port.ts';
 import type { CreateOrderInput } from '../service/port.ts';
 
 // What the tests of this package share.
@@ -21,7 +22,7 @@ export function teaOrder(requestId: string, change: Partial<CreateOrderInput> = 
 }
 
 /** What the merchants of the tests sell. */
-export const products = {
+export const products: Readonly<Record<'m-1' | 'm-2', readonly Product[]>> = {
   'm-1': [
     { productId: 'tea', name: 'Green tea', unitPrice: { currency: 'EUR', units: 450n } },
     { productId: 'cup', name: 'Cup', unitPrice: { currency: 'EUR', units: 1_200n } },

@@ -19,7 +19,7 @@ export interface PaymentPolicy {
 }
 
 /** The policy unless told otherwise. */
-export const defaultPaymentPolicy = {
+export const defaultPaymentPolicy: PaymentPolicy = {
   attempts: 3,
   retryDelayMs: 30_000,
   expiryMs: 120_000,
@@ -27,7 +27,7 @@ export const defaultPaymentPolicy = {
   lookupDelaysMs: [1_000, 5_000, 30_000, 300_000, 3_600_000, 86_400_000],
   watchMs: 86_400_000,
   maxConcurrentCalls: 1_000,
-} as const satisfies PaymentPolicy;
+};
 
 /** The defaults with what is given instead. Throws `INVALID_ARGUMENT`, naming every field that makes no sense. */
 export function paymentPolicy(given: Partial<PaymentPolicy> = {}): PaymentPolicy {

@@ -10,7 +10,7 @@ export interface WalletFees {
 }
 
 /** The fees unless told otherwise: 2.9 % and 30 minor units. */
-export const defaultWalletFees = { basisPoints: 290, fixedUnits: 30n } as const satisfies WalletFees;
+export const defaultWalletFees: WalletFees = { basisPoints: 290, fixedUnits: 30n };
 
 /** The fee of a sale: never more than the sale itself. */
 export function saleFee(amount: Money, fees: WalletFees): bigint {
