@@ -77,7 +77,7 @@ function overConnect(transport: Transport): TestClient {
 }
 
 /** The path of a method. */
-export function pathOf(method: Pick<DescMethod, 'parent' | 'name'>): string {
+function pathOf(method: Pick<DescMethod, 'parent' | 'name'>): string {
   return `/${method.parent.typeName}/${method.name}`;
 }
 

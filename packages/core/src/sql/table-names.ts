@@ -2,7 +2,7 @@ import { PaystreamError } from '../errors/paystream-error.ts';
 import type { TableNames } from './port.ts';
 
 /** The prefix of the tables, unless another is given. */
-export const defaultTablePrefix = 'paystream_';
+const defaultTablePrefix = 'paystream_';
 
 /** Names of tables with a prefix. Throws `INVALID_ARGUMENT` for one that is not of letters, digits and underscores. */
 export function tableNames(prefix: string = defaultTablePrefix): TableNames {

@@ -25,7 +25,7 @@ export const defaultRetry: Required<DeliveryRetry> = {
 };
 
 /** How long to wait after so many tries. */
-export function retryDelayMs(retry: Required<DeliveryRetry>, tries: number, random: Random): number {
+function retryDelayMs(retry: Required<DeliveryRetry>, tries: number, random: Random): number {
   const delay = Math.min(retry.maxDelayMs, retry.delayMs * 2 ** Math.min(tries - 1, 40));
   return Math.round(delay * (1 + random.next() / 2));
 }

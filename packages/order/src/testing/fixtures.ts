@@ -7,7 +7,7 @@ import type { CreateOrderInput } from '../service/port.ts';
 // What the tests of this package share.
 
 /** A customer who can be charged. */
-export const customer = { customerId: 'c-1', name: 'Ada Lovelace', email: 'ada@example.org', phone: '+4930123456' } as const;
+const customer = { customerId: 'c-1', name: 'Ada Lovelace', email: 'ada@example.org', phone: '+4930123456' } as const;
 
 /** A request for two cups of tea: 9.00 EUR at the prices of {@link products}. */
 export function teaOrder(requestId: string, change: Partial<CreateOrderInput> = {}): CreateOrderInput {
