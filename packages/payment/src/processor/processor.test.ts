@@ -2,7 +2,7 @@ import { AttemptState, PaymentState } from '@paystream/core/contracts';
 import { createTestWorld, type TestWorld } from '@paystream/core/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PaymentPolicy } from '../payment/policy.ts';
-import { createSimulatedGateway, type SimulatedGateway, type SimulatedGatewayOptions } from '../simulated/index.ts';
+import { createSimulatedGateway, type SimulatedGateway, type SimulatedGatewayOptions, simulatedMethods } from '../simulated/index.ts';
 import type { PaymentProcessor } from './port.ts';
 import { createPaymentProcessor } from './processor.ts';
 import { type Counterpart, createCounterpart } from './test-support.ts';
@@ -48,5 +48,198 @@ describe('payment processor', () => {
     const payment = await processor.getPayment('o1');
     expect(payment).toMatchObject({ state: PaymentState.SETTLED, attempts: [{ number: 1, state: AttemptState.APPROVED }] });
     expect(processor.inFlight).toBe(0);
+  });
+
+  it('charges once however often the order comes', async () => {
+    await start();
+    await other.place({ orderId: 'o1' }, { orderId: 'o1' }, { orderId: 'o2' }, { orderId: 'o1' });
+    await world.clock.settle();
+    await other.place({ orderId: 'o1' });
+    await world.clock.settle();
+    expect((await gateway.summary()).charges).toBe(2);
+    expect(other.outcomes('o1')).toEqual(['settled']);
+    expect(processor.inFlight).toBe(0);
+  });
+
+  it('declines for good what must not be tried again, at once', async () => {
+    await start();
+    await other.place({ orderId: 'o1', method: simulatedMethods.declined }, { orderId: 'o2', method: simulatedMethods.expired });
+    await world.clock.settle();
+    expect(other.decisions.map(({ orderId, outcome }) => [orderId, outcome.case, outcome.value])).toMatchObject([
+      ['o1', 'declined', { code: 'card_declined', attempts: 1 }],
+      ['o2', 'declined', { code: 'expired_card', attempts: 1 }],
+    ]);
+    expect((await gateway.summary()).charges).toBe(0);
+  });
+
+  it('tries three times, 30 seconds apart, what may succeed later', async () => {
+    await start();
+    const startMs = world.clock.now();
+    await other.place({ orderId: 'o1', method: simulatedMethods.insufficientFunds });
+    await world.advance({ minutes: 5 });
+    const payment = await processor.getPayment('o1');
+    const startedAt = payment?.attempts.map((attempt) => Number(attempt.createTime?.seconds ?? 0n) - startMs / 1_000);
+    expect(startedAt).toEqual([0, 30, 60]);
+    expect(payment?.attempts.map((attempt) => attempt.gatewayKey)).toEqual(['pay_o1:charge:1', 'pay_o1:charge:2', 'pay_o1:charge:3']);
+    expect(other.decisions[0]?.outcome).toMatchObject({ case: 'declined', value: { code: 'insufficient_funds', attempts: 3 } });
+    expect(other.outcomes('o1')).toEqual(['declined']);
+  });
+
+  it('settles with the attempt that succeeds after a decline', async () => {
+    await start();
+    await other.place({ orderId: 'o1', method: simulatedMethods.declineThenApprove });
+    await world.advance({ seconds: 29 });
+    expect(other.outcomes('o1')).toEqual([]);
+    await world.advance({ seconds: 2 });
+    expect(other.decisions[0]?.outcome).toMatchObject({ case: 'settled', value: { attempt: 2, operationId: 'pay_o1:charge:2' } });
+    expect((await gateway.summary()).chargedTwice).toEqual([]);
+  });
+
+  it('expires an order that waited for too long, without charging it', async () => {
+    await start();
+    await other.place({ orderId: 'o1', placedAtMs: world.clock.now() - 120_000 });
+    await world.clock.settle();
+    expect(other.outcomes('o1')).toEqual(['expired']);
+    expect(await gateway.summary()).toMatchObject({ charges: 0, declines: 0 });
+  });
+
+  it('expires an order whose time is up between two attempts', async () => {
+    await start({}, { attempts: 10 });
+    const startMs = world.clock.now();
+    await other.place({ orderId: 'o1', method: simulatedMethods.insufficientFunds });
+    await world.runUntil(() => other.outcomes('o1').length > 0);
+    expect(other.outcomes('o1')).toEqual(['expired']);
+    expect(world.clock.now() - startMs).toBe(120_000);
+    expect((await processor.getPayment('o1'))?.attempts).toHaveLength(4);
+  });
+
+  it('finds a charge whose answer was lost, and settles it without charging again', async () => {
+    await start({ abilities: { visibilityDelayMs: 3_000 } });
+    await other.place({ orderId: 'o1', method: simulatedMethods.timeoutAfterCharge });
+    await world.advance({ seconds: 12 });
+    expect(other.outcomes('o1')).toEqual(['settled']);
+    expect(await gateway.summary()).toEqual({ charges: 1, standing: 1, declines: 0, chargedTwice: [] });
+    expect(other.logs.map((entry) => entry.event)).toEqual(['payment.attempt.started', 'payment.attempt.unknown', 'payment.settled']);
+  });
+
+  it('sends a charge that never arrived again, with the same key', async () => {
+    await start();
+    await other.place({ orderId: 'o1', method: simulatedMethods.timeoutBeforeCharge });
+    await world.advance({ seconds: 12 });
+    expect(other.outcomes('o1')).toEqual(['settled']);
+    expect((await processor.getPayment('o1'))?.attempts.map((attempt) => attempt.gatewayKey)).toEqual(['pay_o1:charge:1']);
+    expect(other.logs.map((entry) => entry.event)).toContain('payment.attempt.resent');
+    expect((await gateway.summary()).charges).toBe(1);
+  });
+
+  it('gets through a gateway that is down for a minute', async () => {
+    await start({ down: true });
+    await other.place({ orderId: 'o1' }, { orderId: 'o2' });
+    await world.advance({ seconds: 20 });
+    expect(other.decisions).toEqual([]);
+    gateway.configure({ down: false });
+    await world.advance({ seconds: 20 });
+    expect(other.outcomes('o1')).toEqual(['settled']);
+    expect((await gateway.summary()).chargedTwice).toEqual([]);
+  });
+
+  it('closes no order, expired or not, while the gateway may still come to know its charge', async () => {
+    await start({ behaviours: { 'time-out-after-charging': 1 }, abilities: { visibilityDelayMs: 400_000 } });
+    await other.place({ orderId: 'o1', method: 'pm_x' });
+    // Visible only long after the order has expired; until then "not found" proves nothing, and nothing is closed.
+    await world.advance({ minutes: 6 });
+    expect(other.outcomes('o1')).toEqual([]);
+    await world.advance({ minutes: 2 });
+    expect(other.outcomes('o1')).toEqual(['settled']);
+    expect((await gateway.summary()).standing).toBe(1);
+  });
+
+  it('gives back a charge that turns up after the order was closed, and says so', async () => {
+    await start({ abilities: { visibilityDelayMs: 1_000 } });
+    const lookup = gateway.lookup.bind(gateway);
+    // The gateway breaks its promise: it shows the charge later than it said.
+    gateway.lookup = async (key, signal) => (world.clock.now() < hideUntilMs ? 'not-found' : lookup(key, signal));
+    const hideUntilMs = world.clock.now() + 200_000;
+    const charge = gateway.charge.bind(gateway);
+    let calls = 0;
+    gateway.charge = async (request) => {
+      calls += 1;
+      if (calls === 1) return charge(request);
+      throw new Error('503');
+    };
+    await other.place({ orderId: 'o1', method: simulatedMethods.timeoutAfterCharge });
+    await world.advance({ seconds: 150 });
+    expect(other.outcomes('o1')).toEqual(['expired']);
+    await world.advance({ minutes: 70 });
+    expect(other.outcomes('o1')).toEqual(['expired', 'lateChargeReversed']);
+    expect(other.decisions[1]).toMatchObject({ state: PaymentState.EXPIRED, outcome: { value: { amount: { units: 1_000n } } } });
+    expect(await gateway.summary()).toMatchObject({ charges: 1, standing: 0 });
+    expect((await processor.reconcile()).discrepancies).toEqual([]);
+  });
+
+  it('parks what a gateway without look-up and idempotency leaves open, and counts it', async () => {
+    await start({ abilities: { lookup: false, idempotent: false } });
+    await other.place({ orderId: 'o1', method: simulatedMethods.errorAfterCharge });
+    await world.advance({ hours: 1 });
+    expect(other.outcomes('o1')).toEqual(['parked']);
+    expect(world.telemetry.counter('paystream_payment_decisions_total', { decision: 'parked' })).toBe(1);
+    expect((await gateway.summary()).charges).toBe(1);
+  });
+
+  it('gets the answer of an idempotent gateway without look-up by sending the same key again', async () => {
+    await start({ abilities: { lookup: false } });
+    await other.place({ orderId: 'o1', method: simulatedMethods.errorAfterCharge });
+    await world.advance({ seconds: 2 });
+    expect(other.outcomes('o1')).toEqual(['settled']);
+    expect((await gateway.summary()).charges).toBe(1);
+  });
+
+  it('takes an answer that comes after the time was up', async () => {
+    await start();
+    const charge = gateway.charge.bind(gateway);
+    gateway.charge = async (request) => {
+      const answer = await charge({ ...request, signal: new AbortController().signal });
+      await world.clock.sleep(10_500);
+      return answer;
+    };
+    gateway.lookup = async () => 'pending';
+    await other.place({ orderId: 'o1' });
+    await world.advance({ seconds: 10, ms: 400 });
+    expect((await processor.getPayment('o1'))?.attempts[0]?.state).toBe(AttemptState.UNKNOWN);
+    await world.advance({ seconds: 1 });
+    expect(other.outcomes('o1')).toEqual(['settled']);
+  });
+
+  it('keeps no more calls under way than it may, and leaves the rest in the topic', async () => {
+    await start({ latencyMs: 2_000 }, { maxConcurrentCalls: 10 });
+    await other.place(...Array.from({ length: 35 }, (_, index) => ({ orderId: `o${index}` })));
+    await world.advance({ seconds: 1 });
+    expect(processor.inFlight).toBe(10);
+    await world.advance({ seconds: 20 });
+    expect(other.decisions.filter((decision) => decision.outcome.case === 'settled')).toHaveLength(35);
+    expect(processor.inFlight).toBe(0);
+  });
+
+  it('sends poison to the dead-letter topic and goes on', async () => {
+    await start();
+    const raw = await world.broker.createProducer({ topic: 'orders' });
+    await raw.send({ payload: new Uint8Array([9, 9, 9]), key: 'x' });
+    await other.place({ orderId: 'o1', units: -1n }, { orderId: 'o2', currency: 'ZZQ' }, { orderId: 'o3', method: '' }, { orderId: 'o4' });
+    await world.advance({ seconds: 5 });
+    const dead = await world.broker.subscribe({ topic: 'orders-payment-dlq', subscription: 'test', initialPosition: 'earliest' });
+    expect(await dead.receive(10)).toHaveLength(4);
+    expect(other.decisions.map(({ orderId }) => orderId)).toEqual(['o4']);
+  });
+
+  it('refuses a gateway that promises what it cannot do', async () => {
+    await start();
+    const { charge, name, abilities } = gateway;
+    const { database, broker } = world;
+    await expect(createPaymentProcessor({ database, broker, gateway: { charge, name, abilities } })).rejects.toMatchObject({
+      reason: 'GATEWAY_ABILITY_MISSING',
+    });
+    await expect(createPaymentProcessor({ database, broker, gateway, policy: { attempts: 0 } })).rejects.toMatchObject({
+      reason: 'INVALID_POLICY',
+    });
   });
 });

@@ -56,7 +56,7 @@ export function cancelEvent(clock: Clock, orderId: string, merchantId = 'm1'): O
 /** Plays the order service on one side and everybody who listens on the other. */
 export interface Counterpart {
   place(...orders: readonly TestOrder[]): Promise<void>;
-  cancel(orderId: string): Promise<void>;
+  cancel(orderId: string, merchantId?: string): Promise<void>;
   send(event: OrderEvent): Promise<void>;
   /** What payment has published, each event id once, in order. */
   readonly decisions: readonly TransactionEvent[];
@@ -106,8 +106,8 @@ export async function createCounterpart(broker: Broker, clock: Clock): Promise<C
     place: async (...orders) => {
       await Promise.all(orders.map((order) => producer.send(placedEvent(clock, order))));
     },
-    cancel: async (orderId) => {
-      await producer.send(cancelEvent(clock, orderId));
+    cancel: async (orderId, merchantId) => {
+      await producer.send(cancelEvent(clock, orderId, merchantId));
     },
     send: async (event) => {
       await producer.send(event);
