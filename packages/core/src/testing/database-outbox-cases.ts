@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { outboxEvent } from '../outbox/event.ts';
+import type { Database } from '../sql/port.ts';
+import { eventually, quietMs } from './broker-subject.ts';
+import {
+  addTexts,
+  countPublished,
+  type DatabaseCase,
+  deafBroker,
+  leaseMs,
+  mortal,
+  outboxOn,
+  published,
+  restart,
+  secondOf,
+  textTopic,
+} from './database-subject.ts';
+
+async function rowCount(database: Database): Promise<number> {
+  const [row] = await database.query<{ readonly n: number }>(`SELECT count(*) AS n FROM ${database.tables('outbox')}`);
+  return row?.n ?? 0;
+}
+
+/** The outbox: published if, and only if, committed. */
+export const outboxCases: readonly DatabaseCase[] = [
+  {
+    name: 'outbox: what was committed is published, what was rolled back never is, and the table is empty after',
+    run: async (subject) => {
+      const { database } = subject;
+      const topic = textTopic(subject.uniqueName('commit'));
+      const outbox = await outboxOn(subject);
+      await database.transaction((tx) => addTexts(outbox, tx, topic, 'a-1', 'b-1'));
+      const failing = database.transaction(async (tx) => {
+        await addTexts(outbox, tx, topic, 'a-never');
+        throw new Error('fails');
+      });
+      await assert.rejects(failing);
+      await database.transaction((tx) => addTexts(outbox, tx, topic, 'a-2'));
+      await outbox.flush();
+      assert.deepEqual(await published(subject, topic.name, 3), ['a-1', 'b-1', 'a-2']);
+      await subject.clock.sleep(quietMs);
+      assert.equal(await countPublished(subject, topic.name), 3);
+      assert.equal(await rowCount(database), 0);
+      assert.equal(outbox.pending, 0);
+      await outbox.close();
+    },
+  },
+  {
+    name: 'outbox: nothing is published before its transaction has committed',
+    run: async (subject) => {
+      const { database, broker } = subject;
+      const topic = textTopic(subject.uniqueName('before'));
+      const outbox = await outboxOn(subject);
+      const subscription = await broker.subscribe({ topic: topic.name, subscription: 's', initialPosition: 'earliest' });
+      let committed = false;
+      const received = subscription.receive(1).then(() => committed);
+      await database.transaction(async (tx) => {
+        tx.onCommit(() => {
+          committed = true;
+        });
+        await addTexts(outbox, tx, topic, 'a-1');
+      });
+      assert.equal(await received, true);
+      await outbox.close();
+    },
+  },
+  {
+    name: 'outbox: events of one key are published in the order of their commits, however many transactions run at once',
+    run: async (subject) => {
+      const { database } = subject;
+      const topic = textTopic(subject.uniqueName('order'));
+      const outbox = await outboxOn(subject, { maxBatchSize: 16, maxPendingEvents: 50 });
+      const committed: string[] = [];
+      await Promise.all(
+        Array.from({ length: 150 }, (_, index) =>
+          database
+            .transaction(async (tx) => {
+              const value = `${'abc'[index % 3]}-${index}`;
+              await addTexts(outbox, tx, topic, value);
+              if (index % 10 === 0) throw new Error('fails');
+              tx.onCommit(() => committed.push(value));
+            })
+            .catch(() => undefined),
+        ),
+      );
+      await outbox.flush();
+      const all = await published(subject, topic.name, committed.length);
+      for (const key of 'abc') {
+        const ofKey = (value: string): boolean => value.startsWith(key);
+        assert.deepEqual(all.filter(ofKey), committed.filter(ofKey));
+      }
+      await outbox.close();
+    },
+  },
+  {
+    name: 'outbox: joins a transaction whose end it cannot see, and is told of it or finds it',
+    run: async (subject) => {
+      const { database } = subject;
+      const topic = textTopic(subject.uniqueName('foreign'));
+      const outbox = await outboxOn(subject);
+      const add = (value: string, fail = false): Promise<{ committed(): void }> =>
+        database.transaction(async (tx) => {
+          const handle = await outbox.add({ execute: (sql, parameters) => tx.execute(sql, parameters) }, [outboxEvent(topic, value)]);
+          if (fail) throw new Error('fails');
+          return handle;
+        });
+      (await add('a-told')).committed();
+      assert.deepEqual(await published(subject, topic.name, 1), ['a-told']);
+      await add('a-untold');
+      await assert.rejects(add('a-never', true));
+      assert.deepEqual(await published(subject, topic.name, 2), ['a-told', 'a-untold']);
+      await subject.clock.sleep(leaseMs);
+      assert.equal(await countPublished(subject, topic.name), 2);
+      await outbox.close();
+    },
+  },
+  {
+    name: 'outbox: what its process did not publish is published after a restart, before what is new',
+    needs: ['restart'],
+    run: async (subject) => {
+      const topic = textTopic(subject.uniqueName('restart'));
+      const dead = mortal(subject.database);
+      const before = await outboxOn(subject, { database: dead.database, broker: deafBroker(subject.broker) });
+      await subject.database.transaction((tx) => addTexts(before, tx, topic, 'a-1', 'a-2'));
+      await subject.database.transaction((tx) => addTexts(before, tx, topic, 'a-3'));
+      dead.die();
+      await restart(subject);
+      const after = await outboxOn(subject);
+      await subject.database.transaction((tx) => addTexts(after, tx, topic, 'b-4'));
+      const all = await published(subject, topic.name, 4);
+      assert.deepEqual(
+        all.filter((value) => value.startsWith('a')),
+        ['a-1', 'a-2', 'a-3'],
+      );
+      await after.flush();
+      assert.equal(await rowCount(subject.database), 0);
+      await after.close();
+    },
+  },
+  {
+    name: 'outbox: rows of an instance that died are published by one that lives, once and within two leases',
+    needs: ['shared'],
+    run: async (subject) => {
+      const { clock, database } = subject;
+      const topic = textTopic(subject.uniqueName('died'));
+      const dead = mortal(secondOf(subject));
+      const dying = await outboxOn(subject, { database: dead.database, broker: deafBroker(subject.broker) });
+      const heirs = await Promise.all([outboxOn(subject), outboxOn(subject)]);
+      await dead.database.transaction((tx) => addTexts(dying, tx, topic, 'a-1', 'a-2'));
+      const diedAt = clock.monotonic();
+      dead.die();
+      await eventually(subject, 'both events are published', async () => (await countPublished(subject, topic.name)) === 2);
+      assert.ok(clock.monotonic() - diedAt <= 2 * leaseMs, `${clock.monotonic() - diedAt} ms`);
+      await Promise.all(heirs.map((heir) => heir.flush()));
+      await clock.sleep(2 * leaseMs);
+      assert.deepEqual(await published(subject, topic.name, 2), ['a-1', 'a-2']);
+      assert.equal(await countPublished(subject, topic.name), 2);
+      assert.equal(await rowCount(database), 0);
+      await Promise.all(heirs.map((heir) => heir.close()));
+    },
+  },
+  {
+    name: 'outbox: rows of an instance that lives are left to it, however slow its broker is',
+    needs: ['shared'],
+    run: async (subject) => {
+      const { clock } = subject;
+      const topic = textTopic(subject.uniqueName('slow'));
+      const slow = await outboxOn(subject, { database: secondOf(subject), broker: deafBroker(subject.broker) });
+      const other = await outboxOn(subject);
+      await secondOf(subject).transaction((tx) => addTexts(slow, tx, topic, 'a-1'));
+      await clock.sleep(4 * leaseMs);
+      assert.equal(await countPublished(subject, topic.name), 0);
+      await slow.close(1);
+      await eventually(subject, 'it is published once it was given up', async () => (await countPublished(subject, topic.name)) === 1);
+      await other.close();
+    },
+  },
+];

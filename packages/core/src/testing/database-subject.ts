@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import type { Broker, IncomingMessage } from '../broker/port.ts';
+import type { Clock } from '../clock/port.ts';
+import { outboxEvent } from '../outbox/event.ts';
+import { createOutbox, type OutboxOptions } from '../outbox/outbox.ts';
+import type { Database, Migration, SqlTransaction, SqlValue } from '../sql/port.ts';
+import { defineTopic, type Topic } from '../topic/topic.ts';
+import { receive, text } from './broker-subject.ts';
+import type { ConformanceCase } from './conformance.ts';
+
+/** What cases for databases may need: a second instance on the same data, or that the subject can be restarted. */
+export type DatabaseAbility = 'shared' | 'restart';
+
+/** What cases for databases are run against. */
+export interface DatabaseUnderTest {
+  /** The database; after a restart another one. */
+  readonly database: Database;
+  /** Another instance on the same data, as another process would have it. Needed for the ability `shared`. */
+  readonly second?: Database;
+  /** What the outbox publishes to. */
+  readonly broker: Broker;
+  /** What the cases measure and wait by, and what the databases show. */
+  readonly clock: Clock;
+  /** A name that no case has used before, with a prefix that says what for. */
+  uniqueName(prefix: string): string;
+  /** Closes the database and opens it again on what it has stored. Needed for the ability `restart`. */
+  restart?(): Promise<void>;
+}
+
+/** A case for databases. */
+export type DatabaseCase = ConformanceCase<DatabaseUnderTest> & { readonly needs?: readonly DatabaseAbility[] };
+
+const schema: readonly Migration[] = [
+  {
+    name: 'conformance_0001_things',
+    statements: {
+      sqlite: (tables) => [
+        `CREATE TABLE ${tables('conformance_things')} (
+          id TEXT NOT NULL PRIMARY KEY,
+          number INTEGER,
+          words TEXT,
+          bytes BLOB
+        )`,
+      ],
+    },
+  },
+];
+
+/** The statements that the cases use. */
+export interface ThingStatements {
+  readonly insert: string;
+  readonly insertOrIgnore: string;
+  readonly upsert: string;
+  readonly add: string;
+  readonly find: string;
+  readonly findMany: string;
+  readonly remove: string;
+}
+
+/** Makes the table of the cases, if it is not there. */
+export async function things(database: Database): Promise<ThingStatements> {
+  await database.migrate(schema);
+  const { dialect } = database;
+  const table = database.tables('conformance_things');
+  const columns = ['id', 'number', 'words', 'bytes'];
+  return {
+    insert: `INSERT INTO ${table} (id, number, words, bytes) VALUES (?, ?, ?, ?)`,
+    insertOrIgnore: dialect.insertOrIgnore(table, columns),
+    upsert: dialect.upsert(table, columns, ['id'], (excluded) => `number = number + ${excluded('number')}, words = ${excluded('words')}`),
+    add: `UPDATE ${table} SET number = number + ? WHERE id = ?`,
+    find: `SELECT id, number, words, bytes FROM ${table} WHERE id = ?`,
+    findMany: `SELECT id, number FROM ${table} WHERE id IN ${dialect.inJson} ORDER BY id`,
+    remove: `DELETE FROM ${table} WHERE id = ?`,
+  };
+}
+
+/** A row of the cases' table. */
+export interface Thing {
+  readonly id: string;
+  readonly number: SqlValue;
+  readonly words: SqlValue;
+  readonly bytes: SqlValue;
+}
+
+/** The number in a row; `undefined` if there is no such row. */
+export async function numberOf(database: Database, id: string): Promise<SqlValue | undefined> {
+  const sql = await things(database);
+  const [row] = await database.query<Thing>(sql.find, [id]);
+  return row?.number;
+}
+
+/** The second instance. */
+export function secondOf(subject: DatabaseUnderTest): Database {
+  assert.ok(subject.second !== undefined, 'the subject has the ability `shared` but no second database');
+  return subject.second;
+}
+
+/** Ends the database and starts it again. */
+export async function restart(subject: DatabaseUnderTest): Promise<void> {
+  assert.ok(subject.restart !== undefined, 'the subject has the ability `restart` but no restart()');
+  await subject.restart();
+}
+
+/** A topic of texts, each its own event; what stands before `-` is the key. */
+export function textTopic(name: string): Topic<string> {
+  return defineTopic({
+    name,
+    codec: {
+      contentType: 'text/plain',
+      encode: (value: string) => new TextEncoder().encode(value),
+      decode: (bytes) => new TextDecoder().decode(bytes),
+    },
+    key: (value) => value.split('-')[0] ?? value,
+  });
+}
+
+export type OutboxUnderTest = Awaited<ReturnType<typeof createOutbox>>;
+
+/** The lease of outboxes in these cases, in milliseconds. */
+export const leaseMs = 1_500;
+
+/** An outbox on a database of the subject. */
+export function outboxOn(subject: DatabaseUnderTest, options: Partial<OutboxOptions> = {}): Promise<OutboxUnderTest> {
+  return createOutbox({ database: subject.database, broker: subject.broker, clock: subject.clock, leaseMs, ...options });
+}
+
+/** Adds texts in one call. */
+export function addTexts(outbox: OutboxUnderTest, tx: SqlTransaction, topic: Topic<string>, ...values: string[]): Promise<unknown> {
+  return outbox.add(
+    tx,
+    values.map((value) => outboxEvent(topic, value)),
+  );
+}
+
+/** Receives so many texts of a topic from its beginning. */
+export async function published(subject: DatabaseUnderTest, topic: string, count: number): Promise<string[]> {
+  const subscription = await subject.broker.subscribe({
+    topic,
+    subscription: subject.uniqueName('published'),
+    initialPosition: 'earliest',
+  });
+  const messages: IncomingMessage[] = await receive(subject, subscription, count);
+  await subscription.unsubscribe();
+  return messages.map(text);
+}
+
+/** How many messages a topic has. */
+export async function countPublished(subject: DatabaseUnderTest, topic: string): Promise<number> {
+  const subscription = await subject.broker.subscribe({ topic, subscription: subject.uniqueName('count'), initialPosition: 'earliest' });
+  const count = await subscription.backlog();
+  await subscription.unsubscribe();
+  return count;
+}
+
+/** A database for a process that can die: from then on its calls neither do anything nor settle. */
+export function mortal(database: Database): { readonly database: Database; die(): void } {
+  let dead = false;
+  const never = new Promise<never>(() => undefined);
+  return {
+    database: {
+      ...database,
+      transaction: (work) => (dead ? never : database.transaction(work)),
+      query: (sql, parameters) => (dead ? never : database.query(sql, parameters)),
+    },
+    die: () => {
+      dead = true;
+    },
+  };
+}
+
+/** A broker that takes nothing and never says so. */
+export function deafBroker(broker: Broker): Broker {
+  return {
+    ...broker,
+    createProducer: async (options) => ({ ...(await broker.createProducer(options)), sendAll: () => new Promise(() => undefined) }),
+  };
+}

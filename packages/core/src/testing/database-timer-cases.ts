@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import type { Database } from '../sql/port.ts';
+import type { TimerEntry, Timers } from '../timers/port.ts';
+import { createTimers, type TimersOptions } from '../timers/timers.ts';
+import { eventually, quietMs } from './broker-subject.ts';
+import { type DatabaseCase, type DatabaseUnderTest, restart, secondOf } from './database-subject.ts';
+
+function timersOn(subject: DatabaseUnderTest, kind: string, options: Partial<TimersOptions> = {}): Promise<Timers> {
+  return createTimers({ database: subject.database, clock: subject.clock, kind, sweepMs: 100, ...options });
+}
+
+const set = (database: Database, timers: Timers, entries: readonly TimerEntry[]): Promise<void> =>
+  database.transaction((tx) => timers.set(tx, entries));
+
+const cancel = (database: Database, timers: Timers, ids: readonly string[]): Promise<void> =>
+  database.transaction((tx) => timers.cancel(tx, ids));
+
+/** Starts timers that note what they are called with, and are then done. */
+function collect(database: Database, timers: Timers, calls: string[]): void {
+  timers.start(async (due) => {
+    calls.push(...due.map((timer) => timer.id));
+    await cancel(
+      database,
+      timers,
+      due.map((timer) => timer.id),
+    );
+  });
+}
+
+/** Timers: at their time, in order, once, whatever ends meanwhile. */
+export const timerCases: readonly DatabaseCase[] = [
+  {
+    name: 'timers: are called in the order of their times, with what they hold, not before',
+    run: async (subject) => {
+      const { database, clock } = subject;
+      const timers = await timersOn(subject, subject.uniqueName('order'));
+      const early: string[] = [];
+      const calls: string[] = [];
+      const now = clock.now();
+      timers.start(async (due) => {
+        for (const timer of due) {
+          if (clock.now() < timer.dueAtMs) early.push(timer.id);
+          calls.push(`${timer.id} ${timer.payload} ${timer.dueAtMs - now}`);
+        }
+        await cancel(
+          database,
+          timers,
+          due.map((timer) => timer.id),
+        );
+      });
+      await set(database, timers, [
+        { id: 'c', dueAtMs: now + 300, payload: 'third' },
+        { id: 'a', dueAtMs: now - 100, payload: 'first' },
+        { id: 'b', dueAtMs: now + 150 },
+      ]);
+      await eventually(subject, 'three timers are called', () => calls.length === 3);
+      await timers.close();
+      assert.deepEqual(calls, ['a first -100', 'b  150', 'c third 300']);
+      assert.deepEqual(early, []);
+    },
+  },
+  {
+    name: 'timers: that are moved come at their new time only, and those that are stopped do not come',
+    run: async (subject) => {
+      const { database, clock } = subject;
+      const timers = await timersOn(subject, subject.uniqueName('moved'));
+      const calls: string[] = [];
+      const now = clock.now();
+      await set(database, timers, [
+        { id: 'moved', dueAtMs: now + 100 },
+        { id: 'stopped', dueAtMs: now + 100 },
+        { id: 'also', dueAtMs: now + 100 },
+        { id: 'stays', dueAtMs: now + 200 },
+      ]);
+      await set(database, timers, [{ id: 'moved', dueAtMs: now + 400 }]);
+      await cancel(database, timers, ['stopped', 'also', 'unknown']);
+      collect(database, timers, calls);
+      await eventually(subject, 'two timers are called', () => calls.length === 2);
+      await clock.sleep(quietMs);
+      await timers.close();
+      assert.deepEqual(calls, ['stays', 'moved']);
+    },
+  },
+  {
+    name: 'timers: that were set in a transaction that is rolled back never come',
+    run: async (subject) => {
+      const { database, clock } = subject;
+      const timers = await timersOn(subject, subject.uniqueName('rolled-back'));
+      const calls: string[] = [];
+      collect(database, timers, calls);
+      const failing = database.transaction(async (tx) => {
+        await timers.set(tx, [{ id: 'never', dueAtMs: clock.now() }]);
+        throw new Error('fails');
+      });
+      await assert.rejects(failing);
+      await clock.sleep(quietMs);
+      await timers.close();
+      assert.deepEqual(calls, []);
+    },
+  },
+  {
+    name: 'timers: of one kind are none of another’s business',
+    run: async (subject) => {
+      const { database, clock } = subject;
+      const one = await timersOn(subject, subject.uniqueName('one'));
+      const two = await timersOn(subject, subject.uniqueName('two'));
+      const calls: string[] = [];
+      collect(database, one, calls);
+      await set(database, one, [{ id: 'same', dueAtMs: clock.now() + 50 }]);
+      await set(database, two, [{ id: 'same', dueAtMs: clock.now() + 50 }]);
+      await cancel(database, two, ['same']);
+      await eventually(subject, 'the timer of one kind is called', () => calls.length === 1);
+      await Promise.all([one.close(), two.close()]);
+    },
+  },
+  {
+    name: 'timers: come again after the lease when the handler failed',
+    run: async (subject) => {
+      const { database, clock } = subject;
+      const timers = await timersOn(subject, subject.uniqueName('failed'), { leaseMs: 500 });
+      const calls: number[] = [];
+      timers.start(async (due) => {
+        calls.push(clock.monotonic());
+        if (calls.length < 3) throw new Error('not now');
+        await cancel(
+          database,
+          timers,
+          due.map((timer) => timer.id),
+        );
+      });
+      await set(database, timers, [{ id: 'a', dueAtMs: clock.now() }]);
+      await eventually(subject, 'the handler is called three times', () => calls.length === 3);
+      await timers.close();
+      assert.ok((calls[2] ?? 0) - (calls[0] ?? 0) >= 990, calls.join(' '));
+    },
+  },
+  {
+    name: 'timers: are called once by one of two instances, and one that was set there comes here',
+    needs: ['shared'],
+    run: async (subject) => {
+      const { database, clock } = subject;
+      const second = secondOf(subject);
+      const kind = subject.uniqueName('claimed');
+      const calls: string[] = [];
+      const both = [await timersOn(subject, kind, { batchSize: 7 }), await timersOn(subject, kind, { batchSize: 7, database: second })];
+      const [one, two] = both;
+      assert.ok(one !== undefined && two !== undefined);
+      collect(database, one, calls);
+      collect(second, two, calls);
+      const ids = Array.from({ length: 100 }, (_, index) => `t${index}`);
+      await set(
+        database,
+        one,
+        ids.map((id) => ({ id, dueAtMs: clock.now() + 200 })),
+      );
+      await eventually(subject, 'all timers are called', () => calls.length >= ids.length);
+      await clock.sleep(quietMs);
+      await one.close();
+      assert.deepEqual(calls.toSorted(), ids.toSorted());
+      await set(database, one, [{ id: 'there', dueAtMs: clock.now() }]);
+      await eventually(subject, 'the other instance calls it', () => calls.includes('there'));
+      await two.close();
+    },
+  },
+  {
+    name: 'timers: that were set are there after a restart, and those under way are called again',
+    needs: ['restart'],
+    run: async (subject) => {
+      const kind = subject.uniqueName('restart');
+      const before = await timersOn(subject, kind, { leaseMs: 1_000 });
+      let taken = 0;
+      before.start(async (due) => {
+        taken += due.length;
+        await new Promise(() => undefined);
+      });
+      await set(subject.database, before, [{ id: 'under-way', dueAtMs: subject.clock.now() }]);
+      await eventually(subject, 'the first is taken', () => taken === 1);
+      await set(subject.database, before, [{ id: 'later', dueAtMs: subject.clock.now() + 300 }]);
+      await restart(subject);
+      const after = await timersOn(subject, kind, { leaseMs: 1_000 });
+      const calls: string[] = [];
+      collect(subject.database, after, calls);
+      await eventually(subject, 'both are called', () => calls.length === 2);
+      await after.close();
+      assert.deepEqual(calls.toSorted(), ['later', 'under-way']);
+    },
+  },
+];

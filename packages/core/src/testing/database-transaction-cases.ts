@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict';
+import { createBatcher } from '../batcher/batcher.ts';
+import { rejectsWith } from './broker-subject.ts';
+import { type DatabaseCase, numberOf, restart, secondOf, things } from './database-subject.ts';
+
+/** Transactions: all or nothing, one after the other, told of in order. */
+export const transactionCases: readonly DatabaseCase[] = [
+  {
+    name: 'ping resolves while the database works',
+    run: async ({ database }) => {
+      await database.ping();
+    },
+  },
+  {
+    name: 'a transaction gives what its work gives, and its rows are there for everybody',
+    run: async ({ database, uniqueName }) => {
+      const sql = await things(database);
+      const id = uniqueName('commit');
+      const result = await database.transaction(async (tx) => {
+        const { affected, rows } = await tx.execute(sql.insert, [id, 1, null, null]);
+        assert.deepEqual([affected, rows.length], [1, 0]);
+        const own = await tx.execute<{ number: number }>(sql.find, [id]);
+        return own.rows[0]?.number;
+      });
+      assert.equal(result, 1);
+      assert.equal(await numberOf(database, id), 1);
+    },
+  },
+  {
+    name: 'a transaction whose work rejects leaves nothing, and rejects with the same error',
+    run: async ({ database, uniqueName }) => {
+      const sql = await things(database);
+      const id = uniqueName('rollback');
+      const reason = new Error('changed my mind');
+      const failing = database.transaction(async (tx) => {
+        await tx.execute(sql.insert, [id, 1, null, null]);
+        throw reason;
+      });
+      await assert.rejects(failing, (error) => error === reason);
+      assert.equal(await numberOf(database, id), undefined);
+    },
+  },
+  {
+    name: 'of many transactions at once those that fail take nothing with them',
+    run: async ({ database, uniqueName }) => {
+      const sql = await things(database);
+      const name = uniqueName('group');
+      const settled = await Promise.allSettled(
+        Array.from({ length: 100 }, (_, index) =>
+          database.transaction(async (tx) => {
+            await tx.execute(sql.insert, [`${name}-${index}`, index, null, null]);
+            if (index % 3 === 0) throw new Error('this one fails');
+          }),
+        ),
+      );
+      for (const [index, { status }] of settled.entries()) {
+        assert.equal(status, index % 3 === 0 ? 'rejected' : 'fulfilled');
+        assert.equal(await numberOf(database, `${name}-${index}`), index % 3 === 0 ? undefined : index);
+      }
+    },
+  },
+  {
+    name: 'a key that is taken rejects with ALREADY_EXISTS, and the transaction may go on after it',
+    run: async ({ database, uniqueName }) => {
+      const sql = await things(database);
+      const id = uniqueName('unique');
+      await database.transaction(async (tx) => {
+        await tx.execute(sql.insert, [id, 1, null, null]);
+        await rejectsWith(tx.execute(sql.insert, [id, 2, null, null]), 'ALREADY_EXISTS', 'UNIQUE_VIOLATION');
+        await tx.execute(sql.add, [10, id]);
+      });
+      assert.equal(await numberOf(database, id), 11);
+    },
+  },
+  {
+    name: 'a statement that is wrong rejects, and the database goes on',
+    run: async ({ database, uniqueName }) => {
+      const sql = await things(database);
+      await assert.rejects(database.transaction((tx) => tx.execute('SELEKT 1')));
+      await assert.rejects(database.query('SELECT * FROM no_such_table_of_anybody'));
+      const id = uniqueName('after-error');
+      await database.transaction((tx) => tx.execute(sql.insert, [id, 1, null, null]));
+      assert.equal(await numberOf(database, id), 1);
+    },
+  },
+  {
+    name: 'onCommit calls back once the rows are there, before the transaction resolves, and never after a rollback',
+    run: async ({ database, uniqueName }) => {
+      const sql = await things(database);
+      const id = uniqueName('on-commit');
+      const log: string[] = [];
+      await database
+        .transaction(async (tx) => {
+          tx.onCommit(() => log.push('first'));
+          await tx.execute(sql.insert, [id, 1, null, null]);
+          tx.onCommit(() => log.push('second'));
+          log.push('work');
+        })
+        .then(() => log.push('resolved'));
+      const failing = database.transaction(async (tx) => {
+        tx.onCommit(() => log.push('never'));
+        throw new Error('fails');
+      });
+      await assert.rejects(failing);
+      assert.deepEqual(log, ['work', 'first', 'second', 'resolved']);
+    },
+  },
+  {
+    name: 'onCommit callbacks come in the order of the commits: of changes to one row, in the order of the changes',
+    run: async ({ database, uniqueName }) => {
+      const sql = await things(database);
+      const id = uniqueName('commit-order');
+      await database.transaction((tx) => tx.execute(sql.insert, [id, 0, null, null]));
+      const seen: unknown[] = [];
+      await Promise.all(
+        Array.from({ length: 50 }, () =>
+          database.transaction(async (tx) => {
+            await tx.execute(sql.add, [1, id]);
+            const { rows } = await tx.execute<{ number: number }>(sql.find, [id]);
+            tx.onCommit(() => seen.push(rows[0]?.number));
+          }),
+        ),
+      );
+      assert.deepEqual(
+        seen,
+        Array.from({ length: 50 }, (_, index) => index + 1),
+      );
+    },
+  },
+  {
+    name: 'increments at once are all counted',
+    run: async ({ database, uniqueName }) => {
+      const sql = await things(database);
+      const id = uniqueName('increments');
+      await database.transaction((tx) => tx.execute(sql.insert, [id, 0, null, null]));
+      await Promise.all(Array.from({ length: 200 }, () => database.transaction((tx) => tx.execute(sql.add, [1, id]))));
+      assert.equal(await numberOf(database, id), 200);
+    },
+  },
+  {
+    name: 'increments of two instances at once are all counted, and each sees what the other committed',
+    needs: ['shared'],
+    run: async (subject) => {
+      const { database } = subject;
+      const second = secondOf(subject);
+      const sql = await things(database);
+      const id = subject.uniqueName('two');
+      await database.transaction((tx) => tx.execute(sql.insert, [id, 0, null, null]));
+      await Promise.all(
+        Array.from({ length: 100 }, (_, index) => (index % 2 ? database : second).transaction((tx) => tx.execute(sql.add, [1, id]))),
+      );
+      assert.equal(await numberOf(database, id), 100);
+      assert.equal(await numberOf(second, id), 100);
+    },
+  },
+  {
+    name: 'group commit: of callers whose writes share a transaction, the one at fault fails alone',
+    run: async ({ database, uniqueName }) => {
+      const sql = await things(database);
+      const name = uniqueName('batcher');
+      await database.transaction((tx) => tx.execute(sql.insert, [`${name}-7`, 7, null, null]));
+      const batcher = createBatcher<number, number>({
+        run: async (items) => {
+          await database.transaction((tx) =>
+            tx.executeMany(
+              sql.insert,
+              items.map((item) => [`${name}-${item}`, item, null, null]),
+            ),
+          );
+          return items;
+        },
+      });
+      const settled = await Promise.allSettled(Array.from({ length: 20 }, (_, item) => batcher.submit(item)));
+      await batcher.close();
+      for (const [item, { status }] of settled.entries()) {
+        assert.equal(status, item === 7 ? 'rejected' : 'fulfilled', `item ${item}`);
+        assert.equal(await numberOf(database, `${name}-${item}`), item);
+      }
+    },
+  },
+  {
+    name: 'what was committed is there after a restart, and what was not is not',
+    needs: ['restart'],
+    run: async (subject) => {
+      const id = subject.uniqueName('restart');
+      const sql = await things(subject.database);
+      await subject.database.transaction((tx) => tx.execute(sql.insert, [id, 5, null, null]));
+      const failing = subject.database.transaction(async (tx) => {
+        await tx.execute(sql.add, [1, id]);
+        throw new Error('fails');
+      });
+      await assert.rejects(failing);
+      await restart(subject);
+      assert.equal(await numberOf(subject.database, id), 5);
+    },
+  },
+  {
+    name: 'close waits for what was asked for before it, may be called twice, and nothing is taken after it',
+    needs: ['restart'],
+    run: async (subject) => {
+      const { database } = subject;
+      const sql = await things(database);
+      const id = subject.uniqueName('close');
+      const asked = database.transaction((tx) => tx.execute(sql.insert, [id, 1, null, null]));
+      const closed = database.close();
+      await asked;
+      await closed;
+      await database.close();
+      await assert.rejects(database.transaction((tx) => tx.execute(sql.add, [1, id])));
+      await assert.rejects(database.ping());
+      await restart(subject);
+      assert.equal(await numberOf(subject.database, id), 1);
+    },
+  },
+];
