@@ -1,4 +1,5 @@
 // `npm start`: the whole system in one process.
+import { existsSync } from 'node:fs';
 import { PaystreamError } from '@paystream/core';
 import { banner } from './src/banner.ts';
 import { readConfig } from './src/config.ts';
@@ -24,6 +25,8 @@ function stopOn(signals: readonly NodeJS.Signals[], stack: RunningStack): void {
 }
 
 try {
+  // What stands in the environment already goes before the file.
+  if (existsSync('.env')) process.loadEnvFile('.env');
   const stack = await startStack(readConfig(process.env));
   stopOn(['SIGINT', 'SIGTERM'], stack);
   process.stdout.write(banner(stack, performance.now()));

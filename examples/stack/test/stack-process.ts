@@ -63,7 +63,12 @@ export async function createStackProcess(settings: Readonly<Record<string, strin
     start: async () => {
       output = '';
       const begin = systemClock.monotonic();
-      const started = spawn(process.execPath, ['--conditions=paystream-source', main], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+      const started = spawn(process.execPath, ['--conditions=paystream-source', main], {
+        // Not where the tests run: a developer's own `.env` lies there.
+        cwd: directory,
+        env,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
       child = started;
       for (const stream of [started.stdout, started.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
       while (!output.includes('Paystream is ready')) {
