@@ -1,0 +1,27 @@
+/** An order for people to try. */
+const order = {
+  merchantId: 'merchant-1',
+  customer: { customerId: 'c-1', name: 'Ada Example', email: 'ada@example.org' },
+  paymentMethod: { reference: 'pm_card_visa' },
+  items: [{ productId: 'coffee-1kg', quantity: 2 }],
+};
+
+/** Where a stack listens, and whether it asks for a key. */
+export interface Endpoints {
+  /** `127.0.0.1:50051`. */
+  readonly grpc: string | undefined;
+  /** `http://127.0.0.1:3000`. */
+  readonly http: string | undefined;
+  readonly keys: boolean;
+}
+
+/** Command lines that place an order when pasted: the same in the banner and in the README. */
+export function tryItLines({ grpc, http, keys }: Endpoints): { readonly curl: string; readonly grpcurl: string } {
+  const key = keys ? " -H 'authorization: Bearer YOUR_KEY'" : '';
+  const rest = JSON.stringify({ requestId: 'my-first-order', ...order });
+  const rpc = JSON.stringify({ requestId: 'my-second-order', ...order, wait: '30s' });
+  return {
+    curl: `curl -s ${http}/api/v1/checkout${key} -H 'content-type: application/json' -d '${rest}'`,
+    grpcurl: `grpcurl -plaintext${key} -d '${rpc}' ${grpc} paystream.order.v1.OrderService/CreateOrder`,
+  };
+}
