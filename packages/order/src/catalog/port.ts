@@ -29,6 +29,7 @@ export interface Product extends CatalogPrice {
 export interface Merchant {
   /** 1 to 64 characters. */
   readonly merchantId: string;
+  /** As customers know them. */
   readonly name: string;
   /** Where messages about sales go; empty if nowhere. */
   readonly email: string;

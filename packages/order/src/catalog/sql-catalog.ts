@@ -13,6 +13,7 @@ export interface SqlCatalogOptions {
   readonly maxCached?: number;
   /** Apply the migrations of the catalog's tables when first used, or only check them. Default: `apply`. */
   readonly migrations?: MigrationMode;
+  /** Default: the system's. */
   readonly clock?: Clock;
 }
 

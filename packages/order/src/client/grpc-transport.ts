@@ -2,6 +2,7 @@ import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufb
 import type { CallOptions, Client, Metadata } from '@grpc/grpc-js';
 import { PaystreamError, systemClock } from '@paystream/core';
 import { errorFromRpc } from '@paystream/core/rpc';
+import { canceled } from './retry.ts';
 import { type ClientTransport, loadDriver, type TransportCall, type TransportOptions } from './transport.ts';
 
 // The driver lives in the platform's time, whatever clock the client was given.
@@ -11,10 +12,6 @@ function callOptions(call: TransportCall): CallOptions {
 
 function isAborted(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true;
-}
-
-function canceled(cause: unknown): PaystreamError {
-  return new PaystreamError('CANCELED', 'the caller aborted the call', { reason: 'ABORTED_BY_CALLER', cause });
 }
 
 function encoder<D extends DescMessage>(schema: D): (message: MessageShape<D>) => Buffer {

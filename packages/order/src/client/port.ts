@@ -23,7 +23,9 @@ export interface OrderClientOptions {
   readonly attempts?: number | undefined;
   /** The first wait between two tries, in milliseconds; doubles each time, to 5,000 at most, with jitter. Default: 100. */
   readonly retryDelayMs?: number | undefined;
+  /** For pauses and waits; the drivers' own deadlines are in the system's time. Default: the system's. */
   readonly clock?: Clock | undefined;
+  /** For request ids and jitter. Default: the system's. */
   readonly random?: Random | undefined;
 }
 
@@ -48,11 +50,15 @@ export interface OrderClient extends AsyncDisposable {
   createOrder(request: CreateOrderInput, options?: ClientCallOptions): Promise<Order>;
   /** Places an order and waits until payment has decided. Resolves with the order as it stands when the time is up. */
   placeAndWait(request: CreateOrderInput, options?: PlaceAndWaitOptions): Promise<Order>;
+  /** One order. Rejects with `NOT_FOUND` / `UNKNOWN_ORDER`. */
   getOrder(request: GetOrderInput, options?: ClientCallOptions): Promise<Order>;
+  /** A page of a merchant's orders, newest first. */
   listOrders(request: ListOrdersInput, options?: ClientCallOptions): Promise<ListOrdersResponse>;
+  /** Resolves when payment has decided, or with the order as it stands when the time that the request names is up. */
   waitOrder(request: WaitOrderInput, options?: ClientCallOptions): Promise<WaitOrderResponse>;
   /** The order as it is, then newer versions until payment has decided. Goes on by itself where a broken stream stopped. */
   watchOrder(request: WatchOrderInput, options?: ClientCallOptions): AsyncIterable<Order>;
+  /** Asks payment to cancel. Rejects with `FAILED_PRECONDITION` / `ORDER_FINAL` if the order ended otherwise. */
   cancelOrder(request: CancelOrderInput, options?: ClientCallOptions): Promise<Order>;
   /** Closes its connections. Safe to call again. */
   close(): Promise<void>;

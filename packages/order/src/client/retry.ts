@@ -10,10 +10,19 @@ export interface RetryOptions {
 
 const longestDelayMs = 5_000;
 
-/** Waits before the try after `attempt`: twice as long each time, with jitter of up to a half. */
-export function waitToRetry(options: RetryOptions, attempt: number, signal: AbortSignal | undefined): Promise<void> {
+/** The error of a call that its caller has ended. */
+export function canceled(cause: unknown): PaystreamError {
+  return new PaystreamError('CANCELED', 'the caller aborted the call', { reason: 'ABORTED_BY_CALLER', cause });
+}
+
+/** Waits before the try after `attempt`: twice as long each time, with jitter of up to a half. Throws `CANCELED`. */
+export async function waitToRetry(options: RetryOptions, attempt: number, signal: AbortSignal | undefined): Promise<void> {
   const delayMs = Math.min(options.delayMs * 2 ** (attempt - 1), longestDelayMs);
-  return options.clock.sleep(delayMs * (1 - options.random.next() / 2), signal);
+  try {
+    await options.clock.sleep(delayMs * (1 - options.random.next() / 2), signal);
+  } catch (cause) {
+    throw canceled(cause);
+  }
 }
 
 /** Whether an error may pass by itself, and a repeated call does no harm. */

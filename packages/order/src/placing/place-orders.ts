@@ -5,6 +5,7 @@ import type { EncodedEvent } from '../order/encoded-topic.ts';
 import { encodePlaced, withStanding } from '../order/order-bytes.ts';
 import { orderOf } from '../store/order-record.ts';
 import type { OrderStore, RequestedOrder } from '../store/order-store.ts';
+import { retryAborted } from '../store/retry-aborted.ts';
 import { sameFingerprint } from './fingerprint.ts';
 import type { Draft } from './new-order.ts';
 
@@ -82,7 +83,7 @@ export async function placeOrders(context: PlacingContext, drafts: readonly Draf
     const key = keyOf(draft.terms.merchantId, draft.requestId);
     if (!firsts.has(key)) firsts.set(key, draft);
   }
-  const taken = await context.database.transaction((tx) => insertAll(context, tx, [...firsts.values()]));
+  const taken = await retryAborted(() => context.database.transaction((tx) => insertAll(context, tx, [...firsts.values()])));
   const earlier = new Map(taken.map((placed) => [keyOf(placed.record.terms.merchantId, placed.requestId), placed]));
   return drafts.map((draft) => {
     const key = keyOf(draft.terms.merchantId, draft.requestId);

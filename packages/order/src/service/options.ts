@@ -27,9 +27,13 @@ export interface OrderServiceOptions {
   readonly groupCommit?: GroupCommitOptions | undefined;
   /** Apply migrations, or only check that they were. Default: `apply`. */
   readonly migrations?: MigrationMode | undefined;
+  /** Default: the system's. */
   readonly clock?: Clock | undefined;
+  /** For the ids. Default: the system's. */
   readonly random?: Random | undefined;
+  /** Default: writes nothing. */
   readonly logger?: Logger | undefined;
+  /** Gets `paystream_orders_total` by outcome and `paystream_order_transitions_total` by state. Default: keeps nothing. */
   readonly telemetry?: Telemetry | undefined;
 }
 

@@ -59,6 +59,7 @@ export async function createOrderService(options: OrderServiceOptions): Promise<
   const { database, broker, catalog, clock = systemClock, random = systemRandom } = options;
   const { logger = silentLogger, telemetry = noTelemetry, topics = paystreamTopics() } = options;
   const { subscription = defaults.subscription, expiryMs = defaults.expiryMs, migrations = 'apply' } = options;
+  const encoded = { orders: encodedTopic(topics.orders), updates: encodedTopic(topics.orderUpdates) };
   await database.migrate(orderMigrations, migrations);
 
   const nextId = createIdGenerator(clock, random);
@@ -71,8 +72,7 @@ export async function createOrderService(options: OrderServiceOptions): Promise<
     outbox,
     watchers,
     telemetry,
-    orders: encodedTopic(topics.orders),
-    updates: encodedTopic(topics.orderUpdates),
+    ...encoded,
     businessLog: createBusinessLog({ topic: topics.orderLogs, service: 'order', clock, nextId }),
   };
   const batcher = createBatcher<Draft, Placement>({

@@ -1,6 +1,5 @@
-import { defineRpcService, type RpcService } from '@paystream/core';
+import { defineRpcService, type RpcService, requireMerchant } from '@paystream/core';
 import { OrderService as OrderServiceDefinition } from '@paystream/core/contracts';
-import { requireMerchant } from '@paystream/core/rpc';
 import type { OrderService } from './port.ts';
 
 /** The order service for transports. A caller that may not act for the merchant of its request gets `PERMISSION_DENIED`. */

@@ -1,9 +1,42 @@
+import { type Broker, type BrokerReader, PaystreamError } from '@paystream/core';
 import { OrderState, PaymentState } from '@paystream/core/contracts';
 import { describe, expect, it } from 'vitest';
 import { errorOf, refunded, settled, teaOrder, transaction } from '../testing/fixtures.ts';
 import { createOrderWorld } from '../testing/order-world.ts';
 
 const seconds = (count: number): { seconds: bigint; nanos: number } => ({ seconds: BigInt(count), nanos: 0 });
+
+/** Readers that, told so, miss what they should have read and say so, or break. */
+function lossyReaders(broker: Broker): { readonly broker: Broker; next: 'gap' | 'lost' | undefined; readonly faults: string[] } {
+  const lossy: ReturnType<typeof lossyReaders> = {
+    next: undefined,
+    faults: [],
+    broker: {
+      ...broker,
+      createReader: async (options) => {
+        const reader = await broker.createReader(options);
+        let gaps = 0;
+        const receive: BrokerReader['receive'] = async (max, signal) => {
+          const messages = await reader.receive(max, signal);
+          if (lossy.next === undefined) return messages;
+          lossy.faults.push(lossy.next);
+          if (lossy.next === 'lost') throw new PaystreamError('UNAVAILABLE', 'the connection was cut', { reason: 'CUT' });
+          gaps += 1;
+          return [];
+        };
+        return {
+          topic: reader.topic,
+          close: () => reader.close(),
+          receive,
+          get gaps() {
+            return gaps;
+          },
+        };
+      },
+    },
+  };
+  return lossy;
+}
 
 describe('one who waits', () => {
   it('gets the result in the reply to the order itself', async () => {
@@ -70,6 +103,36 @@ describe('one who waits', () => {
     });
     await orders.world.advance({ seconds: 5 });
     expect(await reply).toMatchObject({ final: true, order: { state: OrderState.EXPIRED } });
+  });
+
+  it('is served by the store at once when the reader may have missed messages, and when the reader was lost', async () => {
+    await using orders = await createOrderWorld();
+    const lossy = lossyReaders(orders.world.broker);
+    const service = await orders.start({ broker: lossy.broker, rereadMs: 3_600_000 });
+    const other = await orders.start({ subscription: 'elsewhere', broker: lossy.broker, rereadMs: 3_600_000 });
+    for (const fault of ['gap', 'lost'] as const) {
+      const order = await service.createOrder(teaOrder(`r-${fault}`));
+      const replies = [service, other].map(({ waitOrder }) =>
+        waitOrder({ orderId: order.orderId, merchantId: 'm-1', timeout: seconds(60) as never }),
+      );
+      await orders.world.clock.settle();
+      lossy.next = fault;
+      await orders.say(transaction(order, 1, settled(900n)));
+      await orders.world.advance({ seconds: 2 });
+      expect((await Promise.all(replies)).map((reply) => reply.final)).toEqual([true, true]);
+      expect(lossy.faults).toContain(fault);
+    }
+  });
+
+  it('gets the result although garbage came before it', async () => {
+    await using orders = await createOrderWorld();
+    const service = await orders.start();
+    const order = await service.createOrder(teaOrder('r-1'));
+    const reply = service.waitOrder({ orderId: order.orderId, merchantId: 'm-1', timeout: seconds(60) as never });
+    const producer = await orders.world.broker.createProducer({ topic: 'order-updates' });
+    await producer.send({ payload: Buffer.from([0xff, 0xff, 0xff, 0x07]), key: order.orderId });
+    await orders.say(transaction(order, 1, settled(900n)));
+    expect((await reply).final).toBe(true);
   });
 
   it('learns nothing of orders of other merchants', async () => {
