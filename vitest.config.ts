@@ -19,7 +19,13 @@ export default defineConfig({
   test: {
     projects: [
       project('unit', everywhere('.test.ts'), ['**/*.int.test.ts'], { pool: 'threads', isolate: false }),
-      project('int', everywhere('.int.test.ts'), [], { pool: 'forks', fileParallelism: false, testTimeout: 600_000, hookTimeout: 120_000 }),
+      project('int', everywhere('.int.test.ts'), [], {
+        pool: 'forks',
+        fileParallelism: false,
+        testTimeout: 600_000,
+        hookTimeout: 120_000,
+        globalSetup: 'tools/pulsar/test-brokers.ts',
+      }),
     ],
   },
 });

@@ -1,0 +1,78 @@
+// How the broker's process is started: Java where there is a JDK or JRE, a container where there is only an engine.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { canRun, pulsarJars, pulsarVersion, settingsFolder } from './jars.ts';
+
+/** A command that starts a broker in the foreground. */
+export interface Launch {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** Ends it at once, where killing the command is not enough. */
+  readonly kill?: readonly string[];
+  /** The address that the broker must listen on. */
+  readonly bindAddress: string;
+}
+
+/** What a broker needs to know to start. */
+export interface LaunchOptions {
+  /** Holds `standalone.conf` and all data. */
+  readonly directory: string;
+  readonly ports: Readonly<Record<string, number>>;
+  readonly heapMb: number;
+  readonly directMemoryMb: number;
+  /** Level of the broker's own log. */
+  readonly logLevel: string;
+}
+
+const opened = ['sun.net', 'java.nio', 'jdk.internal.misc', 'jdk.internal.platform', 'java.lang', 'java.util.zip'];
+
+function standaloneArgs(directory: string, bookiePort: number | undefined): string[] {
+  return [
+    ...['--config', join(directory, 'standalone.conf'), '-nfw', '-nss'],
+    ...['--metadata-dir', join(directory, 'metadata'), '--bookkeeper-dir', join(directory, 'bookkeeper')],
+    ...['--bookkeeper-port', String(bookiePort)],
+  ];
+}
+
+async function javaLaunch({ directory, ports, heapMb, directMemoryMb, logLevel }: LaunchOptions): Promise<Launch> {
+  const jars = await pulsarJars();
+  return {
+    command: 'java',
+    bindAddress: '127.0.0.1',
+    args: [
+      ...['-Xms128m', `-Xmx${heapMb}m`, `-XX:MaxDirectMemorySize=${directMemoryMb}m`, '-XX:+UseG1GC', '-XX:+ExitOnOutOfMemoryError'],
+      ...opened.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`),
+      '--add-opens=java.management/sun.management=ALL-UNNAMED',
+      ...['-Dio.netty.tryReflectionSetAccessible=true', '-Dpulsar.allocator.leak_detection=Disabled'],
+      `-Dpaystream.log=${logLevel}`,
+      ...[`-Dlog4j2.configurationFile=${join(settingsFolder, 'log4j2.xml')}`, `-Djava.io.tmpdir=${directory}`],
+      ...['-cp', join(jars, '*'), 'org.apache.pulsar.PulsarStandaloneStarter', ...standaloneArgs(directory, ports['bookie'])],
+    ],
+  };
+}
+
+function dockerLaunch({ directory, ports, heapMb, directMemoryMb }: LaunchOptions): Launch {
+  const name = `paystream-pulsar-${ports['broker']}`;
+  const published = Object.values(ports).flatMap((port) => ['-p', `127.0.0.1:${port}:${port}`]);
+  const user = process.getuid === undefined ? [] : ['--user', `${process.getuid()}:0`];
+  return {
+    command: 'docker',
+    bindAddress: '0.0.0.0',
+    kill: ['docker', 'kill', name],
+    args: [
+      ...['run', '--rm', '--init', '--name', name, ...user, ...published, '-v', `${directory}:${directory}`, '-w', '/pulsar'],
+      ...['-e', `PULSAR_MEM=-Xms128m -Xmx${heapMb}m -XX:MaxDirectMemorySize=${directMemoryMb}m`],
+      ...[`apachepulsar/pulsar:${pulsarVersion}`, 'bin/pulsar', 'standalone', ...standaloneArgs(directory, ports['bookie'])],
+    ],
+  };
+}
+
+/** How to start a broker on this machine. Rejects with what to install if it cannot be done. */
+export async function launchOf(options: LaunchOptions): Promise<Launch> {
+  await mkdir(options.directory, { recursive: true });
+  if (await canRun('java', '-version')) return javaLaunch(options);
+  if (await canRun('docker', 'info')) return dockerLaunch(options);
+  throw new Error(
+    'Pulsar needs Java 17 or later with Maven, or a Docker engine, and neither is here: install one of them and run this again',
+  );
+}

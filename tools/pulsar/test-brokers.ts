@@ -1,0 +1,65 @@
+// Brokers for one run of the integration tests, in vitest's own process: a test asks over HTTP for the variant that it
+// needs, the first to ask starts it, all share it, and the end of the run ends them. A run that asks for none starts none.
+//
+// PAYSTREAM_TEST_PULSAR=pulsar://127.0.0.1:6650,http://127.0.0.1:8080 uses a broker that runs already as the default variant.
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type BrokerVariant, startVariant, type VariantBroker } from './variants.ts';
+
+const variants: readonly string[] = ['default', 'small', 'secure'] satisfies readonly BrokerVariant[];
+
+function describe(broker: VariantBroker): object {
+  const { serviceUrl, serviceUrlTls, adminUrl, webServiceUrl, logFile, secrets } = broker;
+  return { serviceUrl, serviceUrlTls, adminUrl, webServiceUrl, logFile, secrets };
+}
+
+function existing(): object | undefined {
+  const [serviceUrl, adminUrl] = (process.env['PAYSTREAM_TEST_PULSAR'] ?? '').split(',');
+  if (!serviceUrl || !adminUrl) return undefined;
+  return { serviceUrl, adminUrl, webServiceUrl: adminUrl.replace('http', 'ws') };
+}
+
+/** vitest's global set-up of the project `int`. */
+export async function setup(project: { provide(key: 'pulsarBrokers', value: string): void }): Promise<() => Promise<void>> {
+  const brokers = new Map<string, Promise<VariantBroker>>();
+
+  function broker(variant: string): Promise<VariantBroker> {
+    let started = brokers.get(variant);
+    if (started === undefined) {
+      started = startVariant(variant as BrokerVariant);
+      brokers.set(variant, started);
+    }
+    return started;
+  }
+
+  async function answer(path: string): Promise<object> {
+    const [, variant = '', action = ''] = path.split('/');
+    if (!variants.includes(variant)) throw new Error(`there is no broker "${variant}", only ${variants.join(', ')}`);
+    const own = variant === 'default' ? existing() : undefined;
+    if (own !== undefined) {
+      if (action !== 'start') throw new Error('tests do not stop the broker that PAYSTREAM_TEST_PULSAR names');
+      return own;
+    }
+    const running = await broker(variant);
+    if (action === 'kill') await running.kill();
+    if (action === 'restart') await running.restart();
+    return describe(running);
+  }
+
+  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
+    answer(request.url ?? '').then(
+      (body) => response.end(JSON.stringify(body)),
+      (error: unknown) => response.writeHead(500).end(String(error)),
+    );
+  });
+  // Starting a broker takes longer than a server waits by default.
+  server.requestTimeout = 0;
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  project.provide('pulsarBrokers', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  return async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    const started = await Promise.allSettled(brokers.values());
+    await Promise.all(started.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value.stop() : undefined)));
+  };
+}
