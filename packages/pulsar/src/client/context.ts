@@ -5,6 +5,8 @@ import type { Lookup } from '../lookup/port.ts';
 export interface ClientContext {
   readonly pool: ConnectionPool;
   readonly lookup: Lookup;
+  /** Whether brokers are spoken to by TLS. */
+  readonly tls: boolean;
   /** In milliseconds. */
   readonly operationTimeoutMs: number;
   /** Backoff of reconnects, in milliseconds. */
