@@ -14,9 +14,6 @@ export type SchemaType =
   | 'TIME'
   | 'TIMESTAMP'
   | 'INSTANT'
-  | 'LOCAL_DATE'
-  | 'LOCAL_TIME'
-  | 'LOCAL_DATE_TIME'
   | 'PROTOBUF_NATIVE';
 
 /** What the broker is told of a schema when a producer or consumer starts, and compares with what the topic has. */

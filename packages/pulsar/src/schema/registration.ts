@@ -17,9 +17,6 @@ const wireTypes = {
   TIME: WireType.TIME,
   TIMESTAMP: WireType.TIMESTAMP,
   INSTANT: WireType.INSTANT,
-  LOCAL_DATE: WireType.LOCAL_DATE,
-  LOCAL_TIME: WireType.LOCAL_TIME,
-  LOCAL_DATE_TIME: WireType.LOCAL_DATE_TIME,
   PROTOBUF_NATIVE: WireType.PROTOBUF_NATIVE,
 } as const satisfies Record<SchemaType, WireType>;
 
