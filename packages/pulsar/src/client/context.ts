@@ -1,4 +1,5 @@
 import type { ConnectionPool } from '../connection/port.ts';
+import type { EmitEvent } from '../events/events.ts';
 import type { Lookup } from '../lookup/port.ts';
 
 /** What producers, consumers and readers of one client share. */
@@ -14,6 +15,8 @@ export interface ClientContext {
   /** Bytes that all producers hold and consumers have queued. */
   readonly memory: MemoryBudget;
   readonly transactionsEnabled: boolean;
+  /** Tells what happens to whoever listens; add further events to `PulsarEvent`. */
+  readonly emit: EmitEvent;
   nextProducerId(): number;
   nextConsumerId(): number;
   /** Called back when the client closes; returns how to take that back. */

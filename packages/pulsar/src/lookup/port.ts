@@ -28,4 +28,6 @@ export interface Lookup {
   ): Promise<{ readonly topics: readonly string[]; readonly filtered: boolean; readonly hash: string } | undefined>;
   /** A schema of a topic, the newest one unless a version is given; `undefined` if there is none. */
   schema(topic: string, version?: Uint8Array): Promise<BrokerSchema | undefined>;
+  /** The version of a schema of a topic, which is registered if it is not there. Rejects with `INCOMPATIBLE_SCHEMA`. The topic must exist. */
+  registerSchema(topic: string, schema: Omit<BrokerSchema, 'version'>): Promise<Uint8Array>;
 }
