@@ -178,6 +178,23 @@ describe('SQLite database', () => {
     expect(await ids(await openDatabase())).toEqual([1]);
   });
 
+  it('waits for the disk at each commit, unless told otherwise', async () => {
+    const level = async (database: Database): Promise<unknown> => {
+      const { rows } = await database.transaction((tx) => tx.execute<{ synchronous: number }>('PRAGMA synchronous'));
+      return rows[0]?.synchronous;
+    };
+    expect(await level(await openDatabase())).toBe(2);
+    expect(await level(await openDatabase({ path: join(folder, 'normal.db'), synchronous: 'normal' }))).toBe(1);
+  });
+
+  it('gives rows and their number for a statement that writes and returns', async () => {
+    const database = await withNumbers();
+    const result = await database.transaction((tx) => tx.execute(`${insert}, (2, 3) RETURNING value`, [1, 2n ** 62n]));
+    expect(result.affected).toBe(2);
+    expect(result.rows.map((row) => ({ ...row }))).toEqual([{ value: 2n ** 62n }, { value: 3 }]);
+    expect(await ids(database)).toEqual([1, 2]);
+  });
+
   it('explains a transaction that is used after its end', async () => {
     const database = await withNumbers();
     const escaped = await database.transaction(async (tx) => ({ tx }));
