@@ -18,7 +18,12 @@ const everywhere = (suffix: string): string[] => [
 export default defineConfig({
   test: {
     projects: [
-      project('unit', everywhere('.test.ts'), ['**/*.int.test.ts'], { pool: 'threads', isolate: false }),
+      project('unit', everywhere('.test.ts'), ['**/*.int.test.ts'], {
+        pool: 'threads',
+        isolate: false,
+        testTimeout: 30_000,
+        hookTimeout: 30_000,
+      }),
       project('int', everywhere('.int.test.ts'), [], { pool: 'forks', fileParallelism: false, testTimeout: 600_000, hookTimeout: 120_000 }),
     ],
   },
