@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSqliteDatabase } from '../embedded/database/sqlite-database.ts';
+import { createSeededRandom } from '../random/seeded-random.ts';
 import type { Database } from '../sql/port.ts';
 import { createTestWorld, type TestWorld } from '../testing/test-world.ts';
 import { createEpochs } from './epochs.ts';
+import { outboxMigrations } from './migrations.ts';
 import { commit, contents, events, foreign, outboxIn, rowCount, type TestOutbox, withProducer } from './test-support.ts';
 
 let folder: string;
@@ -179,6 +181,25 @@ describe('an epoch without a living owner', () => {
     await world.advance(30_000);
     expect(await contents(world.broker)).toEqual(['a1', 'a2']);
     await heir.close();
+  });
+});
+
+describe('a new instance', () => {
+  it('never takes the number of one that left rows, even if time and chance repeat', async () => {
+    const database = await open();
+    await database.migrate(outboxMigrations);
+    const make = () => createEpochs({ database, clock: world.clock, random: createSeededRandom(7), leaseMs: 10_000 });
+    const one = await make();
+    const two = await make();
+    await database.transaction((tx) =>
+      tx.execute(`INSERT INTO ${database.tables('outbox')} (epoch, seq, added_at, events, content) VALUES (?, 1, 0, 0, ?)`, [
+        one.current,
+        new Uint8Array(0),
+      ]),
+    );
+    await one.close();
+    const three = await make();
+    expect(new Set([one.current, two.current, three.current]).size).toBe(3);
   });
 });
 

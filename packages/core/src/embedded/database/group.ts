@@ -129,7 +129,7 @@ export async function runGroup(
   } catch (error) {
     const cause = rollBackAll(connection, error);
     settleFailed();
-    const own = PaystreamError.is(cause) && cause.code === 'UNAVAILABLE' ? cause : lost(cause);
+    const own = !shared || (PaystreamError.is(cause) && cause.code === 'UNAVAILABLE') ? cause : lost(cause);
     for (const { member } of done) member.reject(own);
     return members.slice(begun);
   } finally {

@@ -143,6 +143,29 @@ describe('SQLite database', () => {
     await database.ping();
   });
 
+  it('stores nothing of a group whose commit fails, tells all of it, and goes on', async () => {
+    const database = await withNumbers();
+    await database.transaction(async (tx) => {
+      await tx.execute('CREATE TABLE parents (id INTEGER PRIMARY KEY)');
+      await tx.execute(
+        'CREATE TABLE children (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED)',
+      );
+    });
+    const told: number[] = [];
+    const orphan = (id: number): Promise<unknown> =>
+      database.transaction(async (tx) => {
+        tx.onCommit(() => told.push(id));
+        await tx.execute(insert, [id, 0]);
+        if (id % 2 === 0) await tx.execute('INSERT INTO children VALUES (?, 1)', [id]);
+      });
+    const results = await Promise.allSettled([1, 2, 3].map(orphan));
+    for (const result of results) expect(result).toMatchObject({ status: 'rejected', reason: { code: 'UNAVAILABLE' } });
+    await expect(orphan(4)).rejects.toMatchObject({ reason: 'CONSTRAINT_VIOLATION' });
+    await orphan(5);
+    expect(await ids(database)).toEqual([5]);
+    expect(told).toEqual([5]);
+  });
+
   it('refuses a second start on the same file with one clear error, and lets tools read it', async () => {
     const database = await withNumbers();
     await expect(openDatabase()).rejects.toMatchObject({ code: 'FAILED_PRECONDITION', reason: 'DATABASE_IN_USE' });
