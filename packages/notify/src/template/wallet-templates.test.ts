@@ -14,6 +14,7 @@ const update = create(WalletUpdateSchema, {
   fee: money(88n),
   wallet: { merchantId: 'm-1', balance: money(123_456n), revenue: money(200_000n), profit: money(190_000n), sales: 42n, version: 50n },
 });
+const saleIn = (currency: string) => ({ balance: money(1n, currency), revenue: money(1n, currency), profit: money(1n, currency) });
 const contact = { name: 'Tom & "Jerry" <b>', addresses: {} };
 
 describe('messages to merchants', () => {
@@ -33,7 +34,7 @@ describe('messages to merchants', () => {
   });
 
   it('show amounts with the digits of their currency', () => {
-    const yen = create(WalletUpdateSchema, { ...update, amount: money(1_999n, 'JPY') });
+    const yen = create(WalletUpdateSchema, { wallet: saleIn('JPY'), fee: money(0n, 'JPY'), amount: money(1_999n, 'JPY') });
     expect(saleEmail.render(yen, contact).subject).toBe('Sale of 1999 JPY');
   });
 
