@@ -45,7 +45,10 @@ function bindInVirtualTime(abilities: readonly string[], open: (clock: VirtualCl
       const running = run().finally(() => {
         done = true;
       });
-      await Promise.all([running, clock.runUntil(() => done)]);
+      // Both to their end: a clock that still runs would keep the next case's from coming to rest.
+      for (const outcome of await Promise.allSettled([running, clock.runUntil(() => done)])) {
+        if (outcome.status === 'rejected') throw outcome.reason;
+      }
     });
   }
 }
