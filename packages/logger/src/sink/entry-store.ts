@@ -3,6 +3,7 @@ import type { LogEntry } from '@paystream/core/contracts';
 import { type Database, defineStatements, type SqlValue, type Transaction } from '@paystream/core/sql';
 import type { CommittedFile } from './committed-file.ts';
 import { type EntryRow, entryColumns, entryRow, lineOf, pushValues } from './entry-row.ts';
+import { createLineBuffer } from './line-buffer.ts';
 
 /** Stores entries: each once, however often it comes. */
 export interface EntryStore {
@@ -43,18 +44,13 @@ function valuesOf(row: EntryRow): SqlValue[] {
   return values;
 }
 
-function bytesOf(rows: readonly EntryRow[]): Uint8Array {
-  let lines = '';
-  for (const row of rows) lines += lineOf(row);
-  return Buffer.from(lines);
-}
-
 /** Thrown to take back a transaction in which some entry was there before. */
 const seenBefore = Symbol('seen before');
 
 /** Makes the store of one sink instance. Not to be called twice at once: the file has one end. */
 export function createEntryStore(database: Database, instance: string, file: CommittedFile | undefined): EntryStore {
   const sql = statements(database);
+  const lines = createLineBuffer();
   // Entries come again in runs, after a crash: it does not pay then to expect new ones only.
   let carefulBatches = 0;
 
@@ -80,7 +76,9 @@ export function createEntryStore(database: Database, instance: string, file: Com
   const finish = async (tx: Transaction, fresh: readonly EntryRow[]): Promise<number> => {
     if (fresh.length === 0) return 0;
     await tx.executeMany(sql.count, countsOf(instance, fresh));
-    if (file !== undefined) await file.append(tx, bytesOf(fresh));
+    if (file === undefined) return fresh.length;
+    for (const row of fresh) lines.add(lineOf(row));
+    await file.append(tx, lines.take());
     return fresh.length;
   };
 

@@ -156,7 +156,9 @@ export async function createLogSink(options: LogSinkOptions): Promise<LogSink> {
       type: 'shared',
       maxBatchSize: batch.maxSize ?? 1_000,
       lingerMs: batch.lingerMs ?? 20,
-      maxInFlight: 2 * (batch.maxSize ?? 1_000),
+      // While one batch is stored the next two gather: under load they share a commit.
+      concurrency: 2,
+      maxInFlight: 4 * (batch.maxSize ?? 1_000),
       timeoutMs: 0,
       clock,
       random,
