@@ -16,6 +16,7 @@ import { checkGateway } from '../gateway/check.ts';
 import { wakeAt } from '../payment/payment.ts';
 import { paymentPolicy } from '../payment/policy.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
+import { createRefunds } from '../refund/refunds.ts';
 import { paymentMigrations } from '../store/migrations.ts';
 import { createPaymentStore } from '../store/store.ts';
 import { createDecider, type Decided, type PaymentInput } from './decider.ts';
@@ -90,6 +91,19 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
     handle: recovery.handle,
     pollMs: database.exclusive ? undefined : pollMs,
   });
+  const refunds = createRefunds({
+    database,
+    payments: store,
+    decider,
+    outbox,
+    log,
+    gateway,
+    rules,
+    clock,
+    logger,
+    telemetry,
+    pollMs: database.exclusive ? undefined : pollMs,
+  });
 
   const takeIn = async (inputs: readonly PaymentInput[]): Promise<void> => {
     const placed = inputs.reduce((sum, { event }) => (event.kind === 'placed' ? sum + 1 : sum), 0);
@@ -114,7 +128,7 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
     recoveryPermits.close();
     await Promise.all([consumer?.close(timeoutMs), waker.close()]);
     // Calls may take longer than there is time: the next start looks them up.
-    const idle = Promise.all([permits.idle(), recoveryPermits.idle()]);
+    const idle = Promise.all([permits.idle(), recoveryPermits.idle(), refunds.close()]);
     await Promise.race([idle, elapsed(clock, endMs - clock.monotonic(), idle)]);
     driver.close();
     await outcomes.close();
@@ -142,6 +156,7 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
       telemetry,
     });
     waker.start();
+    refunds.start();
   } catch (error) {
     await close(0);
     throw error;
@@ -152,6 +167,7 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
       const payment = (await store.load(undefined, [orderId])).get(orderId);
       return payment === undefined ? undefined : toPaymentMessage(payment);
     },
+    refund: refunds.refund,
     reconcile: (period = {}) => reconcile({ database, gateway }, { startMs: period.startMs ?? 0, endMs: period.endMs ?? clock.now() + 1 }),
     get inFlight() {
       return permits.taken + recoveryPermits.taken;
