@@ -134,9 +134,10 @@ export async function createLogSink(options: LogSinkOptions): Promise<LogSink> {
   });
 
   const finish = async (timeoutMs?: number): Promise<void> => {
-    await Promise.all(consumers.map((consumer) => consumer.close(timeoutMs)));
+    const results = await Promise.allSettled(consumers.map((consumer) => consumer.close(timeoutMs)));
     await Promise.all([writer.close(), retention?.close()]);
     file?.close();
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
   };
   const close = (timeoutMs?: number): Promise<void> => {
     closing ??= finish(timeoutMs);
