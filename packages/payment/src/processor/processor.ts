@@ -65,6 +65,7 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
   const outbox = options.outbox ?? (await createOutbox({ database, broker, clock, random, logger, telemetry }));
   const log = createBusinessLog({ topic: topics.transactionLogs, service: 'payment', clock, nextId: createIdGenerator(clock, random) });
   const rules = { policy, abilities: gateway.abilities };
+  const labels = { gateway: gateway.name };
   const decider = createDecider({ store, outbox, topics, log, rules, clock, telemetry, gatewayName: gateway.name });
 
   const apply = async (inputs: readonly PaymentInput[]): Promise<readonly Decided[]> => {
@@ -74,6 +75,7 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
       if (!('refused' in one)) earliest = Math.min(earliest, wakeAt(one.payment) ?? earliest);
     }
     if (earliest !== Number.POSITIVE_INFINITY) waker.arm(earliest);
+    telemetry.gauge('paystream_payment_calls_in_flight', labels, permits.taken + recoveryPermits.taken);
     return decided;
   };
   // Several batches at once only help where several transactions can be open at once.
@@ -118,7 +120,6 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
     } finally {
       if (unused > 0) permits.release(unused);
     }
-    telemetry.gauge('paystream_payment_calls_in_flight', { gateway: gateway.name }, permits.taken);
   };
 
   let consumer: Consumer | undefined;

@@ -39,7 +39,8 @@ export function createWaker<T>(options: WakerOptions<T>): Waker {
     if (closed || atMs >= timerAtMs) return;
     timer?.cancel();
     timerAtMs = atMs;
-    timer = clock.setTimer(Math.max(0, atMs - clock.now()), fire, { unref: true });
+    // Holds the process open: what waits here is money whose fate is not known yet.
+    timer = clock.setTimer(Math.max(0, atMs - clock.now()), fire);
   };
 
   const sweep = async (): Promise<number> => {
