@@ -126,6 +126,8 @@ export async function runGroup(
       if (shared) run(release);
     }
     run(done.length > 0 ? commit : rollback);
+    watcher?.stop();
+    if (done.length > 0) await connection.synced();
   } catch (error) {
     const cause = rollBackAll(connection, error);
     settleFailed();

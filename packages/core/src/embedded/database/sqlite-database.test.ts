@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Database } from '../../sql/port.ts';
+import { holdSyncs } from '../sqlite/hold-syncs.ts';
 import { createSqliteDatabase, type SqliteDatabaseOptions } from './sqlite-database.ts';
 
 let folder: string;
@@ -201,13 +202,38 @@ describe('SQLite database', () => {
     expect(await ids(await openDatabase())).toEqual([1]);
   });
 
-  it('waits for the disk at each commit, unless told otherwise', async () => {
-    const level = async (database: Database): Promise<unknown> => {
-      const { rows } = await database.transaction((tx) => tx.execute<{ synchronous: number }>('PRAGMA synchronous'));
-      return rows[0]?.synchronous;
-    };
-    expect(await level(await openDatabase())).toBe(2);
-    expect(await level(await openDatabase({ path: join(folder, 'normal.db'), synchronous: 'normal' }))).toBe(1);
+  it('resolves a transaction, and lets it be read, only when the disk has it, unless told otherwise', async () => {
+    const database = await withNumbers();
+    const hasty = await openDatabase({ path: join(folder, 'normal.db'), synchronous: 'normal' });
+    await using disk = holdSyncs();
+    const order: string[] = [];
+    const written = database
+      .transaction(async (tx) => {
+        tx.onCommit(() => order.push('committed'));
+        await tx.execute(insert, [1, 0]);
+      })
+      .then(() => order.push('resolved'));
+    await disk.asked();
+    const read = ids(database).then((found) => order.push(`read ${found}`));
+    await hasty.transaction((tx) => tx.execute('CREATE TABLE t (id INTEGER)'));
+    order.push('synced');
+    disk.release();
+    await Promise.all([written, read]);
+    expect(order).toEqual(['synced', 'committed', 'resolved', 'read 1']);
+  });
+
+  it('acknowledges nothing more once the disk has failed, since what it forgot cannot be known', async () => {
+    const database = await withNumbers();
+    const add = (id: number): Promise<unknown> => database.transaction((tx) => tx.execute(insert, [id, 0]));
+    await add(1);
+    const disk = holdSyncs();
+    const lost = expect(add(2)).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'DISK_ERROR' });
+    await disk.asked();
+    disk.release(new Error('EIO: i/o error, fdatasync'));
+    await lost;
+    await disk[Symbol.asyncDispose]();
+    await expect(add(3)).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'DISK_ERROR' });
+    await expect(database.ping()).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'DISK_ERROR' });
   });
 
   it('gives rows and their number for a statement that writes and returns', async () => {
