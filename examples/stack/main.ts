@@ -19,6 +19,7 @@ function stopOn(signals: readonly NodeJS.Signals[], stack: RunningStack): void {
     // Asked twice, a person wants it to end now: nothing acknowledged is lost by that.
     if (asked) process.exit(1);
     asked = true;
+    process.stderr.write('Stopping: what is under way is finished first. Once more ends it at once.\n');
     stack.stop().catch(fail);
   };
   for (const signal of signals) process.on(signal, stop);

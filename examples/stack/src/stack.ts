@@ -2,7 +2,7 @@ import { type Component, createLifecycle, type Health, PaystreamError, type RpcS
 import type { RpcServer } from '@paystream/core/server';
 import type { Config } from './config.ts';
 import { type Engine, openEngine } from './engine.ts';
-import { openLog } from './logging.ts';
+import { consoleLog, openLog } from './logging.ts';
 import type { StackService } from './service.ts';
 import { loggerService } from './services/logger.ts';
 import { notifyService } from './services/notify.ts';
@@ -43,7 +43,7 @@ export async function startStack(config: Config): Promise<RunningStack> {
     },
   });
   const startServer = async (): Promise<RpcServer> => {
-    server = await serve(engine, rpc, () => lifecycle.health(), openLog(engine, 'server', undefined).logger);
+    server = await serve(engine, rpc, () => lifecycle.health(), consoleLog(config, 'server'));
     return server;
   };
   const lifecycle = createLifecycle([
