@@ -23,6 +23,7 @@ export default defineConfig({
         isolate: false,
         testTimeout: 30_000,
         hookTimeout: 30_000,
+        setupFiles: ['packages/core/src/testing/load-ahead.ts'],
       }),
       project('int', everywhere('.int.test.ts'), [], { pool: 'forks', fileParallelism: false, testTimeout: 600_000, hookTimeout: 120_000 }),
     ],
