@@ -29,8 +29,9 @@ export async function startStack(config: Config): Promise<RunningStack> {
   const rpc: RpcService[] = [];
   let server: RpcServer | undefined;
 
-  const componentOf = ({ name, logs, start }: StackService): Component => ({
+  const componentOf = ({ name, essential, logs, start }: StackService): Component => ({
     name,
+    essential,
     start: async () => {
       const log = openLog(engine, name, logs && engine.topics[logs]);
       const started = await start(engine, log.logger);
