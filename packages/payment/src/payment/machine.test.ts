@@ -146,6 +146,24 @@ describe('payment machine', () => {
     });
   });
 
+  it('begins no other attempt before a charge that must not stand was given back', () => {
+    const rules = rulesFor();
+    const declined = (attempt: number) => ({ kind: 'declined', attempt, code: 'try_later', retry: 'later' }) as const;
+    let payment = ok(transition(undefined, { kind: 'placed', order }, rules, start)).payment;
+    payment = ok(transition(payment, declined(1), rules, start)).payment;
+    payment = ok(transition(payment, { kind: 'due' }, rules, start + 30_000)).payment;
+    payment = ok(transition(payment, { kind: 'approved', attempt: 1, gatewayId: 'ch1' }, rules, start + 30_001)).payment;
+    payment = ok(transition(payment, { kind: 'reversal-unanswered', attempt: 1 }, rules, start + 30_002)).payment;
+    payment = ok(transition(payment, declined(2), rules, start + 30_003)).payment;
+    for (let nowMs = start + 30_004; payment.status === 'PENDING'; nowMs = wakeAt(payment) as number) {
+      const next = transition(payment, { kind: 'due' }, rules, nowMs);
+      if ('refused' in next) continue;
+      expect(next.call?.call).not.toBe('charge');
+      payment = next.payment;
+    }
+    expect(payment).toMatchObject({ status: 'EXPIRED', attempts: [{ status: 'REVERSING' }, { status: 'DECLINED' }] });
+  });
+
   it('gives every attempt a key of its own that never changes', () => {
     const rules = rulesFor();
     const first = ok(transition(undefined, { kind: 'placed', order }, rules, start));
