@@ -39,9 +39,11 @@ export async function openEngine(config: Config): Promise<Engine> {
   const directory = config.PAYSTREAM_DATA_DIR;
   const path = (name: string): string => join(directory, name);
   const lock = await lockFolder(directory);
-  const opened: (() => Promise<void>)[] = [async () => lock.release()];
-  const close = async (): Promise<void> => {
-    for (const undo of opened.splice(0).reverse()) await undo();
+  const opened: ((timeoutMs?: number) => Promise<void>)[] = [async () => lock.release()];
+  const close = async (timeoutMs?: number): Promise<void> => {
+    const failures: unknown[] = [];
+    for (const undo of opened.splice(0).reverse()) await undo(timeoutMs).catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   };
   try {
     const synchronous = config.PAYSTREAM_SYNCHRONOUS;
@@ -50,7 +52,7 @@ export async function openEngine(config: Config): Promise<Engine> {
     const database = await createSqliteDatabase({ path: path('paystream.sqlite'), synchronous });
     opened.push(() => database.close());
     const outbox = await createOutbox({ database, broker, logger, telemetry });
-    opened.push(() => outbox.close());
+    opened.push((timeoutMs) => outbox.close(timeoutMs));
     await mkdir(path('notifications'), { recursive: true });
     const check = async (): Promise<void> => {
       await database.ping();

@@ -19,7 +19,11 @@ function stopOn(signals: readonly NodeJS.Signals[], stack: RunningStack): void {
     if (asked) process.exit(1);
     asked = true;
     process.stderr.write('Stopping: what is under way is finished first. Once more ends it at once.\n');
-    stack.stop().catch(fail);
+    // Whatever is still being tried when the time is up must not keep the process: the next start takes it up.
+    void stack
+      .stop()
+      .catch(fail)
+      .then(() => process.exit());
   };
   for (const signal of signals) process.on(signal, stop);
 }

@@ -51,7 +51,7 @@ interface Load {
 }
 
 /** So many clients that place one order after another, each under a new id. */
-function keepPlacing(client: OrderClient, clients: number): Load {
+function keepPlacing(client: OrderClient, clients: number, reference = 'pm_card_visa'): Load {
   const acknowledged = new Map<string, string>();
   const errors: PaystreamError[] = [];
   let on = true;
@@ -61,6 +61,7 @@ function keepPlacing(client: OrderClient, clients: number): Load {
       try {
         const { orderId } = await client.createOrder({
           ...goodOrder,
+          paymentMethod: { reference },
           requestId,
           ...(errors.length % 2 === 0 ? {} : { wait: { seconds: 5n } }),
         });
@@ -248,6 +249,39 @@ describe('a disk that fills up while orders flow', () => {
     await until('/readyz tells that all is well', 60_000, async () => Object.keys((await health(stack)).unready).length === 0);
     await expectNothingLost(stack, load);
     expect(await stack.stop(), stack.output).toBe(0);
+  });
+
+  it('and a stack that is killed, started and stopped on it: each says why, and nothing is lost', async (context) => {
+    await using disk = await smallDisk(context, 24);
+    const mixed = { PAYSTREAM_GATEWAY_MIX: 'approve=80,decline=5,decline-later=5,time-out-after-charging=5,error-before-charging=5' };
+    const settings = {
+      ...quick,
+      ...mixed,
+      PAYSTREAM_PAYMENT_CALL_TIMEOUT_MS: '300',
+      PAYSTREAM_SHUTDOWN_TIMEOUT_MS: '3000',
+      PAYSTREAM_DATA_DIR: join(disk.directory, 'data'),
+    };
+    await using stack = await createStackProcess(settings, disk.prefix);
+    await stack.start();
+    await using client = createOrderClient({ baseUrl: `http://${stack.grpc}`, attempts: 1 });
+    const load = keepPlacing(client, 16, 'pm_mixed');
+    await until('orders flow', 10_000, async () => load.acknowledged.size > 200);
+    await disk.fill();
+    await until('callers are told', 20_000, async () => load.errors.length > 100);
+    await stack.kill();
+    expect(await stack.fail(), stack.output).toBe(1);
+    expectOneError(stack.output, /DISK_FULL/, /free some space/);
+    await disk.empty();
+    await stack.start();
+    await disk.fill();
+    await until('/readyz tells', 20_000, async () => (await health(stack)).status === 503);
+    const startMs = systemClock.monotonic();
+    expect(await stack.stop()).not.toBeNull();
+    expect(systemClock.monotonic() - startMs).toBeLessThan(4_000);
+    await disk.empty();
+    await stack.start();
+    await load.stop();
+    await expectNothingLost(stack, load);
   });
 
   it('where only logs and messages go: orders are paid all the same, and every entry and message comes once there is room', async (context) => {
