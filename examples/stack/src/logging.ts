@@ -1,7 +1,7 @@
-import type { Topic } from '@paystream/core';
+import { PaystreamError, type Topic } from '@paystream/core';
 import type { LogEntry } from '@paystream/core/contracts';
 import { createTopicDestination } from '@paystream/logger';
-import { type Logger, multistream, pino, type StreamEntry } from 'pino';
+import { type Logger, multistream, pino, type StreamEntry, stdSerializers } from 'pino';
 import type { Config } from './config.ts';
 import type { Engine } from './engine.ts';
 
@@ -17,9 +17,16 @@ function consoleStreams({ PAYSTREAM_LOG_LEVEL: level }: ConsoleSettings): Stream
   return level === 'silent' ? [] : [{ level, stream: process.stderr }];
 }
 
+// Where it was noticed that something is away says nothing of it, and would fill logs just when a disk is full.
+function errorFields(error: unknown): unknown {
+  if (!PaystreamError.is(error) || error.code !== 'UNAVAILABLE') return stdSerializers.err(error as Error);
+  const { code, reason, message, details } = error;
+  return { code, reason, message, details };
+}
+
 function loggerOf({ PAYSTREAM_LOG_LEVEL: level }: ConsoleSettings, service: string, streams: StreamEntry[]): Logger {
   const lowest = level === 'trace' || level === 'debug' ? level : 'info';
-  return pino({ level: lowest, base: { service } }, multistream(streams));
+  return pino({ level: lowest, base: { service }, serializers: { err: errorFields } }, multistream(streams));
 }
 
 /** A logger for what must not, or cannot, write to a topic: to the console only. */

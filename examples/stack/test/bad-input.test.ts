@@ -14,7 +14,7 @@ const order = (change: JsonObject = {}): JsonObject => ({ ...goodOrder, requestI
 const bytesOf = (request: JsonValue): Uint8Array => encode(CreateOrderRequestSchema, request);
 
 beforeAll(async () => {
-  stack = await createTestStack({ PAYSTREAM_PAYMENT_CALL_TIMEOUT_MS: '300', PAYSTREAM_PAYMENT_LOOKUP_DELAYS_MS: '10,1000' });
+  stack = await createTestStack({ PAYSTREAM_PAYMENT_CALL_TIMEOUT_MS: '100', PAYSTREAM_PAYMENT_LOOKUP_DELAYS_MS: '10,1000' });
   ways = waysInto(stack, CreateOrderRequestSchema);
 });
 afterAll(async () => {
