@@ -18,7 +18,13 @@ const everywhere = (suffix: string): string[] => [
 export default defineConfig({
   test: {
     projects: [
-      project('unit', everywhere('.test.ts'), ['**/*.int.test.ts'], { pool: 'threads', isolate: false }),
+      project('unit'', everywhere('.test.ts'), ['**/*.int.test.ts'], {
+        pool: 'threads',
+        isolate: false,
+        testTimeout: 30_000,
+        hookTimeout: 30_000,
+        setupFiles: ['packages/core/src/testing/load-ahead.ts'],
+      }),
       project('int', everywhere('.int.test.ts'), [], {
         pool: 'forks',
         fileParallelism: false,

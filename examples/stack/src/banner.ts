@@ -22,7 +22,10 @@ Place an order:
 
   ${lines.grpcurl}
 
-Place a thousand, and check the books:   npm run orders -- --count 1000 --concurrency 64
-Stop:                                    Ctrl+C
+Place a thousand and check the books:
+
+  ${lines.orders}
+
+Stop with Ctrl+C: what was accepted goes on with the next start.
 `;
 }

@@ -5,6 +5,7 @@ import { type PaystreamTopics, paystreamTopics } from '@paystream/core/contracts
 import { createEmbeddedBroker, createSqliteDatabase, lockFolder } from '@paystream/core/embedded';
 import { createOutbox, type Database, type Outbox } from '@paystream/core/sql';
 import type { Config } from './config.ts';
+import { consoleLog } from './logging.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 
 /** What every service of the stack runs on. */
@@ -34,25 +35,29 @@ function topicsOf(config: Config): PaystreamTopics {
 /** Opens the embedded engine in the data folder, which no other stack may use meanwhile. */
 export async function openEngine(config: Config): Promise<Engine> {
   const { telemetry, render } = createMetrics();
+  const logger = consoleLog(config, 'engine');
   const directory = config.PAYSTREAM_DATA_DIR;
   const path = (name: string): string => join(directory, name);
   const lock = await lockFolder(directory);
-  const opened: (() => Promise<void>)[] = [async () => lock.release()];
-  const close = async (): Promise<void> => {
-    for (const undo of opened.splice(0).reverse()) await undo();
+  const opened: ((timeoutMs?: number) => Promise<void>)[] = [async () => lock.release()];
+  const close = async (timeoutMs?: number): Promise<void> => {
+    const failures: unknown[] = [];
+    for (const undo of opened.splice(0).reverse()) await undo(timeoutMs).catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   };
   try {
     const synchronous = config.PAYSTREAM_SYNCHRONOUS;
-    const broker = await createEmbeddedBroker({ path: path('broker.sqlite'), synchronous, telemetry });
+    const broker = await createEmbeddedBroker({ path: path('broker.sqlite'), synchronous, logger, telemetry });
     opened.push(() => broker.close());
     const database = await createSqliteDatabase({ path: path('paystream.sqlite'), synchronous });
     opened.push(() => database.close());
-    const outbox = await createOutbox({ database, broker, telemetry });
-    opened.push(() => outbox.close());
+    const outbox = await createOutbox({ database, broker, logger, telemetry });
+    opened.push((timeoutMs) => outbox.close(timeoutMs));
     await mkdir(path('notifications'), { recursive: true });
     const check = async (): Promise<void> => {
       await database.ping();
       await broker.ping();
+      await outbox.check?.();
     };
     return { config, topics: topicsOf(config), broker, database, outbox, metrics: { telemetry, render }, path, check, close };
   } catch (error) {

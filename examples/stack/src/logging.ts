@@ -1,7 +1,8 @@
-import type { Topic } from '@paystream/core';
+import { PaystreamError, type Topic } from '@paystream/core';
 import type { LogEntry } from '@paystream/core/contracts';
 import { createTopicDestination } from '@paystream/logger';
-import { type Logger, multistream, pino, type StreamEntry } from 'pino';
+import { type Logger, multistream, pino, type StreamEntry, stdSerializers } from 'pino';
+import type { Config } from './config.ts';
 import type { Engine } from './engine.ts';
 
 /** A service's logger and how to end it. */
@@ -10,13 +11,34 @@ export interface ServiceLog {
   close(): Promise<void>;
 }
 
+type ConsoleSettings = Pick<Config, 'PAYSTREAM_LOG_LEVEL'>;
+
+function consoleStreams({ PAYSTREAM_LOG_LEVEL: level }: ConsoleSettings): StreamEntry[] {
+  return level === 'silent' ? [] : [{ level, stream: process.stderr }];
+}
+
+// Where it was noticed that something is away says nothing of it, and would fill logs just when a disk is full.
+function errorFields(error: unknown): unknown {
+  if (!PaystreamError.is(error) || error.code !== 'UNAVAILABLE') return stdSerializers.err(error as Error);
+  const { code, reason, message, details } = error;
+  return { code, reason, message, details };
+}
+
+function loggerOf({ PAYSTREAM_LOG_LEVEL: level }: ConsoleSettings, service: string, streams: StreamEntry[]): Logger {
+  const lowest = level === 'trace' || level === 'debug' ? level : 'info';
+  return pino({ level: lowest, base: { service }, serializers: { err: errorFields } }, multistream(streams));
+}
+
+/** A logger for what must not, or cannot, write to a topic: to the console only. */
+export function consoleLog(config: ConsoleSettings, service: string): Logger {
+  return loggerOf(config, service, consoleStreams(config));
+}
+
 /** A logger whose lines go to the service's log topic, and to the console from the level set on. */
 export function openLog({ config, broker }: Engine, service: string, topic: Topic<LogEntry> | undefined): ServiceLog {
-  const level = config.PAYSTREAM_LOG_LEVEL;
-  const streams: StreamEntry[] = level === 'silent' ? [] : [{ level, stream: process.stderr }];
+  const streams = consoleStreams(config);
   // The log sink has no topic: what it wrote there it would have to store, and say so.
   const destination = topic && createTopicDestination({ broker, topic, service });
   if (destination !== undefined) streams.push({ level: 'info', stream: destination });
-  const lowest = level === 'trace' || level === 'debug' ? level : 'info';
-  return { logger: pino({ level: lowest, base: { service } }, multistream(streams)), close: async () => destination?.close() };
+  return { logger: loggerOf(config, service, streams), close: async () => destination?.close() };
 }

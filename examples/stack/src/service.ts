@@ -11,6 +11,8 @@ export interface StartedService {
 /** A service of the stack: what it is called, and how it is put together. */
 export interface StackService {
   readonly name: string;
+  /** Whether the stack is not ready while this one is degraded. Default: true. */
+  readonly essential?: boolean;
   /** The topic that its own log lines go to. Default: the console only. */
   readonly logs?: 'orderLogs' | 'transactionLogs';
   start(engine: Engine, log: ServiceLog['logger']): Promise<StartedService>;

@@ -2,7 +2,7 @@ import { type Component, createLifecycle, type Health, PaystreamError, type RpcS
 import type { RpcServer } from '@paystream/core/server';
 import type { Config } from './config.ts';
 import { type Engine, openEngine } from './engine.ts';
-import { openLog } from './logging.ts';
+import { consoleLog, openLog } from './logging.ts';
 import type { StackService } from './service.ts';
 import { loggerService } from './services/logger.ts';
 import { notifyService } from './services/notify.ts';
@@ -29,8 +29,9 @@ export async function startStack(config: Config): Promise<RunningStack> {
   const rpc: RpcService[] = [];
   let server: RpcServer | undefined;
 
-  const componentOf = ({ name, logs, start }: StackService): Component => ({
+  const componentOf = ({ name, essential, logs, start }: StackService): Component => ({
     name,
+    essential,
     start: async () => {
       const log = openLog(engine, name, logs && engine.topics[logs]);
       const started = await start(engine, log.logger);
@@ -43,7 +44,7 @@ export async function startStack(config: Config): Promise<RunningStack> {
     },
   });
   const startServer = async (): Promise<RpcServer> => {
-    server = await serve(engine, rpc, () => lifecycle.health(), openLog(engine, 'server', undefined).logger);
+    server = await serve(engine, rpc, () => lifecycle.health(), consoleLog(config, 'server'));
     return server;
   };
   const lifecycle = createLifecycle([

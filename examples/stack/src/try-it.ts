@@ -1,3 +1,5 @@
+import { defaultTarget } from './load/options.ts';
+
 /** An order for people to try. */
 const order = {
   merchantId: 'merchant-1',
@@ -15,13 +17,23 @@ export interface Endpoints {
   readonly keys: boolean;
 }
 
-/** Command lines that place an order when pasted: the same in the banner and in the README. */
-export function tryItLines({ grpc, http, keys }: Endpoints): { readonly curl: string; readonly grpcurl: string } {
+/** Command lines that place orders when pasted: the same in the banner and in the README. */
+export interface TryItLines {
+  readonly curl: string;
+  readonly grpcurl: string;
+  /** A thousand of them. */
+  readonly orders: string;
+}
+
+/** The lines for a stack that listens there. */
+export function tryItLines({ grpc, http, keys }: Endpoints): TryItLines {
   const key = keys ? " -H 'authorization: Bearer YOUR_KEY'" : '';
+  const target = grpc === defaultTarget ? '' : ` --target ${grpc}`;
   const rest = JSON.stringify({ requestId: 'my-first-order', ...order });
   const rpc = JSON.stringify({ requestId: 'my-second-order', ...order, wait: '30s' });
   return {
     curl: `curl -s ${http}/api/v1/checkout${key} -H 'content-type: application/json' -d '${rest}'`,
     grpcurl: `grpcurl -plaintext${key} -d '${rpc}' ${grpc} paystream.order.v1.OrderService/CreateOrder`,
+    orders: `npm run orders -- --count 1000 --concurrency 64${target}${keys ? ' --api-key YOUR_KEY' : ''}`,
   };
 }

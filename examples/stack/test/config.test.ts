@@ -40,6 +40,25 @@ describe('the settings', () => {
     expect(faults.join('\n')).toMatch(/PAYSTREAM_GRPC_PROT there is no such setting/);
   });
 
+  it('says once of each value what would be right, in words', () => {
+    const faults = faultsOf({
+      PAYSTREAM_HTTP_PORT: '-1.5',
+      PAYSTREAM_LOG_LEVEL: 'loud',
+      PAYSTREAM_GATEWAY_MIX: 'explode=1',
+      PAYSTREAM_FEE_FIXED_UNITS: '0.3',
+      PAYSTREAM_SMTP_FROM: 'nobody',
+    });
+    expect(faults).toHaveLength(5);
+    expect(faults.join('\n')).not.toMatch(/Invalid|NaN|received|undefined/);
+  });
+
+  it('refuses to serve other machines without keys, and a topic for two purposes', () => {
+    expect(faultsOf({ PAYSTREAM_HOST: '0.0.0.0' }).join()).toMatch(/PAYSTREAM_HOST "0\.0\.0\.0".*PAYSTREAM_API_KEYS/);
+    expect(faultsOf({ PAYSTREAM_HOST: '0.0.0.0', PAYSTREAM_API_KEYS: 'secret-key=*' })).toEqual([]);
+    expect(faultsOf({ PAYSTREAM_HOST: '127.0.0.2' })).toEqual([]);
+    expect(faultsOf({ PAYSTREAM_TOPIC_TRANSACTIONS: 'orders' }).join()).toMatch(/PAYSTREAM_TOPIC_TRANSACTIONS.*PAYSTREAM_TOPIC_ORDERS/);
+  });
+
   it('never shows a secret that is wrong', () => {
     const faults = faultsOf({ PAYSTREAM_API_KEYS: 'hunter2', PAYSTREAM_SMTP_URL: 'http://user:hunter2@host' });
     expect(faults).toHaveLength(2);

@@ -19,6 +19,8 @@ export interface StackProcess {
   kill(): Promise<void>;
   /** Asks it to stop and resolves with its exit code. */
   stop(): Promise<number | null>;
+  /** Starts one that is expected to end by itself; resolves with its exit code, `null` if it had to be killed after 20 s. */
+  fail(): Promise<number | null>;
   /** What it has printed since its last start. */
   readonly output: string;
   [Symbol.asyncDispose](): Promise<void>;
@@ -35,8 +37,11 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Prepares a stack; nothing runs until `start`. */
-export async function createStackProcess(settings: Readonly<Record<string, string>> = {}): Promise<StackProcess> {
+/** Prepares a stack; nothing runs until `start`. `prefix` is what its command begins with: a program that runs it elsewhere. */
+export async function createStackProcess(
+  settings: Readonly<Record<string, string>> = {},
+  prefix: readonly string[] = [],
+): Promise<StackProcess> {
   const directory = await mkdtemp(join(tmpdir(), 'paystream-stack-'));
   const [grpcPort, httpPort] = [await freePort(), await freePort()];
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PAYSTREAM_')));
@@ -50,6 +55,15 @@ export async function createStackProcess(settings: Readonly<Record<string, strin
   let child: ChildProcess | undefined;
   let output = '';
 
+  const begin = (): ChildProcess => {
+    output = '';
+    const [program = process.execPath, ...args] = [...prefix, process.execPath, '--conditions=paystream-source', main];
+    const started = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [started.stdout, started.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child = started;
+    return started;
+  };
+
   const ended = async (): Promise<number | null> => {
     if (child === undefined) return null;
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
@@ -61,23 +75,15 @@ export async function createStackProcess(settings: Readonly<Record<string, strin
     grpc: `127.0.0.1:${grpcPort}`,
     http: `http://127.0.0.1:${httpPort}`,
     start: async () => {
-      output = '';
-      const begin = systemClock.monotonic();
-      const started = spawn(process.execPath, ['--conditions=paystream-source', main], {
-        // Not where the tests run: a developer's own `.env` lies there.
-        cwd: directory,
-        env,
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
-      child = started;
-      for (const stream of [started.stdout, started.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+      const startMs = systemClock.monotonic();
+      const started = begin();
       while (!output.includes('Paystream is ready')) {
         if (started.exitCode !== null || started.signalCode !== null) {
           throw new Error(`the stack ended with ${started.exitCode ?? started.signalCode}:\n${output}`);
         }
         await systemClock.sleep(5);
       }
-      return systemClock.monotonic() - begin;
+      return systemClock.monotonic() - startMs;
     },
     kill: async () => {
       child?.kill('SIGKILL');
@@ -86,6 +92,14 @@ export async function createStackProcess(settings: Readonly<Record<string, strin
     stop: async () => {
       child?.kill('SIGTERM');
       return ended();
+    },
+    fail: async () => {
+      const started = begin();
+      const timer = systemClock.setTimer(20_000, () => started.kill('SIGKILL'));
+      // Its output is whole only when its streams are closed too.
+      await once(started, 'close');
+      timer.cancel();
+      return started.exitCode;
     },
     get output() {
       return output;

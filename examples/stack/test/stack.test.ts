@@ -221,4 +221,16 @@ describe('with a mail server', () => {
       await new Promise<void>((resolve) => server.close(() => resolve()));
     }
   });
+
+  it('takes and pays orders while there is none, and says which messages wait', async () => {
+    await using stack = await createTestStack({ PAYSTREAM_SMTP_URL: 'smtp://127.0.0.1:1' });
+    expect((await stack.orders.placeAndWait({ ...goodOrder, requestId: 'r-1' })).state).toBe(OrderState.PAID);
+    const detail = await eventually('the health tells of it', async () => {
+      const response = await fetch(`${stack.http}/readyz`);
+      expect(response.status).toBe(200);
+      const { components } = (await response.json()) as Health;
+      return components.find(({ name, state }) => name === 'notify' && state === 'degraded')?.detail;
+    });
+    expect(detail).toMatch(/^CHANNEL_AWAY: email: .*ECONNREFUSED/);
+  });
 });

@@ -17,8 +17,8 @@ export interface TestStack extends AsyncDisposable {
   readonly grpc: string;
   /** A client of the running stack; one more with each start. */
   readonly orders: OrderClient;
-  /** Stops it, and starts it again on the same folder. */
-  restart(): Promise<void>;
+  /** Stops it, and starts it again on the same folder; on the same ports if asked, which somebody else may have taken. */
+  restart(how?: { readonly samePorts: boolean }): Promise<void>;
   /** The books once nothing is wrong with them; as they are when that takes longer than 10 s. */
   books(): Promise<Books>;
 }
@@ -77,9 +77,12 @@ export async function createTestStack(settings: Readonly<Record<string, string>>
     get orders() {
       return orders;
     },
-    restart: async () => {
+    restart: async (how) => {
+      const { grpcAddress, httpAddress } = running.server;
+      const portOf = (address = ''): number => Number(address.slice(address.lastIndexOf(':') + 1));
+      const ports = { PAYSTREAM_GRPC_PORT: portOf(grpcAddress), PAYSTREAM_HTTP_PORT: portOf(httpAddress) };
       await stop();
-      running = await startStack(config);
+      running = await startStack(how?.samePorts === true ? { ...config, ...ports } : config);
       orders = clientOf(running);
     },
     books: async () => {

@@ -18,4 +18,6 @@ export type { PaymentProcessorOptions } from './processor/options.ts';
 export type { PaymentProcessor } from './processor/port.ts';
 export { createPaymentProcessor } from './processor/processor.ts';
 export { paymentRpcService } from './processor/rpc.ts';
+export type { Refund, RefundStatus } from './refund/refund.ts';
+export type { RefundInput } from './refund/refunds.ts';
 export { paymentMigrations } from './store/migrations.ts';

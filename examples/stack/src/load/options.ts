@@ -1,5 +1,9 @@
 import { parseArgs } from 'node:util';
+import { PaystreamError } from '@paystream/core';
 import { z } from 'zod';
+
+/** Where the stack listens for gRPC unless told otherwise. */
+export const defaultTarget = '127.0.0.1:50051';
 
 /** What `npm run orders` takes. */
 export const usage = `Places orders on the running stack and checks its books.
@@ -8,27 +12,34 @@ export const usage = `Places orders on the running stack and checks its books.
 
   --count N         how many orders (default: 100)
   --concurrency N   how many at once (default: 16)
-  --merchant ID     whose products are bought (default: merchant-1)
-  --payment REF     the payment method's reference (default: pm_card_visa)
-  --target ADDRESS  where the stack listens for gRPC (default: 127.0.0.1:50051)
-  --api-key KEY     the key, where the stack asks for one
-  --timeout S       how long to wait for orders and books to settle (default: 150)
+  --merchant ID     whose products are bought: merchant-1, merchant-2 or merchant-3 (default: merchant-1)
+  --payment REF     how customers pay (default: pm_card_visa); pm_card_declined is declined, see the README for others
+  --target ADDRESS  where the stack listens for gRPC (default: ${defaultTarget})
+  --api-key KEY     the key, where the stack asks for one; it must be good for all merchants to read the books
+  --timeout S       how long to wait for orders and books to settle, and for a stack that does not answer (default: 150)
   --verify          places none; checks the books only
   --json            prints the result as JSON
   --help            prints this
+
+Ends with 0 if every order was accepted and the books are right, with 1 if not, with 2 if it could not be found out.
 `;
 
+function whole(least: number, most: number) {
+  const error = `must be a whole number from ${least} to ${most}`;
+  return z.coerce.number(error).int(error).min(least, error).max(most, error);
+}
+
 const options = z.object({
-  count: z.coerce.number().int().min(1).max(10_000_000).default(100),
-  concurrency: z.coerce.number().int().min(1).max(4_096).default(16),
-  merchant: z.string().min(1).default('merchant-1'),
-  payment: z.string().min(1).default('pm_card_visa'),
+  count: whole(1, 10_000_000).default(100),
+  concurrency: whole(1, 4_096).default(16),
+  merchant: z.string().min(1, 'must be the id of a merchant').default('merchant-1'),
+  payment: z.string().min(1, 'must be the reference of a payment method').default('pm_card_visa'),
   target: z
     .string()
-    .regex(/^\S+:\d+$/, 'must be HOST:PORT')
-    .default('127.0.0.1:50051'),
-  'api-key': z.string().min(1).optional(),
-  timeout: z.coerce.number().int().min(1).default(150),
+    .regex(/^[^\s/]+:\d+$/, `must be HOST:PORT, such as ${defaultTarget}`)
+    .default(defaultTarget),
+  'api-key': z.string().min(1, 'must not be empty').optional(),
+  timeout: whole(1, 86_400).default(150),
   verify: z.boolean().default(false),
   json: z.boolean().default(false),
   help: z.boolean().default(false),
@@ -37,26 +48,39 @@ const options = z.object({
 /** Options of a run, read and checked. */
 export type LoadOptions = z.output<typeof options>;
 
-/** Reads the command line. Throws an error that names each fault. */
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean' } as const;
+const kinds = {
+  count: text,
+  concurrency: text,
+  merchant: text,
+  payment: text,
+  target: text,
+  'api-key': text,
+  timeout: text,
+  verify: flag,
+  json: flag,
+  help: flag,
+} as const satisfies Record<keyof LoadOptions, typeof text | typeof flag>;
+
+function invalid(faults: readonly string[], cause?: unknown): PaystreamError {
+  const lines = [...faults, '"npm run orders -- --help" lists the options.'];
+  return new PaystreamError('INVALID_ARGUMENT', lines.join('\n'), { reason: 'INVALID_OPTIONS', cause });
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: kinds }).values;
+  } catch (cause) {
+    throw invalid([PaystreamError.from(cause).message], cause);
+  }
+}
+
+/** Reads the command line. Throws `INVALID_ARGUMENT` that names each fault. */
 export function readLoadOptions(args: readonly string[]): LoadOptions {
-  const text = { type: 'string' } as const;
-  const flag = { type: 'boolean' } as const;
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      count: text,
-      concurrency: text,
-      merchant: text,
-      payment: text,
-      target: text,
-      'api-key': text,
-      timeout: text,
-      verify: flag,
-      json: flag,
-      help: flag,
-    },
-  });
-  const result = options.safeParse(values);
+  const given = parse(args);
+  const result = options.safeParse(given);
   if (result.success) return result.data;
-  throw new Error(result.error.issues.map((issue) => `--${issue.path.join('.')}: ${issue.message}`).join('\n'));
+  const issues = new Map(result.error.issues.map(({ path, message }) => [String(path[0]), message]));
+  throw invalid([...issues].map(([name, message]) => `--${name} ${given[name as keyof typeof given]}: ${message}`));
 }

@@ -6,13 +6,16 @@ export interface Report {
   readonly placed?: {
     readonly accepted: number;
     readonly refused: number;
+    readonly unfinished: number;
+    readonly notTried: number;
     readonly states: Readonly<Record<string, number>>;
     readonly errors: Readonly<Record<string, number>>;
     readonly ordersPerSecond: number;
     readonly acceptMs: Quantiles;
     readonly settleMs: Quantiles;
   };
-  readonly books: Books;
+  /** Absent if they could not be read any more. */
+  readonly books?: Books | undefined;
   /** What is wrong; empty if nothing is. */
   readonly faults: readonly string[];
 }
@@ -25,14 +28,16 @@ interface Quantiles {
 const tenths = (value: number | undefined): number | null => (value === undefined ? null : Math.round(value * 10) / 10);
 
 /** Puts a run and the books after it together. */
-export function createReport(placed: Placed | undefined, books: Books, faults: readonly string[]): Report {
+export function createReport(placed: Placed | undefined, books: Books | undefined, faults: readonly string[]): Report {
   if (placed === undefined) return { books, faults };
-  const { accepted, refused, states, errors, toAccept, toSettle, elapsedMs } = placed;
+  const { accepted, refused, unfinished, notTried, states, errors, toAccept, toSettle, elapsedMs } = placed;
   const quantiles = (from: typeof toAccept): Quantiles => ({ p50: tenths(from.quantile(0.5)), p99: tenths(from.quantile(0.99)) });
   return {
     placed: {
       accepted,
       refused,
+      unfinished,
+      notTried,
       states,
       errors,
       ordersPerSecond: Math.round((accepted / elapsedMs) * 1_000),
@@ -44,35 +49,58 @@ export function createReport(placed: Placed | undefined, books: Books, faults: r
   };
 }
 
-/** The same as a table for people. */
-export function formatReport({ placed, books, faults }: Report): string {
-  const rows: [string, string][] = [];
-  if (placed !== undefined) {
-    rows.push(['accepted', `${placed.accepted}  (${placed.ordersPerSecond}/s)`]);
-    if (placed.refused > 0) rows.push(['refused', `${placed.refused}`]);
-    for (const state of ['PAID', 'DECLINED', 'EXPIRED']) rows.push([state.toLowerCase(), `${placed.states[state] ?? 0}`]);
-    for (const [state, count] of Object.entries(placed.states)) {
-      if (!['PAID', 'DECLINED', 'EXPIRED'].includes(state)) rows.push([state.toLowerCase().replaceAll('_', ' '), `${count}`]);
-    }
-    rows.push(['to accept, p50 / p99', `${placed.acceptMs.p50} / ${placed.acceptMs.p99} ms`]);
-    rows.push(['to settle, p50 / p99', `${placed.settleMs.p50} / ${placed.settleMs.p99} ms`]);
-  }
-  const charged = books.charged.length === 0 ? '' : `  (${books.charged.join(', ')})`;
-  rows.push(['charges in the gateway’s book', `${books.charges}${charged}`]);
-  rows.push(['orders charged twice', `${books.chargedTwice}`]);
-  const sums = Object.entries(books.ledgerSums);
-  if (sums.length === 0) rows.push(['ledger sum', 'no transfer yet']);
-  for (const [currency, sum] of sums) rows.push([`ledger sum, ${currency}`, sum]);
-  rows.push(['transfers in the ledger', `${books.transfers}`]);
-  rows.push(['notifications delivered', `${books.notificationsDelivered}`]);
-  rows.push(['log entries stored', `${books.logEntries}`]);
-  const width = Math.max(...rows.map(([name]) => name.length));
-  const table = rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`);
-  const errors = Object.entries(placed?.errors ?? {}).map(([error, count]) => `  ${count} × ${error}`);
+type Row = readonly [name: string, value: string];
+
+const usual = ['PAID', 'DECLINED', 'EXPIRED'];
+
+function quantileRow(name: string, { p50, p99 }: Quantiles): readonly Row[] {
+  return p50 === null || p99 === null ? [] : [[name, `${p50} / ${p99} ms`]];
+}
+
+/** A row for what does not happen when all goes well. */
+function unusualRow(name: string, count: number): readonly Row[] {
+  return count === 0 ? [] : [[name, `${count}`]];
+}
+
+function runRows(placed: NonNullable<Report['placed']>): readonly Row[] {
+  const { accepted, states } = placed;
+  const others = Object.keys(states).filter((state) => !usual.includes(state));
   return [
-    ...table,
-    ...(errors.length > 0 ? ['', 'Refused:', ...errors] : []),
-    '',
-    ...(faults.length > 0 ? ['The books are wrong:', ...faults.map((fault) => `  ${fault}`)] : ['The books are right.']),
-  ].join('\n');
+    ['accepted', accepted === 0 ? '0' : `${accepted}  (${placed.ordersPerSecond}/s)`],
+    ...unusualRow('refused', placed.refused),
+    ...unusualRow('not tried any more', placed.notTried),
+    ...[...usual, ...others].map((state): Row => [state.toLowerCase().replaceAll('_', ' '), `${states[state] ?? 0}`]),
+    ...unusualRow('not seen to the end', placed.unfinished),
+    ...quantileRow('to accept, p50 / p99', placed.acceptMs),
+    ...quantileRow('to settle, p50 / p99', placed.settleMs),
+  ];
+}
+
+function bookRows(books: Books): readonly Row[] {
+  const sums = Object.entries(books.ledgerSums);
+  const charged = books.charged.length === 0 ? '' : `  (${books.charged.join(', ')})`;
+  return [
+    ['charges in the gateway’s book', `${books.charges}${charged}`],
+    ['orders charged twice', `${books.chargedTwice}`],
+    ['transfers in the ledger', `${books.transfers}`],
+    ...(sums.length === 0
+      ? [['ledger sum', 'no transfer yet'] as const]
+      : sums.map(([currency, sum]): Row => [`ledger sum, ${currency}`, sum])),
+    ['notifications delivered', `${books.notificationsDelivered}`],
+    ['log entries stored', `${books.logEntries}`],
+  ];
+}
+
+/** The same as tables for people. */
+export function formatReport({ placed, books, faults }: Report): string {
+  const tables: (readonly [title: string, rows: readonly Row[]])[] = [];
+  if (placed !== undefined) tables.push(['This run', runRows(placed)]);
+  if (books !== undefined) tables.push(['The books, of all orders so far', bookRows(books)]);
+  const width = Math.max(...tables.flatMap(([, rows]) => rows.map(([name]) => name.length)));
+  const lines = tables.flatMap(([title, rows]) => [title, ...rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`), '']);
+  const errors = Object.entries(placed?.errors ?? {}).map(([error, count]) => `  ${count} × ${error}`);
+  if (errors.length > 0) lines.push('Refused or not seen to the end', ...errors, '');
+  if (faults.length > 0) lines.push('The books are wrong', ...faults.map((fault) => `  ${fault}`));
+  else lines.push(books === undefined ? 'The books could not be read.' : 'The books are right.');
+  return lines.join('\n');
 }

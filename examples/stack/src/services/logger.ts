@@ -4,6 +4,8 @@ import type { StackService } from '../service.ts';
 /** Stores what every service logs, in the table `log_entries` and in a rotating file. */
 export const loggerService: StackService = {
   name: 'logger',
+  // Orders are taken and paid while entries cannot be stored: they wait on their topics.
+  essential: false,
   start: async ({ config, database, broker, topics, metrics, path }, logger) => {
     const running = await createLogSink({
       broker,

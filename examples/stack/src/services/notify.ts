@@ -1,3 +1,4 @@
+import { PaystreamError } from '@paystream/core';
 import { WalletUpdateKind } from '@paystream/core/contracts';
 import { createNotifier, notificationRpcService, refundEmail, refundSms, saleEmail, saleSms } from '@paystream/notify';
 import { fileChannel } from '@paystream/notify/file';
@@ -8,6 +9,8 @@ import type { StackService } from '../service.ts';
 /** Tells merchants of sales and refunds by email and phone. */
 export const notifyService: StackService = {
   name: 'notify',
+  // Orders are taken and paid while a channel is away: its deliveries wait.
+  essential: false,
   logs: 'transactionLogs',
   start: async ({ config, database, broker, outbox, topics, metrics, path }, logger) => {
     const { PAYSTREAM_SMTP_URL: url, PAYSTREAM_SMTP_FROM: from } = config;
@@ -38,6 +41,11 @@ export const notifyService: StackService = {
       await notifier.close(timeoutMs);
       await Promise.all([email.close(), sms.close()]);
     };
-    return { running: { check: () => notifier.check(), close }, rpc: [notificationRpcService(notifier)] };
+    const check = async (): Promise<void> => {
+      await notifier.check();
+      const away = notifier.channels.filter(({ state }) => state === 'paused').map(({ channel, pausedBy }) => `${channel}: ${pausedBy}`);
+      if (away.length > 0) throw new PaystreamError('UNAVAILABLE', away.join('; '), { reason: 'CHANNEL_AWAY' });
+    };
+    return { running: { check, close }, rpc: [notificationRpcService(notifier)] };
   },
 };

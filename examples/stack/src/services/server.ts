@@ -31,8 +31,8 @@ export function serve(
   const orders = services.filter((service) => service.definition.typeName === OrderService.typeName);
   return createRpcServer({
     services,
-    grpc: { host, port: config.PAYSTREAM_GRPC_PORT },
-    http: { host, port: config.PAYSTREAM_HTTP_PORT, routes: orders.map(checkoutRoute) },
+    grpc: { host, port: config.PAYSTREAM_GRPC_PORT, setting: 'PAYSTREAM_GRPC_PORT' },
+    http: { host, port: config.PAYSTREAM_HTTP_PORT, setting: 'PAYSTREAM_HTTP_PORT', routes: orders.map(checkoutRoute) },
     health,
     metrics: metrics.render,
     authenticate: authenticator(config),

@@ -14,6 +14,7 @@ import { codeFromString } from '@connectrpc/connect/protocol-connect';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { errorCodeOfGrpc } from '../rpc/codes.ts';
 import { connectErrorOf } from './connect-error.ts';
+import { wellFormedBody } from './well-formed.ts';
 
 // Connect refuses some requests before a handler sees them: what does not parse (as INTERNAL, if binary), what is too
 // large, what is compressed in an unknown way. It does so without details and offers no hook. So the answer to a request
@@ -116,7 +117,7 @@ export function explainRefusals(router: ConnectRouter, definition: DescService, 
     const explained: UniversalHandlerFn = async (request) => {
       const mark = { seen: false };
       const contextValues = (request.contextValues ?? createContextValues()).set(seenKey, mark);
-      const answer = await handler({ ...request, contextValues });
+      const answer = await handler({ ...request, body: wellFormedBody(request), contextValues });
       if (mark.seen || refuse === undefined) return answer;
       const body = answer.body === undefined ? new Uint8Array() : await readAllBytes(answer.body, answerLimit);
       const refusal = refusalOf(answer, body);

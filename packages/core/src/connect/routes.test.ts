@@ -58,6 +58,8 @@ describe("in somebody else's HTTP/1.1 server", () => {
     ['is packed in a way nobody knows', '{}', { 'content-encoding': 'pigeon' }, 501, 'REQUEST_UNSUPPORTED'],
     ['names no time that can be read', '{}', { 'connect-timeout-ms': 'soon' }, 400, 'REQUEST_MALFORMED'],
     ['breaks a rule', '{}', {}, 400, 'REQUEST_INVALID'],
+    ['is no UTF-8', Buffer.from('{"merchantId":"m\xff"}', 'latin1'), {}, 400, 'REQUEST_MALFORMED'],
+    ['breaks off within a character', Buffer.from('{"merchantId":"m"}\xc3', 'latin1'), {}, 400, 'REQUEST_MALFORMED'],
   ])('says why it refuses what %s', async (_what, body, headers, status, reason) => {
     const answer = await post(body as string, headers as Record<string, string>);
     expect(answer.status).toBe(status);

@@ -13,6 +13,8 @@ const script = `
   import { lockFolder } from ${module};
   try {
     lockFolder(process.argv[1]);
+    await new Promise((resolve) => setImmediate(resolve));
+    gc(); // a lock that nobody refers to is held all the same
     console.log('locked');
     setInterval(() => undefined, 1_000);
   } catch (error) {
@@ -34,11 +36,15 @@ afterEach(() => {
 
 /** Locks the folder in another process; gives what it says first. */
 async function lockElsewhere(folder: string, uid?: number): Promise<{ readonly child: ChildProcess; readonly says: string }> {
-  const child = spawn(process.execPath, ['--input-type=module', '--disable-warning=ExperimentalWarning', '-e', script, folder], {
-    cwd: fileURLToPath(new URL('.', import.meta.url)),
-    stdio: ['ignore', 'pipe', 'inherit'],
-    ...(uid === undefined ? {} : { uid }),
-  });
+  const child = spawn(
+    process.execPath,
+    ['--expose-gc', '--input-type=module', '--disable-warning=ExperimentalWarning', '-e', script, folder],
+    {
+      cwd: fileURLToPath(new URL('.', import.meta.url)),
+      stdio: ['ignore', 'pipe', 'inherit'],
+      ...(uid === undefined ? {} : { uid }),
+    },
+  );
   children.push(child);
   const [says] = (await once(createInterface(child.stdout as NonNullable<typeof child.stdout>), 'line')) as [string];
   return { child, says };

@@ -91,6 +91,23 @@ describe('lifecycle', () => {
     });
   });
 
+  it('stays ready while something is degraded that it can do without, and says so', async () => {
+    const part = recorded([]);
+    const away = { ...part('mail', { check: () => Promise.reject(new Error('no mail server')) }), essential: false };
+    const lifecycle = createLifecycle([part('orders'), away], { clock: createVirtualClock() });
+    expect((await lifecycle.health()).ready).toBe(false);
+    await lifecycle.start();
+    expect(await lifecycle.health()).toEqual({
+      ready: true,
+      components: [
+        { name: 'orders', state: 'ready' },
+        { name: 'mail', state: 'degraded', detail: 'UNEXPECTED: no mail server' },
+      ],
+    });
+    await lifecycle.stop();
+    expect((await lifecycle.health()).ready).toBe(false);
+  });
+
   it('stops all, whatever one throws, then throws the first error', async () => {
     const log: string[] = [];
     const part = recorded(log);

@@ -142,7 +142,9 @@ export function createLifecycle(components: readonly Component[], options: Lifec
     },
     health: async () => {
       const all = await Promise.all(parts.map(healthOf));
-      return { ready: all.every((component) => component.state === 'ready'), components: all };
+      const fits = ({ state }: ComponentHealth, index: number): boolean =>
+        state === 'ready' || (state === 'degraded' && parts[index]?.component.essential === false);
+      return { ready: all.every(fits), components: all };
     },
     stop: (timeoutMs = 10_000) => {
       stopping ??= stop(clock.monotonic() + timeoutMs, timeoutMs);

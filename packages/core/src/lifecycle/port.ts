@@ -10,6 +10,8 @@ export interface Running {
 export interface Component {
   /** For logs and health: `order`. */
   readonly name: string;
+  /** Whether the process cannot do its work, and is not ready, while this one is degraded. Default: true. */
+  readonly essential?: boolean | undefined;
   /** Resolves when it does its work. */
   start(): Promise<Running>;
 }
@@ -24,7 +26,7 @@ export interface ComponentHealth {
 
 /** The health of a whole process. */
 export interface Health {
-  /** Whether every component does its work now. */
+  /** Whether every essential component does its work now, and the others have been started. */
   readonly ready: boolean;
   readonly components: readonly ComponentHealth[];
 }

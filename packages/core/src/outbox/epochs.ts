@@ -58,8 +58,11 @@ export async function createEpochs(options: EpochsOptions): Promise<Epochs> {
     for (let attempt = 0; attempt < 100; attempt++) {
       const epoch = draw();
       const untilMs = (await database.now()) + leaseMs;
-      const { affected } = await database.transaction((tx) => tx.execute(sql.claim, [epoch, owner ?? epoch, untilMs]));
-      if (affected === 1) {
+      const isNew = await database.transaction(async (tx) => {
+        const { rows } = await tx.execute(sql.scan, [epoch, -1, 1]);
+        return rows.length === 0 && (await tx.execute(sql.claim, [epoch, owner ?? epoch, untilMs])).affected === 1;
+      });
+      if (isNew) {
         owned.add(epoch);
         return epoch;
       }

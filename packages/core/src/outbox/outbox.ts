@@ -115,7 +115,7 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
     try {
       await epochs.close();
     } catch (error) {
-      logger.warn({ error }, 'the outbox could not give up its epoch: its rows are taken over when the lease is over');
+      logger.warn({ err: error }, 'the outbox could not give up its epoch: its rows are taken over when the lease is over');
     }
   };
 

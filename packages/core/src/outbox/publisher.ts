@@ -79,7 +79,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     removed: over,
   });
   const removeNow = (): void => {
-    remover.flush().catch((error: unknown) => logger.warn({ error }, 'published rows of the outbox cannot be removed yet'));
+    remover.flush().catch((error: unknown) => logger.warn({ err: error }, 'published rows of the outbox cannot be removed yet'));
   };
 
   const published = (topic: string, entries: readonly OutboxEntry[]): void => {
@@ -155,7 +155,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       })
       .catch((error: unknown) => {
         if (signal.aborted) return;
-        logger.warn({ error }, 'rows of the outbox cannot be read; trying again in a second');
+        logger.warn({ err: error }, 'rows of the outbox cannot be read; trying again in a second');
         clock.setTimer(1_000, refill, { unref: true });
       });
   };
@@ -213,7 +213,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       try {
         await remover.flush();
       } catch (error) {
-        logger.warn({ error }, 'published rows of the outbox could not be removed: their events will be published again');
+        logger.warn({ err: error }, 'published rows of the outbox could not be removed: their events will be published again');
       }
       remover.stop();
     },

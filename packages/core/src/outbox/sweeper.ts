@@ -112,7 +112,7 @@ export function createSweeper(options: SweeperOptions): Sweeper {
       () => {
         timers.delete(timer);
         void work()
-          .catch((error: unknown) => logger.warn({ error }, `the outbox could not ${what}; trying again in ${intervalMs} ms`))
+          .catch((error: unknown) => logger.warn({ err: error }, `the outbox could not ${what}; trying again in ${intervalMs} ms`))
           .then(() => every(intervalMs, what, work));
       },
       { unref: true },

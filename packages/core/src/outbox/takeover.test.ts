@@ -3,8 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSqliteDatabase } from '../embedded/database/sqlite-database.ts';
+import { createSeededRandom } from '../random/seeded-random.ts';
 import type { Database } from '../sql/port.ts';
 import { createTestWorld, type TestWorld } from '../testing/test-world.ts';
+import { createEpochs } from './epochs.ts';
+import { outboxMigrations } from './migrations.ts';
 import { commit, contents, events, foreign, outboxIn, rowCount, type TestOutbox, withProducer } from './test-support.ts';
 
 let folder: string;
@@ -147,6 +150,59 @@ function holdRenewals(database: Database): Database {
   };
 }
 
+describe('an epoch without a living owner', () => {
+  it('is won by one of those that reach for it at once', async () => {
+    const dead = await open();
+    const { outbox } = await stuckOutbox(holdRenewals(dead));
+    await commit(dead, outbox, 'a1');
+    await world.advance(9_000);
+    const instances = await Promise.all(
+      [open(), open(), open()].map(async (database) =>
+        createEpochs({ database: await database, clock: world.clock, random: world.random, leaseMs: 10_000 }),
+      ),
+    );
+    expect((await Promise.all(instances.map((one) => one.takeOver()))).flat()).toHaveLength(0);
+    await world.advance(1_500);
+    expect((await Promise.all(instances.map((one) => one.takeOver()))).flat()).toHaveLength(1);
+    expect((await Promise.all(instances.map((one) => one.takeOver()))).flat()).toHaveLength(0);
+  });
+
+  it('is published once, however long that takes', async () => {
+    const first = await open(true);
+    const { outbox } = await stuckOutbox(first);
+    await commit(first, outbox, 'a1 a2');
+    await first.close();
+    const second = await open(true);
+    const { outbox: heir, thaw } = await stuckOutbox(second);
+    await world.advance(30_000);
+    expect(heir.pending).toBe(2);
+    thaw();
+    await heir.flush();
+    await world.advance(30_000);
+    expect(await contents(world.broker)).toEqual(['a1', 'a2']);
+    await heir.close();
+  });
+});
+
+describe('a new instance', () => {
+  it('never takes the number of one that left rows, even if time and chance repeat', async () => {
+    const database = await open();
+    await database.migrate(outboxMigrations);
+    const make = () => createEpochs({ database, clock: world.clock, random: createSeededRandom(7), leaseMs: 10_000 });
+    const one = await make();
+    const two = await make();
+    await database.transaction((tx) =>
+      tx.execute(`INSERT INTO ${database.tables('outbox')} (epoch, seq, added_at, events, content) VALUES (?, 1, 0, 0, ?)`, [
+        one.current,
+        new Uint8Array(0),
+      ]),
+    );
+    await one.close();
+    const three = await make();
+    expect(new Set([one.current, two.current, three.current]).size).toBe(3);
+  });
+});
+
 describe('an instance that stood still for longer than its lease', () => {
   it('publishes nothing that others have taken, and goes on with what is new', async () => {
     const one = await open();
@@ -179,6 +235,24 @@ describe('an instance that stood still for longer than its lease', () => {
     expect(await contents(world.broker)).toEqual(['a1', 'a2']);
     await standby.close();
     await frozen.close();
+  });
+
+  it('does not count what it had under way, which others have published meanwhile', async () => {
+    const link = cutOff(await open());
+    const { outbox: frozen, thaw } = await stuckOutbox(link.database);
+    const standby = await outboxIn(world, { database: await open() });
+    await commit(link.database, frozen, 'a1');
+    link.cut();
+    await world.advance(20_000);
+    expect(await contents(world.broker)).toEqual(['a1']);
+    link.mend();
+    await world.advance(5_000);
+    expect(frozen.pending).toBe(0);
+    thaw();
+    await world.advance(5_000);
+    expect(frozen.pending).toBe(0);
+    await frozen.close();
+    await standby.close();
   });
 
   it('renews before it publishes, and keeps what nobody has taken', async () => {

@@ -114,7 +114,7 @@ export async function createRpcServer(options: RpcServerOptions): Promise<RpcSer
     const healthOf = healthService({ health, services: services.map(({ definition }) => definition.typeName), clock });
     addRpcService(server, probes.wrap(healthOf), { maxRequestBytes, logger, clock });
     if (reflection)
-      await addReflection(
+      addReflection(
         server,
         [...services, healthOf].map(({ definition }) => definition),
       );

@@ -1,4 +1,4 @@
-import { migrationTables, refuseDuplicates, statementsOf } from './migrate.ts';
+import { migrationTables, refuseDuplicates, statementsOf } from './migration-target.ts';
 import type { Migration, SqlDialect } from './port.ts';
 import { tableNames } from './table-names.ts';
 

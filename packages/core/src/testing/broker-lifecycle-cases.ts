@@ -118,12 +118,20 @@ export const lifecycleCases: readonly BrokerCase[] = [
     run: async (subject) => {
       const topic = subject.uniqueName('restart-subs');
       await subscribe(subject, topic, { subscription: 'kept', initialPosition: 'latest' });
-      const removed = await subscribe(subject, topic, { subscription: 'removed' });
+      const [removed, remade] = [
+        await subscribe(subject, topic, { subscription: 'removed' }),
+        await subscribe(subject, topic, { subscription: 'remade' }),
+      ];
+      await publish(subject, topic, ['before']);
       await removed.unsubscribe();
-      await publish(subject, topic, ['x']);
+      await remade.unsubscribe();
+      await subscribe(subject, topic, { subscription: 'remade', initialPosition: 'latest' });
+      await publish(subject, topic, ['after']);
       await restart(subject);
       const kept = await subscribe(subject, topic, { subscription: 'kept', initialPosition: 'latest' });
-      assert.deepEqual(texts(await receive(subject, kept, 1)), ['x']);
+      assert.deepEqual(texts(await receive(subject, kept, 2)), ['before', 'after']);
+      const again = await subscribe(subject, topic, { subscription: 'remade', initialPosition: 'latest' });
+      assert.deepEqual(texts(await receive(subject, again, 1)), ['after']);
       const anew = await subscribe(subject, topic, { subscription: 'removed', initialPosition: 'latest' });
       assert.equal(await anew.backlog(), 0);
     },

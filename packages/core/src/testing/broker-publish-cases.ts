@@ -141,8 +141,15 @@ export const publishCases: readonly BrokerCase[] = [
       const topic = subject.uniqueName('close-flushes');
       const consumer = await subscribe(subject, topic);
       const producer = await subject.broker.createProducer({ topic });
-      const sends = numbered(20).map((one) => producer.send({ payload: bytes(one) }));
+      let settled = 0;
+      const sends = numbered(20).map((one) =>
+        producer.send({ payload: bytes(one) }).then(() => {
+          settled += 1;
+        }),
+      );
       await producer.close();
+      await Promise.resolve();
+      assert.equal(settled, 20, 'close did not wait for the sends');
       await producer.close();
       await Promise.all(sends);
       assert.deepEqual(texts(await receive(subject, consumer, 20)), numbered(20));

@@ -85,15 +85,64 @@ export const redeliveryCases: readonly BrokerCase[] = [
     },
   },
   {
-    name: 'a message given back by an exclusive consumer comes again',
+    name: 'giving back an earlier delivery of a message does nothing to a later one',
+    run: async (subject) => {
+      const topic = subject.uniqueName('nack-stale');
+      const consumer = await subscribe(subject, topic, { type: 'shared' });
+      await publish(subject, topic, ['x']);
+      const first = await receive(subject, consumer, 1);
+      consumer.negativeAcknowledge(first, 50);
+      const second = await receive(subject, consumer, 1);
+      consumer.negativeAcknowledge(first, 0);
+      await receiveNothing(subject, consumer);
+      consumer.negativeAcknowledge(second, 0);
+      assert.equal((await receive(subject, consumer, 1))[0]?.redeliveryCount, 2);
+    },
+  },
+  {
+    name: 'acknowledging an earlier delivery of a message is enough',
+    run: async (subject) => {
+      const topic = subject.uniqueName('ack-earlier');
+      for (const type of ['shared', 'key-shared'] as const) {
+        const consumer = await subscribe(subject, topic, { type, subscription: type });
+        await publish(subject, topic, [{ payload: bytes('x'), key: 'k' }]);
+        const [message] = await receive(subject, consumer, 1);
+        assert.ok(message !== undefined);
+        consumer.negativeAcknowledge([message], 300);
+        await consumer.acknowledge([message]);
+        await receiveNothing(subject, consumer, 1_000);
+        await consumer.close();
+      }
+    },
+  },
+  {
+    name: 'what an exclusive consumer gives back comes again, in order',
     run: async (subject) => {
       const topic = subject.uniqueName('nack-exclusive');
       const consumer = await subscribe(subject, topic);
-      await publish(subject, topic, numbered(3));
-      const [first, ...others] = await receive(subject, consumer, 3);
-      consumer.negativeAcknowledge(first === undefined ? [] : [first], 100);
-      await consumer.acknowledge(others);
-      assert.deepEqual(texts(await receive(subject, consumer, 1)), ['m0']);
+      await publish(subject, topic, numbered(4));
+      const [first, second, third, fourth] = await receive(subject, consumer, 4);
+      assert.ok(first !== undefined && second !== undefined && third !== undefined && fourth !== undefined);
+      consumer.negativeAcknowledge([third, first, fourth], 100);
+      await consumer.acknowledge([second]);
+      assert.deepEqual(texts(await receive(subject, consumer, 3)), ['m0', 'm2', 'm3']);
+    },
+  },
+  {
+    name: 'a short delay is not held up by a long one',
+    run: async (subject) => {
+      const topic = subject.uniqueName('nack-sooner');
+      const consumer = await subscribe(subject, topic, { type: 'shared' });
+      await publish(subject, topic, numbered(2));
+      const [late, soon] = await receive(subject, consumer, 2);
+      assert.ok(late !== undefined && soon !== undefined);
+      const started = subject.clock.monotonic();
+      consumer.negativeAcknowledge([late], 8_000);
+      const waiting = receive(subject, consumer, 1);
+      await subject.clock.sleep(50);
+      consumer.negativeAcknowledge([soon], 300);
+      assert.deepEqual(texts(await waiting), [text(soon)]);
+      assert.ok(subject.clock.monotonic() - started < 6_000, 'it came only with the other');
     },
   },
   {

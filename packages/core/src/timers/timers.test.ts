@@ -59,6 +59,23 @@ describe('timers', () => {
     expect(calls).toEqual(['first@1', 'second@4']);
   });
 
+  it('set while the database is being asked are not missed', async () => {
+    const slow: Database = {
+      ...database,
+      now: async () => {
+        await clock.sleep(100);
+        return clock.now();
+      },
+      exclusive: false,
+    };
+    const timers = await makeTimers({ database: slow, sweepMs: 60_000 });
+    timers.start(recordAndCancel(timers));
+    await clock.advance(50);
+    await set(timers, { id: 'a', dueAtMs: clock.now() });
+    await clock.advance(1_000);
+    expect(calls).toHaveLength(1);
+  });
+
   it('come in batches, earliest first, when many are due', async () => {
     const timers = await makeTimers({ batchSize: 10 });
     const sizes: number[] = [];

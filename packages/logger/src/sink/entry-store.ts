@@ -2,7 +2,8 @@ import type { Delivery } from '@paystream/core';
 import type { LogEntry } from '@paystream/core/contracts';
 import { type Database, defineStatements, type SqlValue, type Transaction } from '@paystream/core/sql';
 import type { CommittedFile } from './committed-file.ts';
-import { type EntryRow, entryColumns, entryRow, lineOf } from './entry-row.ts';
+import { type EntryRow, entryColumns, entryRow, lineOf, pushValues } from './entry-row.ts';
+import { createLineBuffer } from './line-buffer.ts';
 
 /** Stores entries: each once, however often it comes. */
 export interface EntryStore {
@@ -37,12 +38,19 @@ function countsOf(instance: string, rows: readonly EntryRow[]): SqlValue[][] {
   return [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, count]) => [instance, ...count]);
 }
 
+function valuesOf(row: EntryRow): SqlValue[] {
+  const values: SqlValue[] = [];
+  pushValues(values, row);
+  return values;
+}
+
 /** Thrown to take back a transaction in which some entry was there before. */
 const seenBefore = Symbol('seen before');
 
 /** Makes the store of one sink instance. Not to be called twice at once: the file has one end. */
 export function createEntryStore(database: Database, instance: string, file: CommittedFile | undefined): EntryStore {
   const sql = statements(database);
+  const lines = createLineBuffer();
   // Entries come again in runs, after a crash: it does not pay then to expect new ones only.
   let carefulBatches = 0;
 
@@ -51,27 +59,26 @@ export function createEntryStore(database: Database, instance: string, file: Com
     let done = 0;
     for (; done + rowsPerStatement <= rows.length; done += rowsPerStatement) {
       const values: SqlValue[] = [];
-      for (let index = done; index < done + rowsPerStatement; index++) values.push(...(rows[index] as EntryRow).values);
+      for (let index = done; index < done + rowsPerStatement; index++) pushValues(values, rows[index] as EntryRow);
       const { affected } = await tx.execute(sql.insertMany, values);
       if (affected !== rowsPerStatement) throw seenBefore;
     }
-    const rest = rows.slice(done).map((row) => row.values);
+    const rest = rows.slice(done).map(valuesOf);
     const { affected } = await tx.executeMany(sql.insert, rest);
     if (affected.includes(0)) throw seenBefore;
   };
 
   const insertNewOnes = async (tx: Transaction, rows: readonly EntryRow[]): Promise<readonly EntryRow[]> => {
-    const { affected } = await tx.executeMany(
-      sql.insert,
-      rows.map((row) => row.values),
-    );
+    const { affected } = await tx.executeMany(sql.insert, rows.map(valuesOf));
     return rows.filter((_, index) => affected[index] === 1);
   };
 
   const finish = async (tx: Transaction, fresh: readonly EntryRow[]): Promise<number> => {
     if (fresh.length === 0) return 0;
     await tx.executeMany(sql.count, countsOf(instance, fresh));
-    if (file !== undefined) await file.append(tx, Buffer.from(fresh.map(lineOf).join('')));
+    if (file === undefined) return fresh.length;
+    for (const row of fresh) lines.add(lineOf(row));
+    await file.append(tx, lines.take());
     return fresh.length;
   };
 

@@ -134,9 +134,10 @@ export async function createLogSink(options: LogSinkOptions): Promise<LogSink> {
   });
 
   const finish = async (timeoutMs?: number): Promise<void> => {
-    await Promise.all(consumers.map((consumer) => consumer.close(timeoutMs)));
+    const results = await Promise.allSettled(consumers.map((consumer) => consumer.close(timeoutMs)));
     await Promise.all([writer.close(), retention?.close()]);
     file?.close();
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
   };
   const close = (timeoutMs?: number): Promise<void> => {
     closing ??= finish(timeoutMs);
@@ -156,7 +157,9 @@ export async function createLogSink(options: LogSinkOptions): Promise<LogSink> {
       type: 'shared',
       maxBatchSize: batch.maxSize ?? 1_000,
       lingerMs: batch.lingerMs ?? 20,
-      maxInFlight: 2 * (batch.maxSize ?? 1_000),
+      // While one batch is stored the next two gather: under load they share a commit.
+      concurrency: 2,
+      maxInFlight: 4 * (batch.maxSize ?? 1_000),
       timeoutMs: 0,
       clock,
       random,

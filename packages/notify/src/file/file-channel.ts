@@ -23,6 +23,7 @@ export interface FileChannel extends Channel, AsyncDisposable {
   /** The file. */
   readonly path: string;
   open(): Promise<void>;
+  deliver(message: ChannelMessage): Promise<DeliveryOutcome>;
   deliverAll(messages: readonly ChannelMessage[]): Promise<readonly DeliveryOutcome[]>;
   check(): Promise<void>;
   close(): Promise<void>;

@@ -109,15 +109,17 @@ export async function createNotifier<const R extends readonly unknown[]>(options
   const store = createDeliveryStore(database);
   const dispatchers = new Map<string, Dispatcher>();
   const consumers: Consumer[] = [];
-  const toClose: ((timeoutMs: number) => Promise<unknown>)[] = [];
+  const toClose: ((timeoutMs: number) => Promise<void>)[] = [];
   let closing: Promise<void> | undefined;
 
   const finish = async (timeoutMs: number): Promise<void> => {
     const untilMs = clock.monotonic() + timeoutMs;
     const left = (): number => Math.max(0, untilMs - clock.monotonic());
-    await Promise.all(consumers.map((consumer) => consumer.close(timeoutMs)));
+    const results = await Promise.allSettled(consumers.map((consumer) => consumer.close(timeoutMs)));
     await Promise.all([...dispatchers.values()].map((dispatcher) => dispatcher.close(left())));
-    for (const closeOne of toClose.reverse()) await closeOne(left());
+    // Each needs those that were made before it, and all are closed whatever one of them throws.
+    for (const closeOne of toClose.reverse()) results.push(...(await Promise.allSettled([closeOne(left())])));
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
   };
   const close = (timeoutMs = 10_000): Promise<void> => {
     closing ??= finish(timeoutMs);

@@ -16,7 +16,8 @@ export function approve(payment: Payment, attempt: Attempt, gatewayId: string, r
     return refuse(`attempt ${attempt.number} is known to be charged already`);
   }
   const undecided = payment.status === 'PENDING' || payment.status === 'IN_REVIEW';
-  const rival = payment.attempts.some((one) => one !== attempt && (isOpen(one) || one.status === 'APPROVED' || one.status === 'REVERSING'));
+  // One that is being given back does not stand in the way: it will not be the merchant's.
+  const rival = payment.attempts.some((one) => one.number !== attempt.number && (isOpen(one) || one.status === 'APPROVED'));
   if (undecided && !rival) return settle(payment, attempt, gatewayId, nowMs);
   return reverse(payment, attempt, gatewayId, rules, nowMs);
 }
@@ -36,6 +37,8 @@ export function decline(
   const change = { status: 'DECLINED', declineCode: event.code, gatewayId: event.gatewayId ?? '', nextAtMs: 0, unknownSinceMs: 0 } as const;
   const declined = withAttempt(payment, attempt, nowMs, change);
   if (payment.status !== 'PENDING' && payment.status !== 'IN_REVIEW') return { payment: declined };
+  // A charge that a contradictory gateway made and cannot give back: that is left to a person.
+  if (payment.attempts.some((one) => one.number !== attempt.number && one.status === 'APPROVED')) return { payment: declined };
   const reason = payment.cancelReason;
   if (reason !== undefined) {
     return { payment: { ...declined, status: 'CANCELED', reason }, decision: { kind: 'canceled', reason } };

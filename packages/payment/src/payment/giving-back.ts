@@ -4,11 +4,12 @@ import { callDeadline, insideWindow, nextLookupAt, type PaymentRules } from './t
 
 const unsure = 'whether the late charge was given back is not known';
 
-/** Leaves a charge that cannot be given back to a person. A payment that is rightly charged stays so. */
+/** Leaves a charge that cannot be given back to a person. A payment that is rightly charged, or may yet be, stays as it is. */
 function park(payment: Payment, attempt: Attempt, reason: string, nowMs: number): Transition {
   const { status } = payment;
   const charged = status === 'SETTLED' || status === 'PARTIALLY_REFUNDED' || status === 'REFUNDED';
-  if (charged || status === 'PENDING') return { payment: withAttempt(payment, attempt, nowMs, { ...attempt, nextAtMs: 0 }), alarm: reason };
+  if (charged || (status === 'PENDING' && attempt.status === 'REVERSING'))
+    return { payment: withAttempt(payment, attempt, nowMs, { ...attempt, nextAtMs: 0 }), alarm: reason };
   return {
     payment: withAttempt(payment, attempt, nowMs, { ...attempt, nextAtMs: 0 }, { status: 'IN_REVIEW', reason }),
     decision: { kind: 'parked', reason },

@@ -26,7 +26,7 @@ const never = new Promise<never>(() => undefined);
  * committed, a call to the gateway before it leaves and after the gateway has done it, an acknowledgement and a publish, each
  * before and after. It dies at step `dieAt`.
  */
-export function mortal(world: ProcessPorts, dieAt = Number.POSITIVE_INFINITY): MortalProcess {
+export function mortal(world: ProcessPorts, dieAt?: number): MortalProcess {
   let dead = false;
   let steps = 0;
   const subscriptions: BrokerSubscription[] = [];

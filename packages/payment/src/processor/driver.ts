@@ -1,4 +1,4 @@
-import { type Clock, type Logger, PaystreamError, type Telemetry } from '@paystream/core';
+import { type Clock, type Labels, type Logger, PaystreamError, type Telemetry } from '@paystream/core';
 import type { ChargeAnswer, Gateway, LookupAnswer, RefundAnswer } from '../gateway/port.ts';
 import { type Attempt, type GatewayCall, type Payment, type PaymentEvent, paymentIdOf, reversalKey } from '../payment/payment.ts';
 import type { PaymentPolicy } from '../payment/policy.ts';
@@ -44,6 +44,8 @@ function reversalEvent(attempt: number, answer: RefundAnswer): PaymentEvent {
 export function createDriver(options: DriverOptions): Driver {
   const { gateway, policy, clock, logger, telemetry, record } = options;
   const closing = new AbortController();
+  const labelsOf = (call: GatewayCall['call']): Labels => ({ gateway: gateway.name, call });
+  const labels = { charge: labelsOf('charge'), lookup: labelsOf('lookup'), reverse: labelsOf('reverse') };
 
   const makeCall = async <T>(
     kind: GatewayCall['call'],
@@ -53,9 +55,9 @@ export function createDriver(options: DriverOptions): Driver {
   ): Promise<CallEnd<T>> => {
     const begunMs = clock.monotonic();
     const end = await callWithin(clock, policy.callTimeoutMs, call, late);
-    telemetry.observe('paystream_gateway_call_seconds', { gateway: gateway.name, call: kind }, (clock.monotonic() - begunMs) / 1000);
+    telemetry.observe('paystream_gateway_call_seconds', labels[kind], (clock.monotonic() - begunMs) / 1000);
     if ('failure' in end) {
-      telemetry.count('paystream_gateway_failures_total', { gateway: gateway.name, call: kind });
+      telemetry.count('paystream_gateway_failures_total', labels[kind]);
       logger.warn({ orderId: payment.orderId, gateway: gateway.name, call: kind, err: end.failure }, 'the gateway gave no clear answer');
     }
     return end;

@@ -1,11 +1,24 @@
 import type { Running } from '@paystream/core';
 import type { Payment, ReconcileResponse } from '@paystream/core/contracts';
 import type { Period } from '../gateway/port.ts';
+import type { Refund } from '../refund/refund.ts';
+import type { RefundInput } from '../refund/refunds.ts';
 
 /** A running payment processor. */
 export interface PaymentProcessor extends Running, AsyncDisposable {
   /** The payment of an order with all its attempts; `undefined` if there is none. */
   getPayment(orderId: string): Promise<Payment | undefined>;
+  /**
+   * Gives back a part of what an order was charged, or all of it; once for each `requestId`. Resolves when the gateway has
+   * answered, or once its time is up: then with status `UNKNOWN`, and it goes on by itself.
+   *
+   * Throws `NOT_FOUND` / `UNKNOWN_PAYMENT`; `FAILED_PRECONDITION` / `NOT_REFUNDABLE`, `REFUND_TOO_LARGE`; `ALREADY_EXISTS` /
+   * `REQUEST_ID_REUSED` for an id that was used with another amount; `UNSUPPORTED` if the gateway cannot do it.
+   *
+   * @example
+   * const refund = await processor.refund({ orderId, requestId: 'return-17', amount: money('EUR', 500n) });
+   */
+  refund(input: RefundInput): Promise<Refund>;
   /**
    * Compares the gateway's own list of charges with the attempts stored here, for a period (default: all time). What was
    * begun while it runs may show up as a difference. It keeps some 100 bytes for each charge of the period.

@@ -16,6 +16,7 @@ import { checkGateway } from '../gateway/check.ts';
 import { wakeAt } from '../payment/payment.ts';
 import { paymentPolicy } from '../payment/policy.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
+import { createRefunds } from '../refund/refunds.ts';
 import { paymentMigrations } from '../store/migrations.ts';
 import { createPaymentStore } from '../store/store.ts';
 import { createDecider, type Decided, type PaymentInput } from './decider.ts';
@@ -64,6 +65,7 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
   const outbox = options.outbox ?? (await createOutbox({ database, broker, clock, random, logger, telemetry }));
   const log = createBusinessLog({ topic: topics.transactionLogs, service: 'payment', clock, nextId: createIdGenerator(clock, random) });
   const rules = { policy, abilities: gateway.abilities };
+  const labels = { gateway: gateway.name };
   const decider = createDecider({ store, outbox, topics, log, rules, clock, telemetry, gatewayName: gateway.name });
 
   const apply = async (inputs: readonly PaymentInput[]): Promise<readonly Decided[]> => {
@@ -73,6 +75,7 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
       if (!('refused' in one)) earliest = Math.min(earliest, wakeAt(one.payment) ?? earliest);
     }
     if (earliest !== Number.POSITIVE_INFINITY) waker.arm(earliest);
+    telemetry.gauge('paystream_payment_calls_in_flight', labels, permits.taken + recoveryPermits.taken);
     return decided;
   };
   // Several batches at once only help where several transactions can be open at once.
@@ -90,6 +93,19 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
     handle: recovery.handle,
     pollMs: database.exclusive ? undefined : pollMs,
   });
+  const refunds = createRefunds({
+    database,
+    payments: store,
+    decider,
+    outbox,
+    log,
+    gateway,
+    rules,
+    clock,
+    logger,
+    telemetry,
+    pollMs: database.exclusive ? undefined : pollMs,
+  });
 
   const takeIn = async (inputs: readonly PaymentInput[]): Promise<void> => {
     const placed = inputs.reduce((sum, { event }) => (event.kind === 'placed' ? sum + 1 : sum), 0);
@@ -104,7 +120,6 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
     } finally {
       if (unused > 0) permits.release(unused);
     }
-    telemetry.gauge('paystream_payment_calls_in_flight', { gateway: gateway.name }, permits.taken);
   };
 
   let consumer: Consumer | undefined;
@@ -114,7 +129,7 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
     recoveryPermits.close();
     await Promise.all([consumer?.close(timeoutMs), waker.close()]);
     // Calls may take longer than there is time: the next start looks them up.
-    const idle = Promise.all([permits.idle(), recoveryPermits.idle()]);
+    const idle = Promise.all([permits.idle(), recoveryPermits.idle(), refunds.close()]);
     await Promise.race([idle, elapsed(clock, endMs - clock.monotonic(), idle)]);
     driver.close();
     await outcomes.close();
@@ -142,6 +157,7 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
       telemetry,
     });
     waker.start();
+    refunds.start();
   } catch (error) {
     await close(0);
     throw error;
@@ -152,6 +168,7 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
       const payment = (await store.load(undefined, [orderId])).get(orderId);
       return payment === undefined ? undefined : toPaymentMessage(payment);
     },
+    refund: refunds.refund,
     reconcile: (period = {}) => reconcile({ database, gateway }, { startMs: period.startMs ?? 0, endMs: period.endMs ?? clock.now() + 1 }),
     get inFlight() {
       return permits.taken + recoveryPermits.taken;

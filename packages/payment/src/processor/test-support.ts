@@ -25,7 +25,7 @@ export interface TestOrder {
   readonly placedAtMs?: number;
 }
 
-export function placedEvent(clock: Clock, order: TestOrder): OrderEvent {
+function placedEvent(clock: Clock, order: TestOrder): OrderEvent {
   const placedAtMs = order.placedAtMs ?? clock.now();
   const value = create(OrderPlacedSchema, {
     order: create(OrderSchema, {

@@ -10,15 +10,15 @@ export interface Waker {
   close(): Promise<void>;
 }
 
-export interface WakerOptions {
+export interface WakerOptions<T> {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Finds what is due. */
-  readonly due: (nowMs: number, limit: number) => Promise<readonly string[]>;
+  readonly due: (nowMs: number, limit: number) => Promise<readonly T[]>;
   /** When the next is due. */
   readonly nextMs: () => Promise<number | undefined>;
   /** Handles what is due. Gives how many of them it could not handle now. */
-  readonly handle: (ids: readonly string[]) => Promise<number>;
+  readonly handle: (due: readonly T[]) => Promise<number>;
   /** Looks at least so often, in milliseconds, because others may store things too; `undefined` if nobody else can. */
   readonly pollMs: number | undefined;
 }
@@ -27,7 +27,7 @@ const batchSize = 100;
 /** How long it waits after a failure, in milliseconds. */
 const afterFailureMs = 1_000;
 
-export function createWaker(options: WakerOptions): Waker {
+export function createWaker<T>(options: WakerOptions<T>): Waker {
   const { clock, logger } = options;
   let timer: ClockTimer | undefined;
   let timerAtMs = Number.POSITIVE_INFINITY;
@@ -39,14 +39,15 @@ export function createWaker(options: WakerOptions): Waker {
     if (closed || atMs >= timerAtMs) return;
     timer?.cancel();
     timerAtMs = atMs;
-    timer = clock.setTimer(Math.max(0, atMs - clock.now()), fire, { unref: true });
+    // Holds the process open: what waits here is money whose fate is not known yet.
+    timer = clock.setTimer(Math.max(0, atMs - clock.now()), fire);
   };
 
   const sweep = async (): Promise<number> => {
     for (;;) {
-      const ids = await options.due(clock.now(), batchSize);
-      if (ids.length === 0 || closed) break;
-      if ((await options.handle(ids)) > 0) return clock.now() + afterFailureMs;
+      const due = await options.due(clock.now(), batchSize);
+      if (due.length === 0 || closed) break;
+      if ((await options.handle(due)) > 0) return clock.now() + afterFailureMs;
     }
     const next = (await options.nextMs()) ?? Number.POSITIVE_INFINITY;
     return options.pollMs === undefined ? next : Math.min(next, clock.now() + options.pollMs);

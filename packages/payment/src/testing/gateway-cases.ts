@@ -12,6 +12,8 @@ export interface GatewaySubject {
     /** One that gets no answer within a second. Needed for the ability `silence`. */
     readonly unanswered?: string;
   };
+  /** Made part of every key. Give a new one for each run where the gateway remembers keys from one run to the next. Default: empty. */
+  readonly runId?: string;
   /** The currency to charge in. Default: `EUR`. */
   readonly currency?: string;
   /** Lets so many milliseconds pass: `(ms) => systemClock.sleep(ms)`, or a virtual clock's `advance`. */
@@ -37,7 +39,7 @@ let made = 0;
 
 function request(subject: GatewaySubject, change: Partial<ChargeRequest> = {}): ChargeRequest {
   made += 1;
-  const name = `conformance-${made}-${subject.gateway.name}`;
+  const name = `conformance-${subject.runId ?? ''}-${made}`;
   return {
     key: `${name}:charge:1`,
     amount: { currency: subject.currency ?? 'EUR', units: 1_999n },

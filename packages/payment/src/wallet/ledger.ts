@@ -1,77 +1,7 @@
 import { PaystreamError } from '@paystream/core';
-import { type Database, defineStatements, jsonList, type Transaction } from '@paystream/core/sql';
+import { type Database, jsonList, type Transaction } from '@paystream/core/sql';
+import { type BalanceRow, type EarlyRow, ledgerStatements, type TransferRow } from './ledger-rows.ts';
 import { type Operation, type Transfer, transferOf, type WalletFees } from './transfer.ts';
-
-const statements = defineStatements(({ tables, dialect }) => ({
-  addTransfer: dialect.insertOrIgnore(tables('ledger_transfers'), [
-    'order_id',
-    'operation_id',
-    'merchant_id',
-    'kind',
-    'currency',
-    'clearing',
-    'payable',
-    'fees',
-    'booked_at',
-  ]),
-  transfers: `SELECT * FROM ${tables('ledger_transfers')} WHERE order_id IN ${dialect.inJson}`,
-  move: dialect.upsert(
-    tables('ledger_balances'),
-    ['merchant_id', 'currency', 'clearing', 'payable', 'fees', 'sales', 'version', 'updated_at'],
-    ['merchant_id', 'currency'],
-    (excluded) =>
-      ['clearing', 'payable', 'fees', 'sales', 'version'].map((column) => `${column} = ${column} + ${excluded(column)}`).join(', ') +
-      `, updated_at = ${excluded('updated_at')}`,
-  ),
-  balances: `SELECT * FROM ${tables('ledger_balances')} WHERE merchant_id IN ${dialect.inJson} ORDER BY merchant_id, currency`,
-  keepEarly: dialect.insertOrIgnore(tables('ledger_early_refunds'), [
-    'order_id',
-    'operation_id',
-    'merchant_id',
-    'currency',
-    'units',
-    'received_at',
-  ]),
-  early: `SELECT * FROM ${tables('ledger_early_refunds')} WHERE order_id IN ${dialect.inJson} ORDER BY order_id, operation_id`,
-  dropEarly: `DELETE FROM ${tables('ledger_early_refunds')} WHERE order_id = ? AND operation_id = ?`,
-  sums: `SELECT currency, SUM(clearing + payable + fees) AS units, COUNT(*) AS transfers FROM ${tables('ledger_transfers')}
-    GROUP BY currency ORDER BY currency`,
-  unbalanced: `SELECT t.merchant_id, t.currency FROM (
-      SELECT merchant_id, currency, SUM(clearing) AS clearing, SUM(payable) AS payable, SUM(fees) AS fees, SUM(kind = 'SALE') AS sales
-      FROM ${tables('ledger_transfers')} GROUP BY merchant_id, currency) t
-    LEFT JOIN ${tables('ledger_balances')} b ON b.merchant_id = t.merchant_id AND b.currency = t.currency
-    WHERE b.merchant_id IS NULL OR b.clearing <> t.clearing OR b.payable <> t.payable OR b.fees <> t.fees OR b.sales <> t.sales
-    UNION SELECT b.merchant_id, b.currency FROM ${tables('ledger_balances')} b WHERE NOT EXISTS (
-      SELECT 1 FROM ${tables('ledger_transfers')} t WHERE t.merchant_id = b.merchant_id AND t.currency = b.currency)
-    ORDER BY 1, 2 LIMIT 100`,
-}));
-
-interface TransferRow {
-  readonly order_id: string;
-  readonly operation_id: string;
-  readonly merchant_id: string;
-  readonly kind: Operation['kind'];
-  readonly currency: string;
-  readonly clearing: number | bigint;
-}
-
-interface BalanceRow {
-  readonly merchant_id: string;
-  readonly currency: string;
-  readonly clearing: number | bigint;
-  readonly payable: number | bigint;
-  readonly fees: number | bigint;
-  readonly sales: number;
-  readonly version: number;
-}
-
-interface EarlyRow {
-  readonly order_id: string;
-  readonly operation_id: string;
-  readonly merchant_id: string;
-  readonly currency: string;
-  readonly units: number | bigint;
-}
 
 /** The accounts of a merchant in one currency. */
 export interface Balance {
@@ -126,6 +56,13 @@ function balanceOf(row: BalanceRow): Balance {
   };
 }
 
+const mismatch = ({ operationId, orderId }: Operation): PaystreamError =>
+  new PaystreamError(
+    'FAILED_PRECONDITION',
+    `operation ${operationId} came before with another amount, merchant or kind; nothing was booked now`,
+    { reason: 'OPERATION_MISMATCH', details: { operationId, orderId } },
+  );
+
 /** The accounts after each transfer, reckoned back from what they are after all of them. */
 function balancesAfterEach(transfers: readonly Transfer[], final: ReadonlyMap<string, Balance>): readonly Posted[] {
   const posted = new Array<Posted>(transfers.length);
@@ -148,7 +85,7 @@ function balancesAfterEach(transfers: readonly Transfer[], final: ReadonlyMap<st
 }
 
 export function createLedger(database: Database, fees: WalletFees): Ledger {
-  const sql = statements(database);
+  const sql = ledgerStatements(database);
 
   /** Adds what is new; throws for what is there with other content. */
   const add = async (tx: Transaction, transfers: readonly Transfer[], nowMs: number): Promise<readonly Transfer[]> => {
@@ -184,11 +121,25 @@ export function createLedger(database: Database, fees: WalletFees): Ledger {
         row.currency === transfer.amount.currency &&
         BigInt(row.clearing) === transfer.clearing;
       if (same) continue;
-      throw new PaystreamError(
-        'FAILED_PRECONDITION',
-        `operation ${transfer.operationId} was booked before with another amount, merchant or kind; nothing was booked now`,
-        { reason: 'OPERATION_MISMATCH', details: { operationId: transfer.operationId, orderId: transfer.orderId } },
-      );
+      throw mismatch(transfer);
+    }
+  };
+
+  /** Keeps refunds until their sale comes; throws for one that is kept with another amount. */
+  const keepEarly = async (tx: Transaction, early: readonly Operation[], nowMs: number): Promise<void> => {
+    const { affected } = await tx.executeMany(
+      sql.keepEarly,
+      early.map(({ orderId, operationId, merchantId, amount }) => [orderId, operationId, merchantId, amount.currency, amount.units, nowMs]),
+    );
+    const repeated = early.filter((_, index) => affected[index] !== 1);
+    if (repeated.length === 0) return;
+    const { rows } = await tx.execute<EarlyRow>(sql.early, [jsonList(repeated.map((refund) => refund.orderId))]);
+    const kept = new Map(rows.map((row) => [placeOf(row.order_id, row.operation_id), row]));
+    for (const refund of repeated) {
+      const row = kept.get(placeOf(refund.orderId, refund.operationId));
+      const same =
+        row?.merchant_id === refund.merchantId && row.currency === refund.amount.currency && BigInt(row.units) === refund.amount.units;
+      if (!same) throw mismatch(refund);
     }
   };
 
@@ -198,19 +149,7 @@ export function createLedger(database: Database, fees: WalletFees): Ledger {
     const { rows } = await tx.execute<TransferRow>(sql.transfers, [jsonList(new Set(refunds.map((refund) => refund.orderId)))]);
     const sold = new Set(rows.filter((row) => row.kind === 'SALE').map((row) => row.order_id));
     const early = refunds.filter((refund) => !sold.has(refund.orderId));
-    if (early.length > 0) {
-      await tx.executeMany(
-        sql.keepEarly,
-        early.map(({ orderId, operationId, merchantId, amount }) => [
-          orderId,
-          operationId,
-          merchantId,
-          amount.currency,
-          amount.units,
-          nowMs,
-        ]),
-      );
-    }
+    if (early.length > 0) await keepEarly(tx, early, nowMs);
     return refunds.filter((refund) => sold.has(refund.orderId));
   };
 

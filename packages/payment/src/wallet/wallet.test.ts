@@ -138,11 +138,14 @@ describe('wallet', () => {
     const early = refund({ orderId: 'o1', units: 400n });
     await send(early, early);
     expect(await wallet.getWallet('m1')).toEqual([]);
+    await send(refund({ orderId: 'o1', units: 401n }));
     await send(sale({ orderId: 'o1', units: 1_000n }), early);
     expect((await wallet.getWallet('m1'))[0]).toMatchObject({ revenue: { units: 600n }, balance: { units: 541n }, sales: 1n, version: 2n });
     expect(other.updates.map(({ kind }) => kind)).toEqual([WalletUpdateKind.SALE, WalletUpdateKind.REFUND]);
     await send(early);
     expect((await wallet.trialBalance()).transfers).toBe(2);
+    const dead = await world.broker.subscribe({ topic: 'transactions-wallet-dlq', subscription: 'test', initialPosition: 'earliest' });
+    expect(await dead.receive(10)).toHaveLength(1);
     await booksAreRight();
   });
 

@@ -78,7 +78,7 @@ export function createBrokerOn(store: EntryStore, options: EmbeddedBrokerOptions
   const closeAll = async (): Promise<void> => {
     await Promise.all([...open].map((one) => one.close()));
     housekeeping.close();
-    engine.close();
+    await engine.close();
   };
   const close = (): Promise<void> => {
     closing ??= closeAll();

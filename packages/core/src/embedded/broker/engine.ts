@@ -9,7 +9,7 @@ import { type Entry, type StoredMessage, sizeOf, toEntries } from './entry.ts';
 import type { CursorRow, EntryStore, TopicRow } from './store.ts';
 import { Subscription, type SubscriptionHost } from './subscription.ts';
 import { TopicLog } from './topic-log.ts';
-import type { TopicState } from './topic-state.ts';
+import type { PendingSend, TopicState } from './topic-state.ts';
 
 const maxEntryBytes = 1 << 20;
 const maxPendingMessages = 8_192;
@@ -32,7 +32,6 @@ export interface EngineOptions {
 /** Gathers what is published and acknowledged in one turn into one commit, then makes it visible. */
 export interface Engine {
   readonly topics: ReadonlyMap<string, TopicState>;
-  readonly store: EntryStore;
   topic(name: string): TopicState;
   /** Publishes messages in order; resolves with the id of the last. */
   publish(topic: TopicState, messages: readonly StoredMessage[]): Promise<MessageId>;
@@ -45,7 +44,15 @@ export interface Engine {
   /** Resolves when every change so far is stored, or has failed and whoever made it was told. */
   settled(this: void): Promise<void>;
   /** Commits what is pending, and closes the store. */
-  close(): void;
+  close(): Promise<void>;
+}
+
+/** What was published to a topic since the commit before. */
+interface Published {
+  readonly state: TopicState;
+  readonly messages: readonly StoredMessage[];
+  readonly sends: readonly PendingSend[];
+  entries: readonly Entry[];
 }
 
 interface CommitPromise {
@@ -67,11 +74,13 @@ export function createEngine(options: EngineOptions): Engine {
   let retrying = false;
   let closed = false;
   let next: CommitPromise | undefined;
+  /** The commit that is on its way to the disk; what comes meanwhile forms the next. */
+  let storing: Promise<void> | undefined;
   let lastTopicId = 0;
   const cache = createCachePolicy(options.cacheBytes);
 
   const schedule = (): void => {
-    if (scheduled) return;
+    if (scheduled || storing !== undefined) return;
     scheduled = true;
     options.later(flush);
   };
@@ -117,19 +126,31 @@ export function createEngine(options: EngineOptions): Engine {
     return sent;
   }
 
-  function commit(states: ReadonlySet<TopicState>, subscriptions: readonly Subscription[]): Map<TopicState, Entry[]> {
+  function takePublished(): Published[] {
+    const published: Published[] = [];
+    for (const state of touched) {
+      published.push({ state, messages: state.pending, sends: state.sends, entries: [] });
+      state.pending = [];
+      state.sends = [];
+    }
+    touched = new Set();
+    pendingMessages = 0;
+    pendingBytes = 0;
+    return published;
+  }
+
+  function commit(published: readonly Published[], subscriptions: readonly Subscription[]): void {
     const now = clock.now();
-    const published = new Map<TopicState, Entry[]>();
     const entries: { topicId: number; entry: Entry }[] = [];
     const newTopics = new Map<number, TopicRow>();
     const know = (state: TopicState): void => {
       if (!state.stored) newTopics.set(state.log.id, { id: state.log.id, name: state.log.name });
     };
-    for (const state of states) {
+    for (const one of published) {
+      const { state, messages } = one;
       know(state);
-      const own = toEntries(state.pending, state.log.tail, Math.max(now, state.log.lastTimeMs), maxEntryBytes);
-      published.set(state, own);
-      for (const entry of own) entries.push({ topicId: state.log.id, entry });
+      one.entries = toEntries(messages, state.log.tail, Math.max(now, state.log.lastTimeMs), maxEntryBytes);
+      for (const entry of one.entries) entries.push({ topicId: state.log.id, entry });
     }
     const cursors: CursorRow[] = [];
     for (const { log, name, cursor } of subscriptions) {
@@ -138,20 +159,16 @@ export function createEngine(options: EngineOptions): Engine {
     }
     store.commit({ topics: [...newTopics.values()], entries, removedCursors: removed, cursors });
     for (const row of newTopics.values()) topic(row.name).stored = true;
-    return published;
+    removed = [];
+    for (const subscription of subscriptions) dirty.delete(subscription);
   }
 
-  function failed(error: unknown, states: ReadonlySet<TopicState>, waiting: CommitPromise | undefined): void {
+  function failed(error: unknown, published: readonly Published[], waiting: CommitPromise | undefined): void {
     if (!failing)
       logger.error({ err: error, reason: PaystreamError.from(error).reason }, 'the embedded broker cannot store; it goes on trying');
     failing = true;
     telemetry.count('paystream_broker_commit_failures_total', {});
-    for (const state of states) {
-      const sends = state.sends;
-      state.pending = [];
-      state.sends = [];
-      for (const send of sends) send.reject(error);
-    }
+    for (const { sends } of published) for (const send of sends) send.reject(error);
     waiting?.reject(error);
     // What was acknowledged stays acknowledged here, and is stored as soon as that works again.
     if (retrying || (dirty.size === 0 && removed.length === 0)) return;
@@ -166,52 +183,61 @@ export function createEngine(options: EngineOptions): Engine {
     );
   }
 
-  function flush(): void {
-    scheduled = false;
-    const waiting = next;
-    next = undefined;
-    if (closed || nothingPending()) {
-      waiting?.resolve();
-      return;
-    }
-    const states = touched;
-    const subscriptions = [...dirty];
-    const count = pendingMessages;
-    touched = new Set();
-    pendingMessages = 0;
-    pendingBytes = 0;
-    const startedMs = clock.monotonic();
-    let published: Map<TopicState, Entry[]>;
-    try {
-      published = commit(states, subscriptions);
-    } catch (error) {
-      failed(error, states, waiting);
-      return;
-    }
+  function succeeded(published: readonly Published[], waiting: CommitPromise | undefined, startedMs: number): void {
     if (failing) logger.info({}, 'the embedded broker stores again');
     failing = false;
-    removed = [];
-    for (const subscription of subscriptions) dirty.delete(subscription);
     telemetry.observe('paystream_broker_commit_seconds', {}, (clock.monotonic() - startedMs) / 1_000);
+    const count = published.reduce((sum, { messages }) => sum + messages.length, 0);
     if (count > 0) telemetry.count('paystream_broker_published_total', {}, count);
-    for (const [state, entries] of published) append(state, entries);
+    for (const one of published) append(one);
     waiting?.resolve();
     // Last, since handing out may publish (to a dead-letter topic) and so may commit.
-    for (const state of published.keys()) {
+    for (const { state } of published) {
       for (const subscription of state.subscriptions.values()) subscription.pump();
       for (const reader of state.readers) reader.pump();
     }
     options.committed();
   }
 
-  function append(state: TopicState, entries: readonly Entry[]): void {
+  function flush(): void {
+    scheduled = false;
+    if (storing !== undefined) return;
+    const waiting = next;
+    next = undefined;
+    if (closed || nothingPending()) {
+      waiting?.resolve();
+      return;
+    }
+    const startedMs = clock.monotonic();
+    const published = takePublished();
+    try {
+      commit(published, [...dirty]);
+    } catch (error) {
+      failed(error, published, waiting);
+      return;
+    }
+    const synced = store.synced();
+    if (synced === undefined) {
+      succeeded(published, waiting, startedMs);
+      return;
+    }
+    storing = synced;
+    const ended = (settle: () => void): void => {
+      storing = undefined;
+      settle();
+      if (!nothingPending()) schedule();
+    };
+    synced.then(
+      () => ended(() => succeeded(published, waiting, startedMs)),
+      (error: unknown) => ended(() => failed(error, published, waiting)),
+    );
+  }
+
+  function append({ state, entries, sends }: Published): void {
     for (const entry of entries) {
       state.log.append(entry);
       cache.appended(state.log, entry);
     }
-    const sends = state.sends;
-    state.pending = [];
-    state.sends = [];
     for (const send of sends) send.resolve(String(send.message.sequence));
   }
 
@@ -220,10 +246,14 @@ export function createEngine(options: EngineOptions): Engine {
   }
 
   function storedPromise(): Promise<void> {
-    if (nothingPending()) return Promise.resolve();
+    if (nothingPending()) return storing ?? Promise.resolve();
     next ??= Promise.withResolvers<void>();
     schedule();
     return next.promise;
+  }
+
+  async function settled(): Promise<void> {
+    await Promise.allSettled([storedPromise()]);
   }
 
   const stored = store.load();
@@ -241,7 +271,6 @@ export function createEngine(options: EngineOptions): Engine {
 
   return {
     topics,
-    store,
     topic,
     publish,
     subscription: (state, name, position) => {
@@ -261,11 +290,9 @@ export function createEngine(options: EngineOptions): Engine {
       schedule();
     },
     stored: storedPromise,
-    settled: async () => {
-      await Promise.allSettled([storedPromise()]);
-    },
-    close: () => {
-      flush();
+    settled,
+    close: async () => {
+      await settled();
       closed = true;
       for (const state of topics.values()) for (const subscription of state.subscriptions.values()) subscription.close();
       store.close();

@@ -23,6 +23,7 @@ export function createMemoryStore(): EntryStore {
     commit: (changes) => {
       for (const { entry } of changes.entries) ownPayloads(entry);
     },
+    synced: () => undefined,
     read: () => [],
     oldest: () => [],
     firstSince: () => undefined,

@@ -9,11 +9,6 @@ export class RangeSet {
     return this.#size;
   }
 
-  /** How many ranges they form. */
-  get rangeCount(): number {
-    return this.#starts.length;
-  }
-
   has(value: number): boolean {
     const index = this.#indexBefore(value);
     return index >= 0 && value < (this.#ends[index] as number);

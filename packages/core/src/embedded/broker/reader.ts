@@ -18,7 +18,7 @@ export interface LogReader {
 }
 
 /** Reads a log from a position on, with nothing stored. */
-export function createLogReader(log: TopicLog, start: Position): LogReader {
+function createLogReader(log: TopicLog, start: Position): LogReader {
   const view = new LogView(log);
   const waiting = new WaitList<undefined>();
   let position = log.resolve(start);

@@ -93,6 +93,7 @@ export function createSqliteStore(connection: SqliteConnection): EntryStore {
         }
       });
     },
+    synced: () => connection.synced(),
     read: (topicId, sequence, maxBytes) => {
       let rows = 0;
       let total = 0;

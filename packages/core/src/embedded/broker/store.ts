@@ -41,16 +41,18 @@ export interface StoredState {
 }
 
 /**
- * Where the embedded broker keeps its log. One caller at a time; everything is synchronous, since a commit that others
- * could overtake would have to be ordered again.
+ * Where the embedded broker keeps its log. One caller at a time; everything but `synced` is synchronous, since a commit
+ * that others could overtake would have to be ordered again.
  */
 export interface EntryStore {
   /** Whether what was committed is there after the end of the process. */
   readonly durable: boolean;
   /** Reads back what was committed before. */
   load(): StoredState;
-  /** Commits, durably once it returns; throws a `PaystreamError` if nothing was committed. Replaces the payloads by copies of its own. */
+  /** Commits; throws a `PaystreamError` if nothing was committed. Replaces the payloads by copies of its own. */
   commit(changes: Changes): void;
+  /** Resolves when what was committed before the call is as durable as it is to be; `undefined` if it is so already. */
+  synced(): Promise<void> | undefined;
   /** Entries from the one that holds `sequence` (or the next after it) on, in order, of about `maxBytes` together but at least one if there is any. */
   read(topicId: number, sequence: number, maxBytes: number): readonly Entry[];
   /** The oldest entries, in order, at most `limit`. */

@@ -160,20 +160,17 @@ export class Subscription {
   pump(): void {
     if (this.#waiting.size === 0) return;
     let stopped = false;
-    // Once more at least where several wait: one's search may have found messages that belong to another.
-    let again = this.#waiting.size > 1;
-    for (;;) {
+    let served = true;
+    while (served && this.#waiting.size > 0) {
       const eligible = this.#waiting.count((member) => this.#mayTake(member));
-      if (eligible === 0) break;
-      const share = eligible === 1 ? Number.POSITIVE_INFINITY : Math.max(1, Math.ceil(this.#dispatcher.ready() / eligible));
-      const served = this.#waiting.serve((waiter) => {
+      // So that one that asks for much does not leave the others without.
+      const share = eligible <= 1 ? Number.POSITIVE_INFINITY : Math.max(1, Math.ceil(this.#dispatcher.ready() / eligible));
+      served = this.#waiting.serve((waiter) => {
         if (!this.#mayTake(waiter.consumer)) return [];
         return this.#take(waiter.consumer, Math.min(waiter.max, share), () => {
           stopped = true;
         });
       });
-      if (!served && !again) break;
-      again = served && this.#waiting.size > 0;
     }
     if (stopped && this.#waiting.size > 0) this.#host.later(() => this.pump());
     this.#armTimer();

@@ -126,10 +126,12 @@ export async function runGroup(
       if (shared) run(release);
     }
     run(done.length > 0 ? commit : rollback);
+    watcher?.stop();
+    if (done.length > 0) await connection.synced();
   } catch (error) {
     const cause = rollBackAll(connection, error);
     settleFailed();
-    const own = PaystreamError.is(cause) && cause.code === 'UNAVAILABLE' ? cause : lost(cause);
+    const own = !shared || (PaystreamError.is(cause) && cause.code === 'UNAVAILABLE') ? cause : lost(cause);
     for (const { member } of done) member.reject(own);
     return members.slice(begun);
   } finally {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Database } from '../../sql/port.ts';
+import { holdSyncs } from '../sqlite/hold-syncs.ts';
 import { createSqliteDatabase, type SqliteDatabaseOptions } from './sqlite-database.ts';
 
 let folder: string;
@@ -143,6 +144,29 @@ describe('SQLite database', () => {
     await database.ping();
   });
 
+  it('stores nothing of a group whose commit fails, tells all of it, and goes on', async () => {
+    const database = await withNumbers();
+    await database.transaction(async (tx) => {
+      await tx.execute('CREATE TABLE parents (id INTEGER PRIMARY KEY)');
+      await tx.execute(
+        'CREATE TABLE children (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED)',
+      );
+    });
+    const told: number[] = [];
+    const orphan = (id: number): Promise<unknown> =>
+      database.transaction(async (tx) => {
+        tx.onCommit(() => told.push(id));
+        await tx.execute(insert, [id, 0]);
+        if (id % 2 === 0) await tx.execute('INSERT INTO children VALUES (?, 1)', [id]);
+      });
+    const results = await Promise.allSettled([1, 2, 3].map(orphan));
+    for (const result of results) expect(result).toMatchObject({ status: 'rejected', reason: { code: 'UNAVAILABLE' } });
+    await expect(orphan(4)).rejects.toMatchObject({ reason: 'CONSTRAINT_VIOLATION' });
+    await orphan(5);
+    expect(await ids(database)).toEqual([5]);
+    expect(told).toEqual([5]);
+  });
+
   it('refuses a second start on the same file with one clear error, and lets tools read it', async () => {
     const database = await withNumbers();
     await expect(openDatabase()).rejects.toMatchObject({ code: 'FAILED_PRECONDITION', reason: 'DATABASE_IN_USE' });
@@ -176,6 +200,48 @@ describe('SQLite database', () => {
     await closed;
     await database.close();
     expect(await ids(await openDatabase())).toEqual([1]);
+  });
+
+  it('resolves a transaction, and lets it be read, only when the disk has it, unless told otherwise', async () => {
+    const database = await withNumbers();
+    const hasty = await openDatabase({ path: join(folder, 'normal.db'), synchronous: 'normal' });
+    await using disk = holdSyncs();
+    const order: string[] = [];
+    const written = database
+      .transaction(async (tx) => {
+        tx.onCommit(() => order.push('committed'));
+        await tx.execute(insert, [1, 0]);
+      })
+      .then(() => order.push('resolved'));
+    await disk.asked();
+    const read = ids(database).then((found) => order.push(`read ${found}`));
+    await hasty.transaction((tx) => tx.execute('CREATE TABLE t (id INTEGER)'));
+    order.push('synced');
+    disk.release();
+    await Promise.all([written, read]);
+    expect(order).toEqual(['synced', 'committed', 'resolved', 'read 1']);
+  });
+
+  it('acknowledges nothing more once the disk has failed, since what it forgot cannot be known', async () => {
+    const database = await withNumbers();
+    const add = (id: number): Promise<unknown> => database.transaction((tx) => tx.execute(insert, [id, 0]));
+    await add(1);
+    const disk = holdSyncs();
+    const lost = expect(add(2)).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'DISK_ERROR' });
+    await disk.asked();
+    disk.release(new Error('EIO: i/o error, fdatasync'));
+    await lost;
+    await disk[Symbol.asyncDispose]();
+    await expect(add(3)).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'DISK_ERROR' });
+    await expect(database.ping()).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'DISK_ERROR' });
+  });
+
+  it('gives rows and their number for a statement that writes and returns', async () => {
+    const database = await withNumbers();
+    const result = await database.transaction((tx) => tx.execute(`${insert}, (2, 3) RETURNING value`, [1, 2n ** 62n]));
+    expect(result.affected).toBe(2);
+    expect(result.rows.map((row) => ({ ...row }))).toEqual([{ value: 2n ** 62n }, { value: 3 }]);
+    expect(await ids(database)).toEqual([1, 2]);
   });
 
   it('explains a transaction that is used after its end', async () => {

@@ -1,11 +1,11 @@
 import type { Clock } from '../../clock/port.ts';
 import { systemClock } from '../../clock/system-clock.ts';
 import { PaystreamError } from '../../errors/paystream-error.ts';
-import { migrateDatabase, migrationTables } from '../../sql/migrate.ts';
+import { migrateDatabase } from '../../sql/migrate.ts';
+import { migrationTables } from '../../sql/migration-target.ts';
 import type { Database, SqlRow } from '../../sql/port.ts';
 import { tableNames } from '../../sql/table-names.ts';
 import { openSqlite, type SqliteConnection } from '../sqlite/open.ts';
-import { kyselyDialect } from './kysely-dialect.ts';
 import { nowFunction, sqliteDialect } from './sqlite-dialect.ts';
 import { createTransactionQueue } from './transaction-queue.ts';
 
@@ -78,7 +78,7 @@ export async function createSqliteDatabase(options: SqliteDatabaseOptions): Prom
           {
             dialect: 'sqlite',
             tables,
-            kysely: kyselyDialect(connection),
+            kysely: async () => (await import('./kysely-dialect.ts')).kyselyDialect(connection),
             applied: async () => appliedMigrations(connection, tables(migrationTables.applied)),
           },
           migrations,

@@ -105,7 +105,12 @@ export function createTransactionQueue(options: TransactionQueueOptions): Transa
           reject(refuse());
           return;
         }
-        queue.push({ alone: () => work().then(resolve, reject) });
+        const stored = async (): Promise<T> => {
+          const result = await work();
+          await connection.synced();
+          return result;
+        };
+        queue.push({ alone: () => stored().then(resolve, reject) });
         schedule();
       }),
     read: <T>(work: () => T) =>

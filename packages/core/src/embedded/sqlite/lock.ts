@@ -7,6 +7,9 @@ export interface FileLock {
   release(): void;
 }
 
+// A connection that nothing refers to is closed by the garbage collector, and its lock with it.
+const locks = new Set<DatabaseSync>();
+
 /**
  * Locks a file by way of an empty one beside it, whose lock the system drops with the process, however that ends. The
  * file itself stays free, so that tools can read it meanwhile.
@@ -28,9 +31,11 @@ export function lockSqliteFile(path: string): FileLock {
     });
   }
   const held = database;
+  locks.add(held);
   return {
     release: () => {
-      if (held.isOpen) held.close();
+      if (!locks.delete(held)) return;
+      held.close();
     },
   };
 }

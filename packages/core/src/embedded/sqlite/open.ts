@@ -3,12 +3,13 @@ import type { SqlValue } from '../../sql/port.ts';
 import { lockSqliteFile } from './lock.ts';
 import { sqliteError } from './sqlite-errors.ts';
 import { createStatementCache, type SqliteStatement } from './statement-cache.ts';
+import { createWalSync } from './wal-sync.ts';
 
 /** Options of {@link openSqlite}. */
 export interface OpenSqliteOptions {
   /** The file, whose folder must exist; `:memory:` for one that is gone with the connection. */
   readonly path: string;
-  /** `full`: a commit is on the disk when it returns. `normal`: the last commits may be undone by a power failure, not by a crash of the process. Default: `full`. */
+  /** `full`: `synced` waits until commits survive a power failure. `normal`: the last ones may not; all survive a crash of the process. Default: `full`. */
   readonly synchronous?: 'full' | 'normal' | undefined;
   /** Refuses the file if another connection has opened it this way, in this process or another. Tools that only read may still look in. Default: true. */
   readonly exclusive?: boolean | undefined;
@@ -16,7 +17,7 @@ export interface OpenSqliteOptions {
   readonly busyTimeoutMs?: number | undefined;
 }
 
-/** One connection to one file. Everything is synchronous, and throws `PaystreamError`s. */
+/** One connection to one file. Everything but `synced` is synchronous; errors are `PaystreamError`s. */
 export interface SqliteConnection {
   readonly path: string;
   /** Whether a transaction is open; SQLite may end one by itself when the disk fails. */
@@ -25,6 +26,8 @@ export interface SqliteConnection {
   statement(sql: string): SqliteStatement;
   /** Runs statements that take no parameters, separated by semicolons. */
   script(sql: string): void;
+  /** Resolves when what was committed before the call survives a power failure; nothing may be acknowledged earlier. `undefined` where that is not asked for. */
+  synced(): Promise<void> | undefined;
   /** Makes a function without parameters that statements can call. */
   defineFunction(name: string, call: () => SqlValue): void;
   /** Safe to call again. */
@@ -46,7 +49,8 @@ export function openSqlite(options: OpenSqliteOptions): SqliteConnection {
     database = new DatabaseSync(path);
     database.exec(`PRAGMA busy_timeout = ${options.busyTimeoutMs ?? 2_000}`);
     if (!inMemory) {
-      database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${options.synchronous ?? 'full'}`);
+      // Commits are synced by `synced`. What SQLite syncs itself now, around checkpoints, is what keeps the file whole.
+      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
       database.exec('PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536');
       // Finds out now, not at the first write, that the file cannot be written.
       database.exec('BEGIN IMMEDIATE; ROLLBACK');
@@ -59,6 +63,7 @@ export function openSqlite(options: OpenSqliteOptions): SqliteConnection {
   }
   const open = database;
   const statements = createStatementCache(open, path);
+  const wal = inMemory || options.synchronous === 'normal' ? undefined : createWalSync(path);
   return {
     path,
     get inTransaction() {
@@ -72,10 +77,12 @@ export function openSqlite(options: OpenSqliteOptions): SqliteConnection {
         throw sqliteError(cause, path, sql);
       }
     },
+    synced: () => wal?.synced(),
     defineFunction: (name, call) => open.function(name, () => call()),
     close: () => {
       if (!open.isOpen) return;
       statements.clear();
+      wal?.close();
       open.close();
       lock?.release();
     },

@@ -14,7 +14,7 @@ const primary = new Map<number, readonly [code: ErrorCode, reason: string, advic
   [18, ['INVALID_ARGUMENT', 'VALUE_TOO_LARGE', 'a value or the statement is larger than SQLite takes']],
   [19, ['FAILED_PRECONDITION', 'CONSTRAINT_VIOLATION', 'a row breaks a rule of its table']],
   [25, ['INTERNAL', 'WRONG_PARAMETERS', 'the statement has fewer ? than there are parameters']],
-  [26, ['DATA_LOSS', 'DATABASE_CORRUPT', 'the file is no SQLite database']],
+  [26, ['DATA_LOSS', 'DATABASE_CORRUPT', 'it is damaged, or something else: restore it from a backup']],
 ]);
 
 /** Extended result codes for a key that is taken: UNIQUE, PRIMARYKEY, ROWID. */

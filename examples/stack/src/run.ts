@@ -1,0 +1,42 @@
+import { existsSync } from 'node:fs';
+import { PaystreamError } from '@paystream/core';
+import { banner } from './banner.ts';
+import { readConfig } from './config.ts';
+import { type RunningStack, startStack } from './stack.ts';
+
+/** Tells a person what is wrong; a program sees the exit code. */
+function fail(thrown: unknown): void {
+  const error = PaystreamError.from(thrown);
+  const text = error.reason === 'UNEXPECTED' && thrown instanceof Error ? thrown.stack : error.toString();
+  process.stderr.write(`${text}\n`);
+  process.exitCode = 1;
+}
+
+function stopOn(signals: readonly NodeJS.Signals[], stack: RunningStack): void {
+  let asked = false;
+  const stop = (): void => {
+    // Asked twice, a person wants it to end now: nothing acknowledged is lost by that.
+    if (asked) process.exit(1);
+    asked = true;
+    process.stderr.write('Stopping: what is under way is finished first. Once more ends it at once.\n');
+    // Whatever is still being tried when the time is up must not keep the process: the next start takes it up.
+    void stack
+      .stop()
+      .catch(fail)
+      .then(() => process.exit());
+  };
+  for (const signal of signals) process.on(signal, stop);
+}
+
+/** Starts the stack with the settings of the environment and of `.env`, and stops it when it is asked to. */
+export async function run(): Promise<void> {
+  try {
+    // What stands in the environment already goes before the file.
+    if (existsSync('.env')) process.loadEnvFile('.env');
+    const stack = await startStack(readConfig(process.env));
+    stopOn(['SIGINT', 'SIGTERM'], stack);
+    process.stdout.write(banner(stack, performance.now()));
+  } catch (error) {
+    fail(error);
+  }
+}

@@ -1,0 +1,87 @@
+import { systemClock } from '@paystream/core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connectionAdvice } from '../src/load/advice.ts';
+import { createBookReader, faultsIn } from '../src/load/books.ts';
+import { readLoadOptions } from '../src/load/options.ts';
+import { placeOrders } from '../src/load/place.ts';
+import { createReport, formatReport } from '../src/load/report.ts';
+import { createTestStack, type TestStack } from './test-stack.ts';
+
+describe('the options of npm run orders', () => {
+  it('have defaults that fit a stack that was just started', () => {
+    expect(readLoadOptions([])).toMatchObject({ count: 100, concurrency: 16, target: '127.0.0.1:50051', verify: false });
+  });
+
+  it.each([
+    ['one that there is not', ['--cuont', '3'], /Unknown option '--cuont'/],
+    ['one without its value', ['--count'], /--count <value>/],
+    ['a word too many', ['more'], /Unexpected argument 'more'/],
+    ['numbers out of range', ['--count', '0', '--concurrency', '1.5'], /--count 0: must be a whole number.*\n--concurrency 1\.5: /],
+    ['an address without a port', ['--target', 'localhost'], /--target localhost: must be HOST:PORT/],
+  ])('are refused with what is wrong and where to look: %s', (_what, args, message) => {
+    expect(() => readLoadOptions(args)).toThrow(message);
+    expect(() => readLoadOptions(args)).toThrow(/--help/);
+  });
+});
+
+describe('npm run orders', () => {
+  let stack: TestStack;
+  const options = (...args: readonly string[]) => readLoadOptions(['--target', stack.grpc, '--api-key', 'k-all', ...args]);
+  beforeAll(async () => {
+    stack = await createTestStack({ PAYSTREAM_API_KEYS: 'k-one=merchant-1,k-all=*', PAYSTREAM_GATEWAY_LATENCY_MS: '5' });
+  });
+  afterAll(() => stack?.[Symbol.asyncDispose]());
+
+  it('sells what each merchant has, and reports a run whose books are right', async () => {
+    for (const merchant of ['merchant-1', 'merchant-2', 'merchant-3']) {
+      const placed = await placeOrders(options('--count', '6', '--merchant', merchant), () => undefined);
+      expect(placed).toMatchObject({ accepted: 6, refused: 0, unfinished: 0, notTried: 0, states: { PAID: 6 }, errors: {} });
+    }
+    const books = await stack.books();
+    expect(Object.keys(books.ledgerSums)).toEqual(['EUR', 'JPY', 'USD']);
+    const text = formatReport(createReport(undefined, books, faultsIn(books)));
+    expect(text).toMatch(/^The books, of all orders so far\n {2}charges in the gateway’s book {2}18 /);
+    expect(text).toMatch(/The books are right\.$/);
+  });
+
+  it('counts what was refused, says why, and shows no figure that there is not', async () => {
+    const placed = await placeOrders(options('--count', '3', '--merchant', 'merchant-0'), () => undefined);
+    const text = formatReport(createReport(placed, await stack.books(), ['orders charged twice: 1, expected 0']));
+    expect(text).toContain('3 × NOT_FOUND UNKNOWN_MERCHANT: there is no merchant "merchant-0"');
+    expect(text).toMatch(/refused +3/);
+    expect(text).not.toMatch(/null|NaN|undefined|p99/);
+    expect(text).toMatch(/The books are wrong\n {2}orders charged twice: 1, expected 0$/);
+  });
+
+  it('waits for a stack that answers nobody for a while, and places every order once', async () => {
+    const away: (string | undefined)[] = [];
+    let restarted: Promise<void> | undefined;
+    const before = await stack.books();
+    const { httpAddress } = stack.running.server;
+    const run = placeOrders(options('--count', '60', '--concurrency', '8'), (progress) => {
+      away.push(progress.away);
+      if (progress.done === 20 && progress.away === undefined) restarted ??= stack.restart({ samePorts: true });
+    });
+    expect(await run).toMatchObject({ accepted: 60, refused: 0, unfinished: 0, states: { PAID: 60 } });
+    await restarted;
+    expect(stack.running.server.httpAddress).toBe(httpAddress);
+    expect(away).toContain('no answer');
+    const after = await stack.books();
+    expect(faultsIn(after)).toEqual([]);
+    expect(after.charges - before.charges).toBe(60);
+  });
+
+  it.each([
+    ['no stack', () => '127.0.0.1:1', 'k-all', /^No stack answers at 127\.0\.0\.1:1: .*\nStart one with "npm start"/],
+    ['its HTTP port', () => stack.http.replace('http://', ''), 'k-all', /does not answer as a stack does.*\n.*--target wants the gRPC one/],
+    ['a stack that asks for a key', () => stack.grpc, undefined, /give a key with --api-key/],
+    ['a stack with a key for one merchant', () => stack.grpc, 'k-one', /may not read the books/],
+  ])('says what to do when it finds %s', async (_what, target, apiKey, advice) => {
+    const reader = createBookReader({ target: target(), apiKey, clock: systemClock });
+    const told = await reader.read().then(
+      () => '',
+      (thrown: unknown) => connectionAdvice(thrown, target()),
+    );
+    expect(told).toMatch(advice);
+  });
+});
