@@ -18,7 +18,7 @@ const everywhere = (suffix: string): string[] => [
 export default defineConfig({
   test: {
     projects: [
-      project('unit'', everywhere('.test.ts'), ['**/*.int.test.ts'], {
+      project('unit', everywhere('.test.ts'), ['**/*.int.test.ts'], {
         pool: 'threads',
         isolate: false,
         testTimeout: 30_000,
