@@ -1,5 +1,5 @@
 import { connect, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { PulsarError } from '../errors/pulsar-error.ts';
 import { formatHostPort, type HostPort } from './service-url.ts';
 
@@ -21,24 +21,25 @@ export interface TlsOptions {
   readonly allowUntrusted?: boolean;
 }
 
-function connectSocket(target: HostPort, tls: TlsOptions | undefined): Socket {
-  const { host, port } = target;
-  if (tls === undefined) return connect({ host, port, noDelay: true });
+/** What the options mean to `node:tls` and `node:https`, for a connection to `host`. */
+export function tlsSettings(tls: TlsOptions, host: string): ConnectionOptions {
   const name = tls.serverName ?? host;
-  const socket = connectTls({
-    host,
-    port,
+  const { ca } = tls;
+  return {
     // An address is no server name, but a certificate may be for it.
     ...(isIP(name) === 0 ? { servername: name } : {}),
-    ...(tls.ca === undefined
-      ? {}
-      : { ca: Array.isArray(tls.ca) ? [...(tls.ca as readonly (string | Buffer)[])] : (tls.ca as string | Buffer) }),
+    ...(ca === undefined ? {} : { ca: typeof ca === 'string' || Buffer.isBuffer(ca) ? ca : [...ca] }),
     ...(tls.certificate === undefined ? {} : { cert: tls.certificate }),
     ...(tls.key === undefined ? {} : { key: tls.key }),
     ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }),
     ...(tls.verifyHostname === false ? { checkServerIdentity: () => undefined } : {}),
     rejectUnauthorized: tls.allowUntrusted !== true,
-  });
+  };
+}
+
+function connectSocket({ host, port }: HostPort, tls: TlsOptions | undefined): Socket {
+  if (tls === undefined) return connect({ host, port, noDelay: true });
+  const socket = connectTls({ ...tlsSettings(tls, host), host, port });
   socket.setNoDelay(true);
   return socket;
 }

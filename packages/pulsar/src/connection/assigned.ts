@@ -1,0 +1,11 @@
+import type { AssignedBroker, BrokerAddress } from './port.ts';
+import { formatHostPort, parseServiceUrl } from './service-url.ts';
+
+/** Where to connect to if the broker named another one, by the way that led to it: directly or through the proxy. */
+export function assignedAddress(assigned: AssignedBroker, before: BrokerAddress, tls: boolean): BrokerAddress | undefined {
+  const url = tls ? assigned.serviceUrlTls : assigned.serviceUrl;
+  const host = url === undefined ? undefined : parseServiceUrl(url).hosts[0];
+  if (host === undefined) return undefined;
+  const logical = formatHostPort(host);
+  return { logical, physical: before.logical === before.physical ? logical : before.physical };
+}
