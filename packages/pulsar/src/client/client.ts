@@ -1,5 +1,9 @@
 import { PulsarError } from '../errors/pulsar-error.ts';
 import { parseTopicName, partitionName } from '../lookup/topic-name.ts';
+import { createProducer } from '../producer/create-producer.ts';
+import type { Payload } from '../producer/message.ts';
+import type { ProducerOptions } from '../producer/options.ts';
+import type { Producer } from '../producer/producer.ts';
 import type { ClientContext } from './context.ts';
 import { createContext } from './create-context.ts';
 import type { PulsarClientOptions } from './options.ts';
@@ -10,6 +14,21 @@ export interface PulsarClient extends AsyncDisposable {
   readonly closed: boolean;
   /** The names of a topic's partitions; of one that is not partitioned its own. */
   partitionsOf(topic: string): Promise<readonly string[]>;
+  /**
+   * Makes a producer. What may pass is tried again until the operation time-out; with `wait-for-exclusive` it waits, without
+   * limit, until no other producer is there.
+   *
+   * Rejects with `INVALID_ARGUMENT`, `TOPIC_NOT_FOUND`, `TOPIC_TERMINATED`, `PRODUCER_BUSY`, `PRODUCER_FENCED`,
+   * `INCOMPATIBLE_SCHEMA`, `AUTHORIZATION`, `QUOTA_EXCEEDED`, `NOT_CONNECTED`, `TIMEOUT`, `CANCELED`, `ALREADY_CLOSED`, or what
+   * else the broker says.
+   *
+   * @example
+   * ```ts
+   * const producer = await client.createProducer({ topic: 'events', compression: 'zstd' });
+   * await producer.send({ value: 'hello', key: 'user-7' });
+   * ```
+   */
+  createProducer<T = Payload>(options: ProducerOptions<T>): Promise<Producer<T>>;
   /** Closes all producers, consumers and readers, and every connection. Idempotent; whatever waits is settled with `ALREADY_CLOSED`. */
   close(): Promise<void>;
 }
@@ -43,6 +62,7 @@ export function createPulsarClient(options: PulsarClientOptions): PulsarClient {
       return owned.closed;
     },
     partitionsOf,
+    createProducer: async (options) => createProducer(open(), options),
     close: () => owned.close(),
     [Symbol.asyncDispose]: () => owned.close(),
   };

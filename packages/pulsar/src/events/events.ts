@@ -37,8 +37,28 @@ export interface LookupEvent {
   readonly error: PulsarError;
 }
 
+/** What happened to the producer of a topic or partition. */
+export interface ProducerEvent {
+  readonly scope: 'producer';
+  /**
+   * - `ready`: the broker has taken it, for the first time or again.
+   * - `disconnected`: it was lost, and comes back by itself; `error` says why.
+   * - `retry`: an attempt to come back has failed and is made again after `delayMs`; `error` says why.
+   * - `timeout`: everything pending was rejected, since the broker did not confirm the oldest message in time.
+   * - `failed`: it is over; `error` says why.
+   * - `closed`: the application closed it.
+   */
+  readonly type: 'ready' | 'disconnected' | 'retry' | 'timeout' | 'failed' | 'closed';
+  /** The full name, with that of the partition. */
+  readonly topic: string;
+  /** Of the producer; empty before the broker has chosen one. */
+  readonly name: string;
+  readonly delayMs?: number;
+  readonly error?: PulsarError;
+}
+
 /** What the client tells about itself. Each is published on the diagnostics channel `paystream:pulsar:<scope>` too. */
-export type PulsarEvent = ConnectionEvent | LookupEvent;
+export type PulsarEvent = ConnectionEvent | LookupEvent | ProducerEvent;
 
 /** Tells an event to whoever listens. Never throws. */
 export type EmitEvent = (event: PulsarEvent) => void;
@@ -46,6 +66,7 @@ export type EmitEvent = (event: PulsarEvent) => void;
 const channels = {
   connection: channel('paystream:pulsar:connection'),
   lookup: channel('paystream:pulsar:lookup'),
+  producer: channel('paystream:pulsar:producer'),
 } as const satisfies Record<PulsarEvent['scope'], unknown>;
 
 /** Publishes events on the diagnostics channels, and calls `onEvent` in a turn of its own. */
