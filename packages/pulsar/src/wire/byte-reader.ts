@@ -148,8 +148,8 @@ export class ByteReader {
 
 /** Text of UTF-8 between two places of a buffer. */
 export function readText(buffer: Buffer, start: number, end: number): string {
-  // A call into the platform costs more than a loop over a short text.
-  if (end - start > 24) return buffer.toString('utf8', start, end);
+  // A call into the platform costs more than a loop over very little.
+  if (end - start > 5) return buffer.toString('utf8', start, end);
   let text = '';
   for (let at = start; at < end; at++) {
     const byte = buffer[at] as number;

@@ -88,7 +88,7 @@ export class ByteWriter {
   string(text: string): void {
     const { length } = text;
     // Short texts are mostly ASCII; a call into the platform costs more than a loop over them.
-    if (length < 48) {
+    if (length < 16) {
       const { buffer } = this;
       const start = this.at;
       let to = start + 1;

@@ -1,5 +1,6 @@
-import { type ByteReader, malformed, WireType } from './byte-reader.ts';
+import { type ByteReader, malformed } from './byte-reader.ts';
 import { type ByteWriter, stringBound } from './byte-writer.ts';
+import { readName } from './names.ts';
 
 /** Names and values that go with a message. */
 export type Properties = Readonly<Record<string, string>>;
@@ -37,8 +38,11 @@ export function readProperty(reader: ByteReader, into: Record<string, string>): 
   let value: string | undefined;
   while (reader.at < reader.end) {
     const tag = reader.uint32();
-    if (tag === 0x0a) name = reader.string();
-    else if (tag === 0x12) value = reader.string();
+    if (tag === 0x0a) {
+      const until = reader.length();
+      name = readName(reader.buffer, reader.at, until);
+      reader.at = until;
+    } else if (tag === 0x12) value = reader.string();
     else reader.skip(tag & 7);
   }
   reader.end = outer;
@@ -59,9 +63,4 @@ export function readProperties(reader: ByteReader, tag: number): Properties {
     } else reader.skip(found & 7);
   }
   return properties ?? noProperties;
-}
-
-/** Whether a tag says that bytes follow. */
-export function isBytes(tag: number): boolean {
-  return (tag & 7) === WireType.BYTES;
 }

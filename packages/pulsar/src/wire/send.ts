@@ -60,7 +60,7 @@ export function encodeSend(send: SendFields, metadata: MessageMetadata, payload:
   if (options.maxMessageSize !== undefined) checkSize(head, metadata, payload.length, options.maxMessageSize);
   const size = head.at + payload.length;
   const frame = options.pool === undefined ? Buffer.allocUnsafe(size) : options.pool.take(size);
-  frame.set(head.buffer.subarray(0, head.at), 0);
+  head.buffer.copy(frame, 0, 0, head.at);
   frame.set(payload, head.at);
   return finishSend(frame, 0, size);
 }
