@@ -22,6 +22,7 @@ export interface LaunchOptions {
   readonly directMemoryMb: number;
   /** Level of the broker's own log. */
   readonly logLevel: string;
+  readonly quickStart: boolean;
 }
 
 const opened = ['sun.net', 'java.nio', 'jdk.internal.misc', 'jdk.internal.platform', 'java.lang', 'java.util.zip'];
@@ -34,13 +35,14 @@ function standaloneArgs(directory: string, bookiePort: number | undefined): stri
   ];
 }
 
-async function javaLaunch({ directory, ports, heapMb, directMemoryMb, logLevel }: LaunchOptions): Promise<Launch> {
+async function javaLaunch({ directory, ports, heapMb, directMemoryMb, logLevel, quickStart }: LaunchOptions): Promise<Launch> {
   const jars = await pulsarJars();
   return {
     command: 'java',
     bindAddress: '127.0.0.1',
     args: [
       ...['-Xms128m', `-Xmx${heapMb}m`, `-XX:MaxDirectMemorySize=${directMemoryMb}m`, '-XX:+UseG1GC', '-XX:+ExitOnOutOfMemoryError'],
+      ...(quickStart ? ['-XX:TieredStopAtLevel=1'] : []),
       ...opened.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`),
       '--add-opens=java.management/sun.management=ALL-UNNAMED',
       ...['-Dio.netty.tryReflectionSetAccessible=true', '-Dpulsar.allocator.leak_detection=Disabled'],

@@ -91,7 +91,8 @@ async function startSecure(options: PulsarOptions): Promise<VariantBroker> {
 
 /** Starts a broker of a variant. */
 export async function startVariant(variant: BrokerVariant, options: PulsarOptions = {}): Promise<VariantBroker> {
-  if (variant === 'secure') return startSecure(options);
-  const broker = await startPulsar(variant === 'small' ? { ...options, config: small } : options);
+  const quick: PulsarOptions = { quickStart: true, ...options };
+  if (variant === 'secure') return startSecure(quick);
+  const broker = await startPulsar(variant === 'small' ? { ...quick, config: small } : quick);
   return Object.assign(broker, { secrets: undefined });
 }
