@@ -1,4 +1,4 @@
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, isFieldSet, toBinary } from '@bufbuild/protobuf';
 import { PulsarError } from '../errors/pulsar-error.ts';
 import { type MessageIdData, MessageIdDataSchema } from '../gen/pulsar/wire_pb.ts';
 
@@ -84,7 +84,6 @@ export class MessageId {
     } catch (error) {
       throw new PulsarError('INVALID_ARGUMENT', `${bytes.length} bytes are not a message id`, { cause: error });
     }
-    if (bytes.length === 0) throw new PulsarError('INVALID_ARGUMENT', 'no bytes are not a message id');
     const first = data.firstChunkMessageId;
     return new MessageId({ ...fieldsOf(data), topic, firstChunk: first && new MessageId({ ...fieldsOf(first), topic }) });
   }
@@ -136,6 +135,10 @@ function parseOne(part: string, whole: string): MessageIdFields {
 }
 
 function fieldsOf(data: MessageIdData): MessageIdFields {
+  const { ledgerId, entryId } = MessageIdDataSchema.field;
+  if (!isFieldSet(data, ledgerId) || !isFieldSet(data, entryId)) {
+    throw new PulsarError('INVALID_ARGUMENT', 'a message id must have a ledger and an entry');
+  }
   return {
     ledgerId: BigInt.asIntN(64, data.ledgerId),
     entryId: BigInt.asIntN(64, data.entryId),
