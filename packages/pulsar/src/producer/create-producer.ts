@@ -1,66 +1,33 @@
 import type { ClientContext } from '../client/context.ts';
-import { PulsarError } from '../errors/pulsar-error.ts';
 import { parseTopicName } from '../lookup/topic-name.ts';
 import type { ValueEncoder } from '../schema/port.ts';
-import { type Payload, payloadEncoder, prepare } from './message.ts';
+import { type Payload, payloadEncoder } from './message.ts';
 import { type ProducerOptions, settle } from './options.ts';
+import { PartitionedProducer } from './partitioned-producer.ts';
+import { PlainProducer } from './plain-producer.ts';
 import type { Producer } from './producer.ts';
-import { SendRoom } from './send-room.ts';
-import { TopicProducer } from './topic-producer.ts';
 
-/** A producer of the client that `context` is of. See `PulsarClient.createProducer`. */
+/** A producer, which is closed together with the client that `context` is of. See `PulsarClient.createProducer`. */
 export async function createProducer<T = Payload>(context: ClientContext, options: ProducerOptions<T>): Promise<Producer<T>> {
-  const topicName = parseTopicName(options.topic);
-  const settings = settle(options, topicName.domain === 'persistent');
+  const { full: topic, partition, domain } = parseTopicName(options.topic);
+  const settings = settle(options, domain === 'persistent');
+  // Without a schema T is Payload.
   const encoder = options.schema ?? (payloadEncoder as ValueEncoder<unknown> as ValueEncoder<T>);
-  const room = new SendRoom(settings.maxPendingMessages, context.memory);
-  const partitions = topicName.partition < 0 ? await context.lookup.partitions(topicName.full) : 0;
-  if (partitions > 0) throw new PulsarError('UNSUPPORTED', 'partitioned topics come later');
-  const topic = topicName.full;
-  const producer = new TopicProducer({
-    context,
-    settings,
-    topic,
-    partition: topicName.partition,
-    name: options.name,
-    schema: encoder.info,
-    room,
-  });
-  const forget = context.onClose(() => producer.close());
+  const partitions = partition < 0 ? await context.lookup.partitions(topic) : 0;
+  if (partitions === 0) {
+    const producer = new PlainProducer({ context, settings, topic, partition, name: options.name }, encoder);
+    return opened(producer, producer.open(options.signal));
+  }
+  const producer = new PartitionedProducer({ context, options, settings, topic, encoder });
+  return opened(producer, producer.open(partitions));
+}
+
+async function opened<T>(producer: Producer<T>, opening: Promise<void>): Promise<Producer<T>> {
   try {
-    await producer.open(options.signal);
+    await opening;
+    return producer;
   } catch (error) {
-    forget();
+    await producer.close();
     throw error;
   }
-  async function close(): Promise<void> {
-    forget();
-    await producer.close();
-  }
-  return {
-    topic,
-    get name() {
-      return producer.name;
-    },
-    get state() {
-      return producer.state;
-    },
-    get lastSequenceId() {
-      return producer.lastSequenceId;
-    },
-    get pendingMessages() {
-      return room.messages;
-    },
-    partitions: 0,
-    send(message) {
-      try {
-        return producer.send(prepare(message, encoder));
-      } catch (error) {
-        return Promise.reject(error);
-      }
-    },
-    flush: () => producer.flush(),
-    close,
-    [Symbol.asyncDispose]: close,
-  };
 }
