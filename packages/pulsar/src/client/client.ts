@@ -4,6 +4,8 @@ import { createProducer } from '../producer/create-producer.ts';
 import type { Payload } from '../producer/message.ts';
 import type { ProducerOptions } from '../producer/options.ts';
 import type { Producer } from '../producer/producer.ts';
+import type { Transaction } from '../transaction/port.ts';
+import { createTransactions, type NewTransactionOptions } from '../transaction/transactions.ts';
 import type { ClientContext } from './context.ts';
 import { createContext } from './create-context.ts';
 import type { PulsarClientOptions } from './options.ts';
@@ -29,6 +31,21 @@ export interface PulsarClient extends AsyncDisposable {
    * ```
    */
   createProducer<T = Payload>(options: ProducerOptions<T>): Promise<Producer<T>>;
+  /**
+   * Begins a transaction: messages sent and acknowledged in it take effect together. Needs a client made with
+   * `transactions: true`, and brokers with `transactionCoordinatorEnabled=true`.
+   *
+   * Rejects with `INVALID_ARGUMENT`, `UNSUPPORTED`, `UNAVAILABLE`, `NOT_CONNECTED`, `TIMEOUT` or `ALREADY_CLOSED`.
+   *
+   * @example
+   * ```ts no-run
+   * await using transaction = await client.newTransaction({ timeoutMs: 30_000 });
+   * await producer.send({ value: result, transaction });
+   * await message.acknowledge({ transaction });
+   * await transaction.commit();
+   * ```
+   */
+  newTransaction(options?: NewTransactionOptions): Promise<Transaction>;
   /** Closes all producers, consumers and readers, and every connection. Idempotent; whatever waits is settled with `ALREADY_CLOSED`. */
   close(): Promise<void>;
 }
@@ -44,6 +61,7 @@ export interface PulsarClient extends AsyncDisposable {
  */
 export function createPulsarClient(options: PulsarClientOptions): PulsarClient {
   const owned = createContext(options);
+  const transactions = createTransactions(owned.context);
 
   /** The context, as long as the client is open. */
   function open(): ClientContext {
@@ -63,6 +81,7 @@ export function createPulsarClient(options: PulsarClientOptions): PulsarClient {
     },
     partitionsOf,
     createProducer: async (options) => createProducer(open(), options),
+    newTransaction: (options) => transactions.begin(options),
     close: () => owned.close(),
     [Symbol.asyncDispose]: () => owned.close(),
   };
