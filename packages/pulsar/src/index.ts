@@ -1,7 +1,5 @@
-// The client, and what it is told.
 export { createPulsarClient, type PulsarClient } from './client/client.ts';
 export type { PulsarClientOptions } from './client/options.ts';
-// To send.
 export type { CompressionName } from './compression/codecs.ts';
 export { type OAuth2Options, oauth2, oauth2KeyFile } from './connection/auth/oauth2.ts';
 export type { Authentication, CredentialsRequest } from './connection/auth/port.ts';
@@ -15,7 +13,6 @@ export type { AccessMode, BatchingOptions, ChunkingOptions, PartitionRouter, Pro
 export type { Producer, ProducerState } from './producer/producer.ts';
 export type { AvroBigintForms, AvroLibrary, AvroNumberForms, AvroSchemaOptions } from './schema/avro.ts';
 
-// What values are, and what holds together.
 export type {
   AvroAnnotated,
   AvroArray,
