@@ -1,3 +1,5 @@
+import { createConsumer } from '../consumer/create-consumer.ts';
+import type { Consumer, ConsumerOptions } from '../consumer/port.ts';
 import { PulsarError } from '../errors/pulsar-error.ts';
 import { parseTopicName, partitionName } from '../lookup/topic-name.ts';
 import { createProducer } from '../producer/create-producer.ts';
@@ -31,6 +33,23 @@ export interface PulsarClient extends AsyncDisposable {
    * ```
    */
   createProducer<T = Payload>(options: ProducerOptions<T>): Promise<Producer<T>>;
+  /**
+   * Makes a consumer of one topic, several, or all that match a pattern, each with all its partitions. What may pass is tried
+   * again until the operation time-out. If one topic cannot be subscribed to, none is.
+   *
+   * Rejects with `INVALID_ARGUMENT`, `CONSUMER_BUSY`, `TOPIC_NOT_FOUND`, `SUBSCRIPTION_NOT_FOUND`, `INCOMPATIBLE_SCHEMA`,
+   * `AUTHORIZATION`, `NOT_CONNECTED`, `TIMEOUT`, `ALREADY_CLOSED`, or what else the broker says.
+   *
+   * @example
+   * ```ts
+   * const consumer = await client.subscribe({ topic: 'events', subscription: 'audit', type: 'key_shared' });
+   * for await (const message of consumer) {
+   *   console.log(message.data.toString());
+   *   await message.acknowledge();
+   * }
+   * ```
+   */
+  subscribe<T = Buffer>(options: ConsumerOptions<T>): Promise<Consumer<T>>;
   /**
    * Begins a transaction: messages sent and acknowledged in it take effect together. Needs a client made with
    * `transactions: true`, and brokers with `transactionCoordinatorEnabled=true`.
@@ -81,6 +100,7 @@ export function createPulsarClient(options: PulsarClientOptions): PulsarClient {
     },
     partitionsOf,
     createProducer: async (options) => createProducer(open(), options),
+    subscribe: async (options) => createConsumer(open(), options),
     newTransaction: (options) => transactions.begin(options),
     close: () => owned.close(),
     [Symbol.asyncDispose]: () => owned.close(),

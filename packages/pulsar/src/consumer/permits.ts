@@ -1,0 +1,62 @@
+/** What decides about a consumer's permits. */
+export interface PermitOptions {
+  /** Messages asked for in advance; 0: one at a time, when somebody waits. */
+  readonly queueSize: number;
+  /** Sends FLOW. Never called with 0, which would make the broker close the connection. */
+  readonly flow: (permits: number) => void;
+  /** Whether more may be asked for now; asked before each FLOW. */
+  readonly mayFlow?: () => boolean;
+}
+
+/** How many messages the broker may send: the one place from which FLOW is sent. */
+export class Permits {
+  readonly #options: PermitOptions;
+  readonly #threshold: number;
+  #owed = 0;
+  #connected = false;
+  #holds = 0;
+
+  constructor(options: PermitOptions) {
+    this.#options = options;
+    this.#threshold = Math.max(1, Math.floor(options.queueSize / 2));
+  }
+
+  /** A new session: whatever was owed belonged to the old one. */
+  start(wanted: number = this.#options.queueSize): void {
+    this.#connected = true;
+    this.#owed = wanted;
+    this.flush();
+  }
+
+  /** The session is over. */
+  stop(): void {
+    this.#connected = false;
+    this.#owed = 0;
+  }
+
+  /** So many messages were handed out or dropped. Negative: they came back. */
+  add(permits: number): void {
+    if (!this.#connected) return;
+    this.#owed += permits;
+    if (this.#owed >= this.#threshold) this.flush();
+  }
+
+  /** Sends what is owed, unless something holds it back. */
+  flush(): void {
+    if (!this.#connected || this.#holds > 0 || this.#owed <= 0) return;
+    if (this.#options.mayFlow?.() === false) return;
+    const permits = this.#owed;
+    this.#owed = 0;
+    this.#options.flow(permits);
+  }
+
+  /** Stops FLOW until as many releases. */
+  hold(): void {
+    this.#holds += 1;
+  }
+
+  release(): void {
+    this.#holds -= 1;
+    this.flush();
+  }
+}
