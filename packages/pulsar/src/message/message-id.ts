@@ -18,7 +18,7 @@ export interface MessageIdFields {
   readonly firstChunk?: MessageId | undefined;
 }
 
-const brand: unique symbol = Symbol.for('paystream.pulsar.message-id') as never;
+const brand = Symbol.for('paystream.pulsar.message-id');
 const MAX = 2n ** 63n - 1n;
 const MASK = 2n ** 64n - 1n;
 
@@ -35,6 +35,10 @@ export class MessageId {
   static readonly earliest: MessageId = new MessageId({ ledgerId: -1n, entryId: -1n });
   /** Behind everything that a topic holds. */
   static readonly latest: MessageId = new MessageId({ ledgerId: MAX, entryId: MAX });
+
+  static {
+    Object.defineProperty(MessageId.prototype, brand, { value: true });
+  }
 
   readonly ledgerId: bigint;
   readonly entryId: bigint;
@@ -57,10 +61,6 @@ export class MessageId {
     this.batchSize = fields.batchSize ?? 0;
     this.topic = fields.topic;
     this.firstChunk = fields.firstChunk;
-  }
-
-  get [brand](): true {
-    return true;
   }
 
   /** Whether a value is a `MessageId`, of this copy of the package or another. */

@@ -1,6 +1,6 @@
 import { PulsarError } from '../errors/pulsar-error.ts';
 import { ByteReader, readText } from './byte-reader.ts';
-import { noProperties, type Properties, readProperties } from './properties.ts';
+import { checkProperty, noProperties, type Properties, readProperties } from './properties.ts';
 
 /**
  * Goes through the messages of a batch without making anything of them but what is asked for.
@@ -13,7 +13,7 @@ import { noProperties, type Properties, readProperties } from './properties.ts';
  * Keys, properties and payload are made when read; the payload is a part of the batch's buffer.
  */
 export class BatchReader {
-  /** How many messages there are. */
+  /** How many messages there should be. Nobody has checked it: memory must not be taken by it. */
   readonly count: number;
   /** Which message this is, from 0. */
   index = -1;
@@ -83,7 +83,7 @@ export class BatchReader {
       switch (tag) {
         case 0x0a:
           this.#hasProperties = true;
-          reader.at = reader.length();
+          checkProperty(reader);
           break;
         case 0x12: {
           const until = reader.length();
@@ -135,7 +135,6 @@ export class BatchReader {
     return this.#orderingStart < 0 ? undefined : this.#reader.buffer.subarray(this.#orderingStart, this.#orderingEnd);
   }
 
-  /** Throws `CORRUPT` if they are not well formed. */
   get properties(): Properties {
     if (!this.#hasProperties) return noProperties;
     return readProperties(this.#reader.reset(this.#reader.buffer, this.#metadataStart, this.payloadStart), 0x0a);

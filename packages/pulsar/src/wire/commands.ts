@@ -1,7 +1,8 @@
 import { toBinary } from '@bufbuild/protobuf';
 import { PulsarError } from '../errors/pulsar-error.ts';
 import { type BaseCommand, BaseCommandSchema } from '../gen/pulsar/wire_pb.ts';
-import { ByteWriter, VARINT_MAX } from './byte-writer.ts';
+import { type ByteWriter, VARINT_MAX } from './byte-writer.ts';
+import { createScratch } from './scratch.ts';
 
 /** The frame of PING. Shared: not to be changed. */
 export const PING_FRAME: Buffer = Buffer.from('00000009000000050812920100', 'hex');
@@ -165,12 +166,11 @@ function writePosition(writer: ByteWriter, tag: number, position: WirePosition):
   writer.end(start);
 }
 
-const scratch = new ByteWriter(Buffer.allocUnsafeSlow(4096));
+const scratchOf = createScratch();
 
 /** A writer with room for the two sizes, the start of the command, and so many bytes. */
 function begin(bytes: number): ByteWriter {
-  const size = 8 + 16 + bytes;
-  const writer = size <= scratch.buffer.length ? scratch : new ByteWriter(Buffer.allocUnsafeSlow(size));
+  const writer = scratchOf(8 + 16 + bytes);
   writer.at = 8;
   return writer;
 }
@@ -178,8 +178,7 @@ function begin(bytes: number): ByteWriter {
 function finish(writer: ByteWriter): Buffer {
   writer.uint32At(0, writer.at - 4);
   writer.uint32At(4, writer.at - 8);
-  if (writer !== scratch) return writer.buffer.subarray(0, writer.at);
   const frame = Buffer.allocUnsafe(writer.at);
-  frame.set(writer.buffer.subarray(0, writer.at), 0);
+  writer.buffer.copy(frame, 0, 0, writer.at);
   return frame;
 }

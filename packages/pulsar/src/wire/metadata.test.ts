@@ -208,6 +208,9 @@ describe('metadata of a message in a batch', () => {
       ['a payload beyond its end', '000000021802' + '61'],
       ['a payload of less than nothing', '0000000b18ffffffffffffffffff01'],
       ['no size of its payload', '00000000'],
+      ['a property without value', '000000070a030a01611800'],
+      ['a property beyond its end', '000000070a060a01611800'],
+      ['a property whose name is beyond its end', '000000090a050a09120061' + '1800'],
     ];
     for (const [why, hex] of bad) expect(() => new BatchReader(Buffer.from(hex, 'hex'), 1).next(), why).toThrow(corrupt);
     expect(new BatchReader(Buffer.alloc(0), 0).next()).toBe(false);

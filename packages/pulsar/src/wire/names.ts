@@ -1,4 +1,4 @@
-import { readText } from './byte-reader.ts';
+import { type ByteReader, readText } from './byte-reader.ts';
 
 const LONGEST = 40;
 const SLOTS = 256;
@@ -7,11 +7,14 @@ const SLOTS = 256;
 const names: (string | undefined)[] = new Array<string | undefined>(SLOTS).fill(undefined);
 
 /**
- * Text that is mostly the same few names again and again: comparing with the one seen last costs less than making a string,
+ * Reads a length and text that is mostly the same few names again and again: comparing with the one seen last costs less than making a string,
  * and much less than making one that an object has not had as a key yet.
  */
-export function readName(buffer: Buffer, start: number, end: number): string {
+export function readName(reader: ByteReader): string {
+  const end = reader.length();
+  const { buffer, at: start } = reader;
   const length = end - start;
+  reader.at = end;
   if (length === 0 || length > LONGEST) return readText(buffer, start, end);
   const slot = (length * 61 + (buffer[start] as number) * 7 + (buffer[end - 1] as number)) % SLOTS;
   const name = names[slot];
@@ -21,11 +24,8 @@ export function readName(buffer: Buffer, start: number, end: number): string {
   return text;
 }
 
+// Of the same length as its bytes is only text of ASCII, or of replacement characters, which equal no byte.
 function isText(name: string, buffer: Buffer, start: number): boolean {
-  for (let n = 0; n < name.length; n++) {
-    const code = name.charCodeAt(n);
-    // Beyond ASCII a byte is not a character.
-    if (code !== buffer[start + n] || code > 0x7f) return false;
-  }
+  for (let n = 0; n < name.length; n++) if (name.charCodeAt(n) !== buffer[start + n]) return false;
   return true;
 }

@@ -1,3 +1,4 @@
+import type { PulsarError } from '../errors/pulsar-error.ts';
 import { type ByteReader, malformed } from './byte-reader.ts';
 import { type ByteWriter, stringBound } from './byte-writer.ts';
 import { readName } from './names.ts';
@@ -38,21 +39,37 @@ export function readProperty(reader: ByteReader, into: Record<string, string>): 
   let value: string | undefined;
   while (reader.at < reader.end) {
     const tag = reader.uint32();
-    if (tag === 0x0a) {
-      const until = reader.length();
-      name = readName(reader.buffer, reader.at, until);
-      reader.at = until;
-    } else if (tag === 0x12) value = reader.string();
+    if (tag === 0x0a) name = readName(reader);
+    else if (tag === 0x12) value = reader.string();
     else reader.skip(tag & 7);
   }
   reader.end = outer;
-  if (name === undefined || value === undefined) throw malformed('a property without name or value');
+  if (name === undefined || value === undefined) throw incomplete();
   // Assigning to this name would set the object's prototype.
   if (name === '__proto__') Object.defineProperty(into, name, { value, enumerable: true, configurable: true, writable: true });
   else into[name] = value;
 }
 
-/** Reads the properties out of serialized metadata, which may have been checked only for the rest. */
+/** Passes over one name and value, at a length, and throws `CORRUPT` if `readProperty` would. */
+export function checkProperty(reader: ByteReader): void {
+  const outer = reader.end;
+  reader.end = reader.length();
+  let seen = 0;
+  while (reader.at < reader.end) {
+    const tag = reader.uint32();
+    if (tag === 0x0a) seen |= 1;
+    else if (tag === 0x12) seen |= 2;
+    reader.skip(tag & 7);
+  }
+  reader.end = outer;
+  if (seen !== 3) throw incomplete();
+}
+
+function incomplete(): PulsarError {
+  return malformed('a property without name or value');
+}
+
+/** Reads the properties out of serialized metadata. */
 export function readProperties(reader: ByteReader, tag: number): Properties {
   let properties: Record<string, string> | undefined;
   while (reader.at < reader.end) {

@@ -1,6 +1,7 @@
 import type { CompressionType } from '../gen/pulsar/wire_pb.ts';
 import { type ByteReader, malformed } from './byte-reader.ts';
 import type { EncryptionKey, MessageMetadata } from './message-metadata.ts';
+import { readName } from './names.ts';
 import { noProperties, readProperty } from './properties.ts';
 
 /** Metadata as it was read: every field is there, lists are never `undefined`, and bytes are parts of the buffer that was read. */
@@ -49,7 +50,7 @@ export function readMessageMetadata(reader: ByteReader): ReadMessageMetadata {
     const tag = reader.uint32();
     switch (tag) {
       case 0x0a:
-        metadata.producerName = reader.string();
+        metadata.producerName = readName(reader);
         required |= 1;
         break;
       case 0x10:

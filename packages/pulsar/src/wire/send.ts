@@ -1,8 +1,10 @@
 import { PulsarError } from '../errors/pulsar-error.ts';
 import type { BufferPool } from './buffer-pool.ts';
-import { ByteWriter } from './byte-writer.ts';
+import type { ByteWriter } from './byte-writer.ts';
 import { crc32c } from './crc32c.ts';
+import { FRAME_PADDING } from './frame-decoder.ts';
 import { type MessageMetadata, messageMetadataBound, writeMessageMetadata } from './message-metadata.ts';
+import { createScratch } from './scratch.ts';
 
 /** Fields of a SEND command. */
 export interface SendFields {
@@ -27,21 +29,10 @@ export interface EncodeSendOptions {
 }
 
 /** How many bytes stand before the metadata in a SEND frame at most. */
-export const SEND_PREFIX_BOUND = 8 + 4 + 80 + 10;
+const SEND_PREFIX_BOUND = 8 + 4 + 80 + 10;
 
 const MAGIC = 0x0e01;
-const scratch = new ByteWriter(Buffer.allocUnsafeSlow(4096));
-
-/** Room for so many bytes at the start of a writer that is only used within one call. */
-function scratchOf(bytes: number): ByteWriter {
-  if (scratch.buffer.length < bytes) {
-    // What one large key or property needs is not kept.
-    if (bytes > 64 * 1024) return new ByteWriter(Buffer.allocUnsafeSlow(bytes));
-    scratch.buffer = Buffer.allocUnsafeSlow(bytes * 2);
-  }
-  scratch.at = 0;
-  return scratch;
-}
+const scratchOf = createScratch();
 
 /** How large metadata is in bytes: chunks are as large as it leaves room for. */
 export function messageMetadataSize(metadata: MessageMetadata): number {
@@ -114,14 +105,14 @@ function writeSendFields(writer: ByteWriter, send: SendFields): void {
   }
 }
 
-/** Throws `MESSAGE_TOO_LARGE` if the broker would not take it. */
+/** Throws `MESSAGE_TOO_LARGE` if the broker would not take it: that would close the connection, or worse. */
 export function checkSize(head: ByteWriter, metadata: MessageMetadata, payloadSize: number, maxMessageSize: number): void {
   const batch = (metadata.numMessagesInBatch ?? 1) > 1;
   const size = batch ? payloadSize : payloadSize + metadataSizeOf(head.buffer, 0);
-  if (size > maxMessageSize) {
+  if (size > maxMessageSize || head.at + payloadSize - 4 > maxMessageSize + FRAME_PADDING) {
     throw new PulsarError(
       'MESSAGE_TOO_LARGE',
-      `a ${batch ? 'batch' : 'message'} of ${size} bytes is larger than the ${maxMessageSize} that the broker takes`,
+      `a ${batch ? 'batch' : 'message'} of ${size} bytes, ${head.at + payloadSize} with all that is sent, is larger than the ${maxMessageSize} that the broker takes`,
       { command: 'SEND' },
     );
   }

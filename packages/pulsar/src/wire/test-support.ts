@@ -6,13 +6,13 @@ import type { SingleMessageMetadata } from './single-message.ts';
 type Optional<T> = { readonly [Field in keyof T]-?: fc.Arbitrary<T[Field]> };
 
 /** Text of any kind: short and long, ASCII and not. */
-export const text: fc.Arbitrary<string> = fc.oneof(
+const text: fc.Arbitrary<string> = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 40 }),
   fc.string({ unit: 'grapheme-ascii', maxLength: 200, size: 'max' }),
   fc.string({ unit: 'grapheme', maxLength: 200, size: 'max' }),
 );
 
-export const properties: fc.Arbitrary<Record<string, string>> = fc
+const properties: fc.Arbitrary<Record<string, string>> = fc
   .dictionary(fc.oneof(text, fc.constantFrom('__proto__', 'constructor', '0', 'type')), text, { maxKeys: 6, noNullPrototype: true })
   .map((entries) => {
     const own: Record<string, string> = {};

@@ -185,6 +185,11 @@ describe('what a broker would answer by closing the connection', () => {
     expect(() => encodeSend({ producerId: 1, sequenceId: 0 }, metadata, Buffer.alloc(100), { maxMessageSize: 111 })).toThrow(
       expect.objectContaining({ code: 'MESSAGE_TOO_LARGE' }),
     );
+    // A batch with a key that does not fit into what the frame may have beyond its messages.
+    const keyed = { ...metadata, numMessagesInBatch: 2, partitionKey: 'k'.repeat(11_000) };
+    expect(() => encodeSend({ producerId: 1, sequenceId: 0 }, keyed, Buffer.alloc(100), { maxMessageSize: 100 })).toThrow(
+      expect.objectContaining({ code: 'MESSAGE_TOO_LARGE' }),
+    );
     expect(encodeSend({ producerId: 1, sequenceId: 0 }, metadata, Buffer.alloc(100), { maxMessageSize: 112 }).length).toBe(138);
   });
 
