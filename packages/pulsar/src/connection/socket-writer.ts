@@ -56,6 +56,8 @@ export function createSocketWriter(socket: Socket): SocketWriter {
     if (pieces.length > 1) socket.cork();
     for (const piece of pieces) socket.write(piece);
     if (pieces.length > 1) socket.uncork();
+    // What the system takes at once is never followed by `drain`.
+    if (waiting.length > 0 && isWritable()) wake();
   }
 
   function write(frames: Buffer | readonly Buffer[]): boolean {
