@@ -1,3 +1,4 @@
+import { singleMessageBound } from '../wire/single-message.ts';
 import type { Batch, BatchOutlet } from './batch.ts';
 import type { BatchContainer } from './batch-container.ts';
 import type { Settle } from './entry.ts';
@@ -7,6 +8,8 @@ import type { BatchingOptions } from './options.ts';
 /** Options of {@link Batcher}. */
 export interface BatcherOptions {
   readonly limits: Required<BatchingOptions>;
+  /** What fits into an entry for sure. */
+  readonly maxEntryBytes: () => number;
   readonly container: BatchContainer;
   readonly outlet: BatchOutlet;
   /** Whether nothing is on its way that others could be gathered meanwhile for. */
@@ -48,12 +51,18 @@ export class Batcher {
     if (container.count > 0) {
       // The broker looks at the ids of a batch as a whole: what it may have already must not be together with what it has not.
       const apart = repeated || this.#lastRepeated;
-      if (apart || container.bytes + outgoing.payload.length > limits.maxBytes || !container.suits(outgoing)) this.close();
+      if (apart || !this.#hasRoomFor(outgoing) || !container.suits(outgoing)) this.close();
     }
     this.#lastRepeated = repeated;
     container.add(outgoing, settle);
     if (container.count >= limits.maxMessages || container.bytes >= limits.maxBytes) this.close();
     else if (container.count === 1) this.#arm();
+  }
+
+  #hasRoomFor(outgoing: Outgoing): boolean {
+    const { container, limits, maxEntryBytes } = this.#options;
+    const bytes = container.bytes + outgoing.payload.length;
+    return bytes <= limits.maxBytes && bytes + singleMessageBound(outgoing) <= maxEntryBytes();
   }
 
   #arm(): void {

@@ -131,10 +131,10 @@ export class SendGate {
     else if (waiting.room === 'bytes') this.#options.room.giveBytes(bytes);
   }
 
-  /** Resolves once everything that waits now is gone. */
-  passed(): Promise<void> {
+  /** Resolves once everything that waits now is gone; `undefined` if nothing does. */
+  passed(): Promise<void> | undefined {
     const last = this.#head < this.#line.length ? this.#line.at(-1) : undefined;
-    if (last === undefined) return Promise.resolve();
+    if (last === undefined) return undefined;
     return new Promise((resolve) => {
       last.onGone = [...(last.onGone ?? []), resolve];
     });

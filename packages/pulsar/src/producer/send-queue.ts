@@ -27,7 +27,8 @@ export class SendQueue {
   readonly #options: SendQueueOptions;
   readonly #ring = new PendingRing();
   #connection: Connection | undefined;
-  #waitingForSocket = false;
+  /** Whose socket is full. */
+  #waitingFor: Connection | undefined;
 
   constructor(options: SendQueueOptions) {
     this.#options = options;
@@ -52,6 +53,7 @@ export class SendQueue {
   /** Writes everything again, in order, and from now on to this connection. */
   attach(connection: Connection): void {
     this.#connection = connection;
+    this.#waitingFor = undefined;
     this.#dropTooLarge(connection.maxMessageSize);
     this.#ring.rewind();
     this.#write();
@@ -64,7 +66,7 @@ export class SendQueue {
 
   #write(): void {
     const connection = this.#connection;
-    if (connection === undefined || this.#waitingForSocket) return;
+    if (connection === undefined || connection === this.#waitingFor) return;
     while (!this.#ring.allWritten) {
       if (!connection.writable) {
         this.#writeWhenDrained(connection);
@@ -77,9 +79,12 @@ export class SendQueue {
   }
 
   #writeWhenDrained(connection: Connection): void {
-    this.#waitingForSocket = true;
+    // Nothing drains any more: that it is gone is told soon, and then everything is written to another one.
+    if (connection.closed) return;
+    this.#waitingFor = connection;
     const goOn = (): void => {
-      this.#waitingForSocket = false;
+      if (this.#waitingFor !== connection) return;
+      this.#waitingFor = undefined;
       this.#write();
     };
     connection.drained().then(goOn, goOn);

@@ -92,6 +92,8 @@ export class TopicProducer {
     if (batching !== undefined) {
       this.#batcher = new Batcher({
         limits: batching,
+        // Compression makes some data larger.
+        maxEntryBytes: () => Math.floor(this.#writer.facts.maxMessageSize * (codec === undefined ? 1 : 0.8)),
         container: batching.keyed ? new KeyedBatchContainer(pool) : createBatchContainer(pool),
         outlet,
         isIdle: () => this.#queue.size === 0,
@@ -260,10 +262,14 @@ export class TopicProducer {
     this.#options.room.give(dropped.settles.length, dropped.bytes);
   }
 
-  async flush(): Promise<void> {
-    await this.#gate.passed();
+  flush(): Promise<void> {
+    const passed = this.#gate.passed();
+    return passed === undefined ? this.#flush() : passed.then(() => this.#flush());
+  }
+
+  #flush(): Promise<void> {
     this.#batcher?.close();
-    await this.#queue.flushed();
+    return this.#queue.flushed();
   }
 
   close(): Promise<void> {
