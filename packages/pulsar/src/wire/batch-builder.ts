@@ -7,7 +7,8 @@ import { type SingleMessageMetadata, singleMessageBound, writeSingleMessage } fr
 
 /** What stands before the messages in a frame is written into this much room, so that nothing has to be moved. */
 const HEADROOM = 512;
-const FIRST_SIZE = 4 * 1024;
+const FIRST_SIZE = 1024;
+const EMPTY = Buffer.alloc(0);
 
 /** Options of {@link BatchBuilder.seal}. */
 export interface SealOptions extends Omit<EncodeSendOptions, 'pool'> {
@@ -30,7 +31,7 @@ export class BatchBuilder {
 
   constructor(pool: BufferPool) {
     this.#pool = pool;
-    this.#writer = new ByteWriter(Buffer.alloc(0));
+    this.#writer = new ByteWriter(EMPTY);
   }
 
   /** Messages in the batch. */
@@ -101,7 +102,7 @@ export class BatchBuilder {
   /** Drops what was appended. */
   clear(giveBack = true): void {
     if (giveBack && this.#count > 0) this.#pool.give(this.#writer.buffer);
-    this.#writer.buffer = Buffer.alloc(0);
+    this.#writer.buffer = EMPTY;
     this.#writer.at = 0;
     this.#count = 0;
   }
