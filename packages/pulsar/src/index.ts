@@ -5,14 +5,35 @@ export { type OAuth2Options, oauth2, oauth2KeyFile } from './connection/auth/oau
 export type { Authentication, CredentialsRequest } from './connection/auth/port.ts';
 export { basic, clientCertificate, token } from './connection/auth/static.ts';
 export type { TlsOptions } from './connection/open-socket.ts';
+export type { SeekPosition } from './consumer/cursor.ts';
+export type {
+  ConsumerEvents,
+  DeadLetterOptions,
+  KeySharedOptions,
+  RedeliveryBackoff,
+  RetryLetterOptions,
+  SubscriptionOptions,
+  SubscriptionType,
+} from './consumer/options.ts';
+export type {
+  Acknowledgeable,
+  Consumer,
+  ConsumerOptions,
+  ReceiveBatchOptions,
+  ReceiveOptions,
+  ReconsumeOptions,
+  TopicSelection,
+  TopicsPatternOptions,
+} from './consumer/port.ts';
+export type { ConsumerRun, MessageHandler, RunOptions } from './consumer/runner.ts';
 export { PulsarError, type PulsarErrorCode, type PulsarErrorOptions } from './errors/pulsar-error.ts';
 export type { ConnectionEvent, LookupEvent, ProducerEvent, PulsarEvent } from './events/events.ts';
+export type { AcknowledgeOptions, Message, NegativeAcknowledgeOptions } from './message/message.ts';
 export { MessageId, type MessageIdFields } from './message/message-id.ts';
 export type { Payload, ProducerMessage } from './producer/message.ts';
 export type { AccessMode, BatchingOptions, ChunkingOptions, PartitionRouter, ProducerOptions } from './producer/options.ts';
 export type { Producer, ProducerState } from './producer/producer.ts';
 export type { AvroBigintForms, AvroLibrary, AvroNumberForms, AvroSchemaOptions } from './schema/avro.ts';
-
 export type {
   AvroAnnotated,
   AvroArray,

@@ -58,8 +58,9 @@ function fitsFirstBranch(value: unknown, type: AvroDefinition): boolean {
 
 /**
  * The Avro record of an object that a JSON Schema describes: properties become fields; what may be absent or null becomes a
- * union with null that defaults to null, as in the Java client; lists of names become enumerations. Throws
- * `INVALID_ARGUMENT` for what Avro has no form for.
+ * union with null that defaults to null, as in the Java client; lists of names become enumerations. Records and enumerations
+ * inside are called by their `title`, else after the record and field that hold them. Throws `INVALID_ARGUMENT` for what Avro
+ * has no form for.
  *
  * @param name - of the record; `title` or the name in `$defs` if not given.
  */
@@ -156,6 +157,11 @@ export function avroOfJsonSchema(schema: Readonly<Record<string, unknown>>, name
     }
   }
 
+  function branchesOf(branches: readonly JsonSchema[], wanted: string, path: string): AvroDefinition[] {
+    const several = branches.filter(({ type }) => type !== 'null').length > 1;
+    return branches.map((branch, at) => typeOf(branch, several ? `${wanted}${at + 1}` : wanted, path));
+  }
+
   function typeOf(given: JsonSchema, wanted: string, path: string): AvroDefinition {
     const { target: part, hint } = resolve(given, path);
     const known = defined.get(part);
@@ -164,7 +170,7 @@ export function avroOfJsonSchema(schema: Readonly<Record<string, unknown>>, name
     if (part.const !== undefined) return literalOf(part.const, path);
     if (part.enum !== undefined) return namesOf(part.enum, named, path, part);
     const branches = part.anyOf ?? part.oneOf;
-    if (branches !== undefined) return unionOf(branches.map((branch, at) => typeOf(branch, `${named}${at + 1}`, path)));
+    if (branches !== undefined) return unionOf(branchesOf(branches, named, path));
     if (part.type === undefined) return refuse(path, 'a value of any type has no form in Avro');
     if (typeof part.type === 'string') return primitiveOf(part.type, part, named, path);
     return unionOf(part.type.map((type) => primitiveOf(type, part, named, path)));

@@ -110,6 +110,27 @@ describe('a JSON schema from zod', () => {
     expect(Schema.json(Order.meta({ title: 'Titled' })).info?.name).toBe('Titled');
   });
 
+  it('calls parts by their titles, else after where they are, with null or without', () => {
+    const State = z.enum(['A', 'B']);
+    const shape = z.object({
+      own: State.nullable(),
+      named: State.meta({ title: 'Named' }).nullish(),
+      either: z.union([z.object({ a: State }), z.object({ b: State })]),
+    });
+    expect(definitionOf(Schema.json(shape) as never)).toMatchObject({
+      fields: [
+        { type: ['null', { type: 'enum', name: 'ValueOwn' }] },
+        { type: ['null', { type: 'enum', name: 'Named' }] },
+        {
+          type: [
+            { type: 'record', name: 'ValueEither1' },
+            { type: 'record', name: 'ValueEither2' },
+          ],
+        },
+      ],
+    });
+  });
+
   it('refuses to guess where Avro has no form, and says what to give', () => {
     for (const shape of [z.object({ at: z.date() }), z.object({ any: z.unknown() }), z.object({ 'a-b': z.string() })]) {
       const { code, message } = thrown(() => Schema.json(shape));

@@ -59,6 +59,9 @@ export interface SchemaFactory {
    * transforms applied. What Java leaves out for null, and what Python writes null for, is read as absent or null, whichever
    * the schema takes.
    *
+   * The broker compares names too: where a Java class has a schema of the same topic, call records and enumerations as it does,
+   * in zod with `.meta({ title: 'State' })`.
+   *
    * @example
    * ```ts no-run
    * const Order = z.object({ id: z.string(), total: z.number().int(), note: z.string().optional() });
