@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { settingsFolder } from './jars.ts';
 import { launchOf } from './launch.ts';
 
@@ -141,9 +142,11 @@ export async function startPulsar(options: PulsarOptions = {}): Promise<PulsarBr
 
   function spawnIt(): void {
     const log = openSync(logFile, 'a');
-    const supervisor = join(settingsFolder, 'supervise.ts');
+    const supervisor = fileURLToPath(new URL('./supervise.ts', import.meta.url));
     const detached = options.detached === true;
-    const started = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', supervisor, JSON.stringify(launch)], {
+    const { command, args, kill } = launch;
+    const what = JSON.stringify({ command, args, kill, leftovers: options.directory === undefined ? directory : undefined });
+    const started = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', supervisor, what], {
       cwd: directory,
       stdio: ['ignore', log, log, ...(detached ? [] : (['ipc'] as const))],
       // Not in the group of the terminal: Ctrl-C is for who started it, which stops it in its own way.

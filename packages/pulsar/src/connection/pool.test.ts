@@ -72,7 +72,7 @@ it('9.1.16 makes one new connection for two producers and three consumers that l
 
 it('9.1.17 leaves nothing open: a process that has closed its client ends', async () => {
   const broker = await fakeBroker();
-  const child = fork(new URL('./close-and-end.ts', import.meta.url), [broker.serviceUrl], {
+  const child = fork(new URL('./close-and-end.fixture.ts', import.meta.url), [broker.serviceUrl], {
     execArgv: ['--conditions=paystream-source', '--disable-warning=ExperimentalWarning'],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
