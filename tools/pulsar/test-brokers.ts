@@ -1,11 +1,13 @@
 // Brokers for one run of the integration tests, in vitest's own process: a test asks over HTTP for the variant that it
 // needs, the first to ask starts it, all share it, and the end of the run ends them. A run that asks for none starts none.
-// The same for the official Java client, which tests write and read with to compare.
+// The same for the official Java and Python clients, which tests write and read with to compare.
 //
 // PAYSTREAM_TEST_PULSAR=pulsar://127.0.0.1:6650,http://127.0.0.1:8080 uses a broker that runs already as the default variant.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type JavaClientProcess, startJavaClient } from './java-client.ts';
+import type { ClientProcess } from './client-process.ts';
+import { startJavaClient } from './java-client.ts';
+import { startPythonClient } from './python-client.ts';
 import { type BrokerVariant, startVariant, type VariantBroker } from './variants.ts';
 
 const variants: readonly string[] = ['default', 'small', 'secure'] satisfies readonly BrokerVariant[];
@@ -34,14 +36,18 @@ export async function setup(project: { provide(key: 'pulsarBrokers', value: stri
     return started;
   }
 
-  let javaClient: Promise<JavaClientProcess> | undefined;
+  const clients = new Map<string, Promise<ClientProcess>>();
+
+  function client(name: string, start: () => Promise<ClientProcess>): Promise<ClientProcess> {
+    const started = clients.get(name) ?? start();
+    clients.set(name, started);
+    return started;
+  }
 
   async function answer(path: string): Promise<object> {
     const [, variant = '', action = ''] = path.split('/');
-    if (variant === 'java-client') {
-      javaClient ??= startJavaClient();
-      return { url: (await javaClient).url };
-    }
+    if (variant === 'java-client') return { url: (await client(variant, startJavaClient)).url };
+    if (variant === 'python-client') return { url: (await client(variant, startPythonClient)).url };
     if (!variants.includes(variant)) throw new Error(`there is no broker "${variant}", only ${variants.join(', ')}`);
     const own = variant === 'default' ? existing() : undefined;
     if (own !== undefined) {
@@ -67,10 +73,8 @@ export async function setup(project: { provide(key: 'pulsarBrokers', value: stri
   return async () => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
-    await javaClient?.then(
-      (client) => client.stop(),
-      () => undefined,
-    );
+    const startedClients = await Promise.allSettled(clients.values());
+    await Promise.all(startedClients.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value.stop() : undefined)));
     const started = await Promise.allSettled(brokers.values());
     await Promise.all(started.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value.stop() : undefined)));
   };

@@ -39,6 +39,7 @@ import org.apache.pulsar.client.api.SubscriptionInitialPosition;
 import org.apache.pulsar.client.api.SubscriptionType;
 import org.apache.pulsar.client.api.TypedMessageBuilder;
 import org.apache.pulsar.client.api.transaction.Transaction;
+import org.apache.pulsar.client.impl.MessageImpl;
 
 public class JavaClient {
     static final ObjectMapper json = new ObjectMapper().configure(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES, false);
@@ -211,7 +212,7 @@ public class JavaClient {
             builder.deadLetterPolicy(DeadLetterPolicy.builder().maxRedeliverCount(request.get("maxRedeliveries").asInt()).build())
                 .negativeAckRedeliveryDelay(100, TimeUnit.MILLISECONDS);
         }
-        String then = text(request, "then", "ack");
+        String outcome = text(request, "outcome", "ack");
         ObjectNode result = json.createObjectNode();
         ArrayNode messages = result.putArray("messages");
         try (Consumer<Object> consumer = builder.subscribe()) {
@@ -221,7 +222,7 @@ public class JavaClient {
                 Message<Object> message = consumer.receive(timeoutMs, TimeUnit.MILLISECONDS);
                 if (message == null) break;
                 messages.add(describe(schema, message));
-                switch (then) {
+                switch (outcome) {
                     case "nack": consumer.negativeAcknowledge(message); break;
                     case "later": consumer.reconsumeLater(message, 0, TimeUnit.SECONDS); break;
                     case "nothing": break;
@@ -243,6 +244,7 @@ public class JavaClient {
         node.set("value", valueToJson(schema, message.getValue()));
         node.put("hasKey", message.hasKey());
         node.put("key", message.hasKey() ? message.getKey() : null);
+        node.put("keyIsNull", message instanceof MessageImpl && ((MessageImpl<?>) message).getMessageBuilder().isNullPartitionKey());
         node.put("keyIsBase64", message.hasBase64EncodedKey());
         node.put("keyBase64", message.hasKey() && message.getKeyBytes() != null ? base64.encodeToString(message.getKeyBytes()) : null);
         node.put("orderingKeyBase64", message.hasOrderingKey() ? base64.encodeToString(message.getOrderingKey()) : null);

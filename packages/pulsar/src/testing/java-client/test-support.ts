@@ -66,7 +66,7 @@ export interface JavaConsume {
   /** Sets a dead-letter policy and redelivers what is given back after 100 ms. */
   readonly maxRedeliveries?: number;
   /** Default: `ack`. `later`: sends to the retry topic. */
-  readonly then?: 'ack' | 'nack' | 'later' | 'nothing';
+  readonly outcome?: 'ack' | 'nack' | 'later' | 'nothing';
   /** How long a message is waited for; fewer are returned then. Default: 10,000. */
   readonly timeoutMs?: number;
 }
@@ -82,6 +82,8 @@ export interface JavaIncoming {
   readonly value: unknown;
   readonly hasKey: boolean;
   readonly key: string | null;
+  /** Said to have none; not known of partitioned topics. */
+  readonly keyIsNull: boolean;
   readonly keyIsBase64: boolean;
   readonly keyBase64: string | null;
   readonly orderingKeyBase64: string | null;
