@@ -24,7 +24,7 @@ function stage(directory: string): void {
   writeFileSync(join(staged, 'package.json'), `${JSON.stringify(publishedManifest(directory), null, 2)}\n`);
   cpSync(join(root, 'LICENSE'), join(staged, 'LICENSE'));
   // Code generated from the contracts of others goes with their notices.
-  if (existsSync(join(directory, 'src', 'gen'))) {
+  if (readManifest(directory).files?.includes('third_party')) {
     for (const notice of ['README.md', 'LICENSE-Apache-2.0.txt'])
       cpSync(join(root, 'third_party', notice), join(staged, 'third_party', notice));
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findPlatformUse, isChecked } from './platform-use.ts';
+import { findPlatformUse, isChecked, isForbidden } from './platform-use.ts';
 
 const uses = (source: string): readonly string[] => findPlatformUse(source).map((use) => `${use.line} ${use.what}`);
 
@@ -53,5 +53,16 @@ describe('what only looks like it is left alone, so that nobody has to work arou
     expect(isChecked('packages/core/src/clock/system-clock.ts')).toBe(false);
     expect(isChecked('packages/core/src/gen/a_pb.ts')).toBe(false);
     expect(isChecked('packages/core/src/clock/sleep.ts')).toBe(true);
+  });
+
+  it('the clock and the timers of the Pulsar client, which stands alone; printing there is not', () => {
+    const forbidden = (source: string): readonly string[] =>
+      findPlatformUse(source)
+        .filter((use) => isForbidden('packages/pulsar/src/a.ts', use))
+        .map((use) => use.what);
+    expect(forbidden("setTimeout(f, performance.now()); Math.random(); process.env['A'];\nconsole.log(1);")).toEqual([
+      'process.env',
+      'console',
+    ]);
   });
 });

@@ -62,7 +62,16 @@ const apiKeys = z
 
 /** Every setting of the stack, with its default. `.env.example` explains each. */
 const settings = z.object({
-  PAYSTREAM_PROFILE: z.enum(['embedded'], 'must be "embedded": Apache Pulsar and MySQL are not in this version yet').default('embedded'),
+  PAYSTREAM_PROFILE: z.enum(['embedded'], 'must be "embedded": MySQL is not in this version yet').default('embedded'),
+  PAYSTREAM_BROKER: word(['embedded', 'pulsar']).default('embedded'),
+  PAYSTREAM_PULSAR_URL: z
+    .string()
+    .regex(/^pulsar(\+ssl)?:\/\/[^/\s]+$/, 'must be an address such as pulsar://127.0.0.1:6650, or pulsar://host1:6650,host2:6650')
+    .default('pulsar://127.0.0.1:6650'),
+  PAYSTREAM_PULSAR_NAMESPACE: z
+    .string()
+    .regex(/^[^/:\s]+\/[^/:\s]+$/, 'must be tenant/namespace such as public/default')
+    .default('public/default'),
   PAYSTREAM_DATA_DIR: z.string().min(1).default('./data'),
   PAYSTREAM_SYNCHRONOUS: word(['full', 'normal']).default('full'),
   PAYSTREAM_HOST: z.string().min(1).default('127.0.0.1'),

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Broker, Running } from '@paystream/core';
+import { type Broker, type Logger, PaystreamError, type Running, type Telemetry } from '@paystream/core';
 import { type PaystreamTopics, paystreamTopics } from '@paystream/core/contracts';
 import { createEmbeddedBroker, createSqliteDatabase, lockFolder } from '@paystream/core/embedded';
 import { createOutbox, type Database, type Outbox } from '@paystream/core/sql';
@@ -32,7 +32,25 @@ function topicsOf(config: Config): PaystreamTopics {
   });
 }
 
-/** Opens the embedded engine in the data folder, which no other stack may use meanwhile. */
+/** The broker that the settings ask for. */
+async function openBroker(config: Config, path: string, logger: Logger, telemetry: Telemetry): Promise<Broker> {
+  if (config.PAYSTREAM_BROKER === 'embedded') {
+    return createEmbeddedBroker({ path, synchronous: config.PAYSTREAM_SYNCHRONOUS, logger, telemetry });
+  }
+  const { createPulsarBroker } = await import('@paystream/core/pulsar');
+  const broker = createPulsarBroker({ serviceUrl: config.PAYSTREAM_PULSAR_URL, namespace: config.PAYSTREAM_PULSAR_NAMESPACE, logger });
+  try {
+    await broker.ping();
+    return broker;
+  } catch (cause) {
+    await broker.close();
+    const { code, reason, message } = PaystreamError.from(cause);
+    const advice = 'start one with `npm run pulsar -- start`, set PAYSTREAM_PULSAR_URL, or do without by PAYSTREAM_BROKER=embedded';
+    throw new PaystreamError(code, `no Pulsar broker at ${config.PAYSTREAM_PULSAR_URL}: ${message}; ${advice}`, { reason, cause });
+  }
+}
+
+/** Opens the engine: the stores, and the embedded broker if it is the one, in the data folder, which no other stack may use meanwhile. */
 export async function openEngine(config: Config): Promise<Engine> {
   const { telemetry, render } = createMetrics();
   const logger = consoleLog(config, 'engine');
@@ -47,7 +65,7 @@ export async function openEngine(config: Config): Promise<Engine> {
   };
   try {
     const synchronous = config.PAYSTREAM_SYNCHRONOUS;
-    const broker = await createEmbeddedBroker({ path: path('broker.sqlite'), synchronous, logger, telemetry });
+    const broker = await openBroker(config, path('broker.sqlite'), logger, telemetry);
     opened.push(() => broker.close());
     const database = await createSqliteDatabase({ path: path('paystream.sqlite'), synchronous });
     opened.push(() => database.close());

@@ -193,7 +193,7 @@ export const sharingCases: readonly BrokerCase[] = [
       const topic = subject.uniqueName('keyed-slow');
       const slow = await subscribe(subject, topic, { type: 'key-shared' });
       await publish(subject, topic, [{ payload: bytes('a:0'), key: 'a' }]);
-      await receive(subject, slow, 1);
+      const held = await receive(subject, slow, 1);
       const other = await subscribe(subject, topic, { type: 'key-shared' });
       const keys = numbered(30, 'b');
       await publish(subject, topic, [
@@ -201,13 +201,18 @@ export const sharingCases: readonly BrokerCase[] = [
         ...keys.map((key) => ({ payload: bytes(`${key}:0`), key })),
         { payload: bytes('a:2'), key: 'a' },
       ]);
-      const [ones, twos] = await receiveFromAll(subject, [slow, other], 32);
-      assertKeyOrder(ones ?? []);
-      assert.ok((twos ?? []).length > 0, 'the other consumer got nothing');
+      // What is of the slow key may come to its consumer, or wait until that has settled what it has.
+      const [ones = [], twos = []] = await receiveFromAll(subject, [slow, other], 30, (message) => message.key !== 'a');
+      assertKeyOrder(ones);
+      assert.ok(twos.length > 0, 'the other consumer got nothing');
       assert.ok(
-        (twos ?? []).every((message) => message.key !== 'a'),
+        twos.every((message) => message.key !== 'a'),
         'a key went to two consumers at once',
       );
+      await slow.acknowledge(held);
+      const left = 2 - ones.filter((message) => message.key === 'a').length;
+      const rest = left === 0 ? [] : await receiveFromAll(subject, [slow, other], left);
+      assert.deepEqual(texts([...ones, ...rest.flat()].filter((message) => message.key === 'a')), ['a:1', 'a:2']);
     },
   },
   {

@@ -4,8 +4,11 @@ import type { Clock } from '../clock/port.ts';
 import { type ErrorCode, PaystreamError } from '../errors/paystream-error.ts';
 import type { ConformanceCase } from './conformance.ts';
 
-/** What cases for brokers may need: an optional ability of the port, or that the subject can be restarted. */
-export type BrokerAbility = keyof Broker['capabilities'] | 'restart';
+/**
+ * What cases for brokers may need: an optional ability of the port, that the subject can be restarted, or that the broker
+ * counts as delivered what a consumer had when it left.
+ */
+export type BrokerAbility = keyof Broker['capabilities'] | 'restart' | 'departureCount';
 
 /** What cases for brokers are run against. */
 export interface BrokerUnderTest {
@@ -97,8 +100,13 @@ export async function receive(subject: BrokerUnderTest, from: Receiver, count: n
   return got;
 }
 
-/** Receives whatever comes from several at once, in small steps, until there are so many in all. */
-export async function receiveFromAll(subject: BrokerUnderTest, from: readonly Receiver[], count: number): Promise<IncomingMessage[][]> {
+/** Receives whatever comes from several at once, in small steps, until there are so many in all; of those that count. */
+export async function receiveFromAll(
+  subject: BrokerUnderTest,
+  from: readonly Receiver[],
+  count: number,
+  counts: (message: IncomingMessage) => boolean = () => true,
+): Promise<IncomingMessage[][]> {
   let left = count;
   return within(subject, patienceMs, async (signal) => {
     const done = new AbortController();
@@ -110,7 +118,7 @@ export async function receiveFromAll(subject: BrokerUnderTest, from: readonly Re
           try {
             const messages = await receiver.receive(1, either);
             got.push(...messages);
-            left -= messages.length;
+            left -= messages.filter(counts).length;
             if (left <= 0) done.abort();
           } catch (error) {
             if (!done.signal.aborted) assert.fail(`${left} of ${count} messages did not come: ${String(error)}`);
