@@ -1,4 +1,5 @@
 import { inject } from 'vitest';
+import { systemClock } from '../clock/system-clock.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -36,7 +37,7 @@ export async function realBroker(): Promise<RealBroker> {
   };
 }
 
-const run = `${process.pid}-${process.hrtime.bigint().toString(36)}`;
+const run = `${process.pid}-${systemClock.now().toString(36)}`;
 let names = 0;
 
 /** A topic name that no other test uses. */
