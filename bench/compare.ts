@@ -54,7 +54,8 @@ export interface ComparisonOptions {
   readonly warmup?: number;
 }
 
-function series(name: string, figures: readonly number[]): Series {
+/** The rounds of one contestant, summed up. */
+export function series(name: string, figures: readonly number[]): Series {
   const sorted = [...figures].sort((a, b) => a - b);
   const at = (index: number): number => sorted[index] ?? Number.NaN;
   const middle = sorted.length >> 1;
