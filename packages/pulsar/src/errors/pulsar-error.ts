@@ -63,7 +63,7 @@ export interface PulsarErrorOptions {
   readonly cause?: unknown;
 }
 
-const brand: unique symbol = Symbol.for('paystream.pulsar.error') as never;
+const brand = Symbol.for('paystream.pulsar.error');
 const retryableCodes: ReadonlySet<PulsarErrorCode> = new Set<PulsarErrorCode>([
   'NOT_CONNECTED',
   'TIMEOUT',
@@ -82,7 +82,6 @@ export class PulsarError extends Error {
   readonly command: string | undefined;
   /** The broker's own name of the error, if it sent one. */
   readonly serverError: string | undefined;
-  readonly [brand] = true;
 
   constructor(code: PulsarErrorCode, message: string, options: PulsarErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -90,6 +89,7 @@ export class PulsarError extends Error {
     this.retryable = options.retryable ?? retryableCodes.has(code);
     this.command = options.command;
     this.serverError = options.serverError;
+    Object.defineProperty(this, brand, { value: true });
   }
 
   /** Whether a value is a `PulsarError`, of this copy of the package or another. */
