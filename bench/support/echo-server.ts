@@ -1,6 +1,7 @@
 // The least that a grpc-js server can do for a unary call: it reads no request and answers the bytes that it was given.
-import { OrderService } from '@paystream/core/contracts';
+
 import { type handleUnaryCall, Server, ServerCredentials } from '@grpc/grpc-js';
+import { OrderService } from '@paystream/core/contracts';
 
 const answer = Buffer.from(process.argv[2] ?? '', 'base64');
 const asItIs = (bytes: Buffer): Buffer => bytes;

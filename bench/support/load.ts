@@ -1,5 +1,5 @@
-import { OrderService } from '@paystream/core/contracts';
 import { Client, credentials } from '@grpc/grpc-js';
+import { OrderService } from '@paystream/core/contracts';
 
 /** Places orders from this process. */
 export interface LoadClient extends Disposable {

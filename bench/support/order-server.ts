@@ -2,8 +2,8 @@
 import { createEmbeddedBroker, createSqliteDatabase } from '@paystream/core/embedded';
 import { createOrderService, seedCatalog, sqlCatalog } from '@paystream/order';
 import { createOrderServer } from '@paystream/order/server';
-import { seed } from './orders.ts';
 import { temporaryFolder } from './folder.ts';
+import { seed } from './orders.ts';
 
 const folder = await temporaryFolder();
 const broker = await createEmbeddedBroker({ path: folder.path('broker.sqlite') });

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Broker, type Logger, PaystreamError, type Running, type Telemetry } from '@paystream/core';
 import { type PaystreamTopics, paystreamTopics } from '@paystream/core/contracts';
@@ -71,7 +70,6 @@ export async function openEngine(config: Config): Promise<Engine> {
     opened.push(() => database.close());
     const outbox = await createOutbox({ database, broker, logger, telemetry });
     opened.push((timeoutMs) => outbox.close(timeoutMs));
-    await mkdir(path('notifications'), { recursive: true });
     const check = async (): Promise<void> => {
       await database.ping();
       await broker.ping();

@@ -40,9 +40,13 @@ export interface Books {
 /** Reads the books of a running stack. */
 export interface BookReader {
   read(): Promise<Books>;
-  /** Reads until nothing is under way any more, or `timeoutMs` is over. */
+  /** Reads until nothing is open and nothing changes any more (for half a second if they are right, for 15 s if not), or `timeoutMs` is over. */
   settled(timeoutMs: number): Promise<Books>;
 }
+
+const readAgainMs = 500;
+// What failed is tried again after some seconds: books that are wrong may still come right.
+const patienceMs = 15_000;
 
 /** Asks the stack's services over gRPC. */
 export function createBookReader(options: {
@@ -88,15 +92,19 @@ export function createBookReader(options: {
   };
 
   const settled = async (timeoutMs: number): Promise<Books> => {
-    const end = options.clock.monotonic() + timeoutMs;
+    const { clock } = options;
+    const end = clock.monotonic() + timeoutMs;
     let before = '';
+    let sinceMs = clock.monotonic();
     for (;;) {
       const books = await read();
       const now = JSON.stringify(books);
-      const quiet = books.paymentsOpen === 0 && books.notificationsPending === 0 && now === before;
-      if (quiet || options.clock.monotonic() >= end) return books;
+      if (now !== before) sinceMs = clock.monotonic();
+      const open = books.paymentsOpen + books.notificationsPending > 0;
+      const enoughMs = faultsIn(books).length === 0 ? readAgainMs : patienceMs;
+      if ((!open && clock.monotonic() - sinceMs >= enoughMs) || clock.monotonic() >= end) return books;
       before = now;
-      await options.clock.sleep(500);
+      await clock.sleep(readAgainMs);
     }
   };
   return { read, settled };

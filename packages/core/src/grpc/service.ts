@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { create, type DescMethod, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create, type DescMethod, fromBinary } from '@bufbuild/protobuf';
 import type {
   handleServerStreamingCall,
   handleUnaryCall,
@@ -14,6 +14,7 @@ import type { Clock } from '../clock/port.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import type { Logger } from '../logger/port.ts';
+import { encodeMessage } from '../protobuf/encode.ts';
 import { itemsUntilAbort } from '../rpc/abortable.ts';
 import { clientGone, deadlinePassed, ServerCall } from '../rpc/call.ts';
 import { methodsOf, type RpcRequest, type RpcResponse, type StreamHandler, type UnaryHandler } from '../rpc/methods.ts';
@@ -85,7 +86,7 @@ export function addRpcService(server: Server, service: RpcService, options: Grpc
     }
   };
   const encode = (method: DescMethod, message: RpcResponse): Buffer => {
-    const bytes = toBinary(method.output, create(method.output, message));
+    const bytes = encodeMessage(method.output, create(method.output, message));
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   };
   const unary = (path: string, method: DescMethod, run: UnaryHandler): handleUnaryCall<Buffer, Buffer> => {

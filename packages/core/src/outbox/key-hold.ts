@@ -37,7 +37,7 @@ export function createKeyHold(topic: string, context: LaneContext): KeyHold {
         failures += 1;
         const error = PaystreamError.from(caught);
         if (error.code !== 'INVALID_ARGUMENT') context.dropProducer(topic);
-        context.logger.error({ topic, key: next.message.key, waiting: entries.length, failures, error }, 'an event is still refused');
+        context.logger.error({ topic, key: next.message.key, waiting: entries.length, failures, err: error }, 'an event is still refused');
       }
     }
     if (key !== undefined) held.delete(key);
@@ -48,7 +48,7 @@ export function createKeyHold(topic: string, context: LaneContext): KeyHold {
       const { key } = entry.message;
       const entries = [entry];
       if (key !== undefined) held.set(key, entries);
-      context.logger.error({ topic, key, error }, 'an event is refused by the broker: later ones of its key wait for it');
+      context.logger.error({ topic, key, err: error }, 'an event is refused by the broker: later ones of its key wait for it');
       void retry(key, entries);
     },
     pass: (entries) => {

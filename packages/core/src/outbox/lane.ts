@@ -73,7 +73,10 @@ export function createLane(topic: string, context: LaneContext): Lane {
         }
         context.dropProducer(topic);
         const waitMs = backoffMs(backoff, failures, context.random);
-        context.logger.warn({ topic, events: batch.length, failures, error }, `events cannot be published; trying again in ${waitMs} ms`);
+        context.logger.warn(
+          { topic, events: batch.length, failures, err: error },
+          `events cannot be published; trying again in ${waitMs} ms`,
+        );
         await context.clock.sleep(waitMs, signal).catch(() => undefined);
       }
     }

@@ -17,7 +17,7 @@ export function createProducerCache(broker: Broker, logger: Logger): ProducerCac
       await (await producer).close();
     } catch (error) {
       // It never came to be, or the broker is away: either way it is of no use any more.
-      logger.debug({ topic, error }, 'a producer of the outbox could not be closed');
+      logger.debug({ topic, err: error }, 'a producer of the outbox could not be closed');
     }
   };
   return {

@@ -139,7 +139,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       pending -= row.left;
       row.left = 0;
       stopWaiting([row]);
-      logger.error({ epoch: row.epoch, seq: row.seq, error }, 'a row of the outbox cannot be read: its events are not published');
+      logger.error({ epoch: row.epoch, seq: row.seq, err: error }, 'a row of the outbox cannot be read: its events are not published');
     }
   };
 

@@ -70,7 +70,10 @@ export function createRemover(options: RemoverOptions): Remover {
       () => {
         timer = undefined;
         flush().catch((error: unknown) => {
-          options.logger.warn({ rows: waiting.length, error }, 'published rows of the outbox cannot be removed; trying again in a second');
+          options.logger.warn(
+            { rows: waiting.length, err: error },
+            'published rows of the outbox cannot be removed; trying again in a second',
+          );
           soon(1_000);
         });
       },

@@ -3,6 +3,7 @@ import { isMessage } from '@bufbuild/protobuf';
 import { pathToString } from '@bufbuild/protobuf/reflect';
 import { createValidator, type ValidationResult } from '@bufbuild/protovalidate';
 import { PaystreamError } from '../errors/paystream-error.ts';
+import { matchPlain } from './plain-pattern.ts';
 
 /** Throws `INVALID_ARGUMENT` / `REQUEST_INVALID` with the fields that break the rules written in the proto file. */
 export type RequestValidator = <D extends DescMessage>(schema: D, message: MessageShape<D>) => void;
@@ -46,9 +47,16 @@ function requestInvalid(result: Extract<ValidationResult, { kind: 'invalid' }>):
  * @see https://protovalidate.com
  */
 export function createRequestValidator(): RequestValidator {
+  const fast = createValidator({ failFast: true, regexMatch: matchPlain });
   const first = createValidator({ failFast: true });
   const all = createValidator();
+  const beyondPlain = new Set<DescMessage>();
   return (schema, message) => {
+    if (!beyondPlain.has(schema)) {
+      const { kind } = fast.validate(schema, message);
+      if (kind === 'valid') return;
+      if (kind === 'error') beyondPlain.add(schema);
+    }
     let result = first.validate(schema, message);
     if (result.kind === 'valid') return;
     if (result.kind === 'invalid' && countElements(message, smallRequest) <= smallRequest) result = all.validate(schema, message);

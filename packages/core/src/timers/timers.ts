@@ -113,7 +113,7 @@ export async function createTimers(options: TimersOptions): Promise<Timers> {
       try {
         await call(due);
       } catch (error) {
-        logger.error({ kind, count: due.length, error }, `the handler of timers failed; they are called again in ${leaseMs} ms`);
+        logger.error({ kind, count: due.length, err: error }, `the handler of timers failed; they are called again in ${leaseMs} ms`);
       }
     }
     return clock.now() + sweepMs;
@@ -126,7 +126,7 @@ export async function createTimers(options: TimersOptions): Promise<Timers> {
       nextMs = await callDue(handler);
     } catch (error) {
       nextMs = clock.now() + sweepMs;
-      logger.warn({ kind, error }, `timers cannot be read; trying again in ${sweepMs} ms`);
+      logger.warn({ kind, err: error }, `timers cannot be read; trying again in ${sweepMs} ms`);
     }
     running = undefined;
     const missed = missedMs;

@@ -1,5 +1,6 @@
-import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
 import { PaystreamError } from '../errors/paystream-error.ts';
+import { encodeMessage } from '../protobuf/encode.ts';
 import type { Codec } from './codec.ts';
 
 /** A codec for a generated protobuf message. */
@@ -8,7 +9,7 @@ export function protobuf<S extends DescMessage>(schema: S): Codec<MessageShape<S
     contentType: 'application/x-protobuf',
     encode: (value) => {
       try {
-        return toBinary(schema, value);
+        return encodeMessage(schema, value);
       } catch (cause) {
         throw new PaystreamError('INVALID_ARGUMENT', `the value is no ${schema.typeName}: ${String(cause)}`, {
           reason: 'INVALID_MESSAGE',

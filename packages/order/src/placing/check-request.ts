@@ -1,5 +1,6 @@
 import { type FieldViolation, PaystreamError } from '@paystream/core';
 import { type CreateOrderRequest, type Customer, msFromDuration } from '@paystream/core/contracts';
+import { isCardNumber } from './card-number.ts';
 
 // The rules of the contract (`buf.validate` in the protos) once more: callers in the process come past the transports'
 // validation, and what is stored and charged must not depend on the way that a request took.
@@ -86,6 +87,7 @@ export function checkRequest(request: CreateOrderRequest): void {
   else {
     checker.length('payment_method.reference', reference, 1, 255);
     checker.check(reference === '' || token.test(reference), 'payment_method.reference', `must match ${token.source}`);
+    checker.check(!isCardNumber(reference), 'payment_method.reference', "must be the gateway's token of a card, not its number");
   }
   checkItems(checker, request.items);
   checkWait(checker, 'wait', msFromDuration(request.wait));
