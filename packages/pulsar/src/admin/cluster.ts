@@ -60,7 +60,7 @@ export function createBrokerAdmin(http: AdminHttp): BrokerAdmin {
     },
     configuration: () => http.json({ method: 'GET', path: '/brokers/configuration/runtime' }),
     async setConfiguration(name, value) {
-      await http.send({ method: 'POST', path: path('brokers', 'configuration', name, value) });
+      await http.send({ method: 'POST', path: `${path('brokers', 'configuration', name)}/${encodeURIComponent(value)}` });
     },
   };
 }

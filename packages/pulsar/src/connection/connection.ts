@@ -7,8 +7,8 @@ import { type CommandSink, decodeCommand } from '../wire/decode-command.ts';
 import { FrameDecoder } from '../wire/frame-decoder.ts';
 import { answerOf, commandName } from './answers.ts';
 import type { Authentication } from './auth/port.ts';
-import { answerChallenge, connectCommand, credentialsOf, readWelcome, type Welcome } from './handshake.ts';
-import { openSocket, type TlsOptions } from './open-socket.ts';
+import { answerChallenge, readWelcome, type Welcome } from './handshake.ts';
+import type { TlsOptions } from './open-socket.ts';
 import type { BrokerAddress, Connection, ConsumerHandler, ProducerHandler, TopicListHandler } from './port.ts';
 import { createRegistry, dispatch, hasAny, type Registry, tellDisconnected } from './registry.ts';
 import { createRequests, type Requests } from './requests.ts';
@@ -35,52 +35,14 @@ export interface ConnectionOptions {
 
 /** A connection as its pool sees it. */
 export interface PooledConnection extends Connection {
+  /** Whether producers, consumers or topic lists are registered. */
+  readonly serves: boolean;
   /** Whether somebody is registered or waits for an answer. */
   readonly inUse: boolean;
 }
 
-/** Opens a connection and shakes hands. Rejects with `NOT_CONNECTED`, `TIMEOUT`, `AUTHENTICATION`, or what else the broker says. */
-export async function openConnection(options: ConnectionOptions, signal: AbortSignal): Promise<PooledConnection> {
-  const { address, authentication, connectionTimeoutMs, emit } = options;
-  const about = { scope: 'connection', broker: address.logical, address: address.physical } as const;
-  emit({ ...about, type: 'connecting' });
-  const giveUp = new AbortController();
-  const stop = (): void => giveUp.abort(signal.reason);
-  signal.addEventListener('abort', stop, { once: true });
-  if (signal.aborted) stop();
-  const timer = setTimeout(() => {
-    giveUp.abort(new PulsarError('TIMEOUT', `no connection to ${address.physical} within ${connectionTimeoutMs} ms`));
-  }, connectionTimeoutMs);
-  let opened: BrokerConnection | undefined;
-  try {
-    const credentials = await unlessAborted(credentialsOf(authentication, { reason: 'connect', signal: giveUp.signal }), giveUp.signal);
-    const socket = await openSocket(options.target, options.tls, giveUp.signal);
-    opened = new BrokerConnection(options, socket);
-    const proxyTo = address.logical === address.physical ? undefined : address.logical;
-    const welcome = await unlessAborted(opened.handshake(connectCommand(authentication.method, credentials, proxyTo)), giveUp.signal);
-    emit({ ...about, type: 'connected', serverVersion: welcome.serverVersion });
-    return opened;
-  } catch (cause) {
-    const error = PulsarError.is(cause) ? cause : new PulsarError('NOT_CONNECTED', `cannot connect to ${address.physical}`, { cause });
-    opened?.close(error);
-    emit({ ...about, type: 'failed', error });
-    throw error;
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', stop);
-  }
-}
-
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
-}
-
-class BrokerConnection implements PooledConnection {
+/** A connection over a socket that is open; of use once `handshake` has resolved. */
+export class BrokerConnection implements PooledConnection {
   readonly broker: string;
   readonly #options: ConnectionOptions;
   readonly #socket: Socket;
@@ -112,8 +74,12 @@ class BrokerConnection implements PooledConnection {
     return this.#closing.signal.aborted;
   }
 
+  get serves(): boolean {
+    return hasAny(this.#registry);
+  }
+
   get inUse(): boolean {
-    return hasAny(this.#registry) || this.#requests.size > 0;
+    return this.serves || this.#requests.size > 0;
   }
 
   get protocolVersion(): number {
@@ -248,12 +214,16 @@ class BrokerConnection implements PooledConnection {
   }
 
   #checkAlive(): void {
-    if (!this.#received) {
-      this.close(this.#lost(`nothing came within ${this.#options.keepAliveMs} ms, not even an answer to PING`));
+    if (this.#received) {
+      this.#received = false;
+      this.#writer.write(PING_FRAME);
       return;
     }
-    this.#received = false;
-    this.#writer.write(PING_FRAME);
+    // A process that was busy or frozen finds its timers due before it reads what has come meanwhile.
+    setImmediate(() => {
+      if (this.#received || this.closed) return;
+      this.close(this.#lost(`nothing came within ${this.#options.keepAliveMs} ms, not even an answer to PING`));
+    });
   }
 
   #commandSink(): CommandSink {

@@ -1,6 +1,7 @@
 import { PulsarError } from '../errors/pulsar-error.ts';
-import { type ConnectionOptions, openConnection, type PooledConnection } from './connection.ts';
-import type { BrokerAddress, Connection, ConnectionPool } from './port.ts';
+import type { ConnectionOptions, PooledConnection } from './connection.ts';
+import { openConnection } from './open-connection.ts';
+import type { BrokerAddress, Connection, ServicePool } from './port.ts';
 import { formatHostPort, parseHostPort, type ServiceUrl } from './service-url.ts';
 
 /** Options of {@link createConnectionPool}. Times in milliseconds. */
@@ -21,7 +22,7 @@ interface Entry {
 }
 
 /** The connections of one client. */
-export function createConnectionPool(options: ConnectionPoolOptions): ConnectionPool {
+export function createConnectionPool(options: ConnectionPoolOptions): ServicePool {
   const { service, maxConnectionsPerBroker, idleTimeoutMs, random = Math.random } = options;
   const entries = new Map<string, Entry>();
   const closing = new AbortController();
@@ -101,6 +102,13 @@ export function createConnectionPool(options: ConnectionPoolOptions): Connection
     throw failure;
   }
 
+  function avoid(connection: Connection, reason: PulsarError): void {
+    const current = service.hosts[host];
+    if (current !== undefined && formatHostPort(current) === connection.broker) host = (host + 1) % service.hosts.length;
+    const entry = [...entries.values()].find(({ open: opened }) => opened === connection);
+    if (entry?.open?.serves === false) entry.open.close(reason);
+  }
+
   async function close(): Promise<void> {
     if (closing.signal.aborted) return;
     closing.abort(new PulsarError('ALREADY_CLOSED', 'the client is closed'));
@@ -117,6 +125,7 @@ export function createConnectionPool(options: ConnectionPoolOptions): Connection
     },
     connect,
     connectToService,
+    avoid,
     close,
   };
 }

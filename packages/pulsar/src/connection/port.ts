@@ -125,3 +125,12 @@ export interface ConnectionPool {
   connectToService(): Promise<{ readonly connection: Connection; readonly address: BrokerAddress }>;
   close(): Promise<void>;
 }
+
+/** The connections of a client as look-ups use them. */
+export interface ServicePool extends ConnectionPool {
+  /**
+   * A broker does not serve look-ups well: the next goes to another host, and this connection is closed unless producers or
+   * consumers are on it, which have no part in that.
+   */
+  avoid(connection: Connection, reason: PulsarError): void;
+}

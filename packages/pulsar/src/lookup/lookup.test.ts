@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { closeAfterEach, fakeBroker, watchedContext } from '../connection/test-support.ts';
+import { closeAfterEach, consumerHandler, fakeBroker, watchedContext } from '../connection/test-support.ts';
 import { LookupType, ServerError, BaseCommand_Type as Type } from '../gen/pulsar/wire_pb.ts';
 import type { CommandInit, FakeBroker } from '../testing/fake-broker.ts';
 import { createThrottle } from './throttle.ts';
@@ -105,6 +105,33 @@ it('9.2.23 drops the connection to a broker that is not ready, and tries again u
   await expect(other.context.lookup.topic('t')).rejects.toMatchObject({ code: 'UNAVAILABLE', serverError: 'ServiceNotReady' });
 });
 
+it('9.2.23 leaves producers and consumers alone when their broker is not ready for look-ups', async () => {
+  let refusals = 2;
+  const broker = await fakeBroker(({ lookupTopic }, session) => {
+    if (lookupTopic === undefined || refusals === 0) return false;
+    refusals -= 1;
+    session.send(refused(lookupTopic.requestId, ServerError.SERVICE_NOT_READY));
+    return true;
+  });
+  const { context } = watchedContext(broker.serviceUrl, { backoff: { initialMs: 5, maxMs: 20 } });
+  const { connection } = await context.pool.connectToService();
+  connection.addConsumer(1, consumerHandler({ onDisconnected: ({ message }) => expect.unreachable(message) }));
+  await context.lookup.topic('t');
+  expect(connection.closed).toBe(false);
+  connection.removeConsumer(1);
+});
+
+it('9.2.23 asks another host when one is not ready', async () => {
+  const unready = await fakeBroker(({ lookupTopic }, session) => {
+    if (lookupTopic === undefined) return false;
+    session.send(refused(lookupTopic.requestId, ServerError.SERVICE_NOT_READY));
+    return true;
+  });
+  const ready = await fakeBroker();
+  const { context } = watchedContext(`pulsar://${unready.address},${ready.address}`, { backoff: { initialMs: 5, maxMs: 20 } });
+  expect(await context.lookup.topic('t')).toMatchObject({ logical: ready.address });
+});
+
 it('9.2.24 tries again when there are too many requests, and closes a connection that refuses too many', async () => {
   const broker = await fakeBroker(({ lookupTopic }, session) => {
     if (lookupTopic === undefined) return false;
@@ -118,7 +145,7 @@ it('9.2.24 tries again when there are too many requests, and closes a connection
 });
 
 it('9.2.24 lets no more look-ups run and wait than allowed', async () => {
-  const throttle = createThrottle(2, 1);
+  const throttle = createThrottle(() => undefined, 2, 1);
   const ends: (() => void)[] = [];
   const work = vi.fn(() => new Promise<void>((resolve) => ends.push(resolve)));
   const running = [throttle.run(work), throttle.run(work), throttle.run(work)];

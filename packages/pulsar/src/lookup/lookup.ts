@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import type { BrokerAddress, Connection, ConnectionPool } from '../connection/port.ts';
+import type { BrokerAddress, Connection, ServicePool } from '../connection/port.ts';
 import { formatHostPort, parseServiceUrl } from '../connection/service-url.ts';
 import { PulsarError } from '../errors/pulsar-error.ts';
 import {
@@ -21,7 +21,7 @@ const MAX_REDIRECTS = 20;
 
 /** Options of {@link createLookup}. */
 export interface LookupOptions extends RetryOptions {
-  readonly pool: ConnectionPool;
+  readonly pool: ServicePool;
   /** Whether brokers are connected to with TLS. */
   readonly tls: boolean;
   /** Which of a broker's advertised listeners to name. Default: the broker's choice. */
@@ -37,7 +37,7 @@ const modes: Readonly<Record<TopicDomain, GetTopicsMode>> = {
 /** Asks brokers about topics. */
 export function createLookup(options: LookupOptions): Lookup {
   const { pool, tls, listenerName } = options;
-  const throttle = createThrottle();
+  const throttle = createThrottle(pool.avoid);
   const topicsInFlight = new Map<string, Promise<BrokerAddress>>();
   const partitionsInFlight = new Map<string, Promise<number>>();
 

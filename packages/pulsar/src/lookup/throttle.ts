@@ -1,7 +1,7 @@
-import type { Connection } from '../connection/port.ts';
+import type { Connection, ServicePool } from '../connection/port.ts';
 import { PulsarError } from '../errors/pulsar-error.ts';
 
-/** So many refusals within this time end a connection. */
+/** After so many refusals within this time a broker is avoided. */
 const MAX_REFUSALS = 50;
 const REFUSAL_WINDOW_MS = 60_000;
 
@@ -14,7 +14,7 @@ export interface Throttle {
 }
 
 /** At most `maxRunning` at once and `maxWaiting` waiting. */
-export function createThrottle(maxRunning = 5_000, maxWaiting = 50_000): Throttle {
+export function createThrottle(avoid: ServicePool['avoid'], maxRunning = 5_000, maxWaiting = 50_000): Throttle {
   const waiting: (() => void)[] = [];
   const refusals = new WeakMap<Connection, number[]>();
   let running = 0;
@@ -42,7 +42,7 @@ export function createThrottle(maxRunning = 5_000, maxWaiting = 50_000): Throttl
     if (!PulsarError.is(error) || connection.closed) return;
     if (error.serverError === 'ServiceNotReady') {
       // Another broker behind the same address may be ready.
-      connection.close(new PulsarError('NOT_CONNECTED', `${connection.broker} is not ready for look-ups`, { cause: error }));
+      avoid(connection, new PulsarError('NOT_CONNECTED', `${connection.broker} is not ready for look-ups`, { cause: error }));
       return;
     }
     if (error.serverError !== 'TooManyRequests' && error.code !== 'TIMEOUT') return;
@@ -51,7 +51,8 @@ export function createThrottle(maxRunning = 5_000, maxWaiting = 50_000): Throttl
     recent.push(now);
     refusals.set(connection, recent);
     if (recent.length > MAX_REFUSALS) {
-      connection.close(new PulsarError('NOT_CONNECTED', `${connection.broker} refuses too many look-ups`, { cause: error }));
+      refusals.delete(connection);
+      avoid(connection, new PulsarError('NOT_CONNECTED', `${connection.broker} refuses too many look-ups`, { cause: error }));
     }
   }
 
