@@ -212,7 +212,7 @@ function check(settings: ConsumerSettings): void {
 }
 
 /** Throws `INVALID_ARGUMENT` unless an option is a number of at least `least`. */
-export function atLeast(name: string, value: number, least: number): void {
+function atLeast(name: string, value: number, least: number): void {
   if (!(value >= least)) throw invalid(name, value, `it is a number of at least ${least}`);
 }
 

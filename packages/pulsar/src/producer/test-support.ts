@@ -46,7 +46,7 @@ export interface Sent {
 }
 
 /** Reads a SEND frame, and checks its checksum. */
-export function readSend(frame: Buffer): Sent {
+function readSend(frame: Buffer): Sent {
   const commandEnd = 8 + frame.readUInt32BE(4);
   if (frame.readUInt32BE(0) !== frame.length - 4) throw new Error('the size of the frame is wrong');
   const { send } = fromBinary(BaseCommandSchema, frame.subarray(8, commandEnd));
