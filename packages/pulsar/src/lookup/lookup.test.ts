@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { closeAfterEach, consumerHandler, fakeBroker, watchedContext } from '../connection/test-support.ts';
+import { closeAfterEach, consumerHandler, fakeBroker, rawServer, watchedContext } from '../connection/test-support.ts';
 import { LookupType, ServerError, BaseCommand_Type as Type } from '../gen/pulsar/wire_pb.ts';
 import type { CommandInit, FakeBroker } from '../testing/fake-broker.ts';
 import { createThrottle } from './throttle.ts';
@@ -157,6 +157,14 @@ it('9.2.24 lets no more look-ups run and wait than allowed', async () => {
   expect(work).toHaveBeenCalledTimes(3);
   for (const end of ends) end();
   await Promise.all(running);
+});
+
+it('gives up when its own time is up, however long a connection may take', async () => {
+  const silent = await rawServer(() => undefined);
+  const { context } = watchedContext(`pulsar://${silent}`, { connectionTimeoutMs: 5_000, operationTimeoutMs: 60 });
+  const started = performance.now();
+  await expect(context.lookup.topic('t')).rejects.toMatchObject({ code: 'TIMEOUT', command: 'LOOKUP' });
+  expect(performance.now() - started).toBeLessThan(2_000);
 });
 
 it('shares look-ups that are under way', async () => {

@@ -12,9 +12,22 @@ export interface RetryOptions {
   readonly signal: AbortSignal;
 }
 
+/** Settles as `work` does, or rejects with `TIMEOUT` when the time is up before. */
+async function within<T>(leftMs: number, command: string, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new PulsarError('TIMEOUT', `${command} was not answered in time`, { command })), leftMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /**
- * Does something until it works, what fails cannot pass, or the operation time-out is up: then it rejects with the last failure.
- * `attempt` is told how many milliseconds are left.
+ * Does something until it works, what fails cannot pass, or the operation time-out is up: then it rejects with the last failure
+ * that says more than that. `attempt` is told how many milliseconds are left.
  */
 export async function untilItWorks<T>(
   options: RetryOptions,
@@ -24,13 +37,17 @@ export async function untilItWorks<T>(
   const { operationTimeoutMs, emit, signal } = options;
   const deadline = performance.now() + operationTimeoutMs;
   const backoff = createBackoff(options.backoff);
+  let reason: PulsarError | undefined;
   for (;;) {
+    const leftMs = Math.max(1, deadline - performance.now());
     try {
-      return await attempt(Math.max(1, deadline - performance.now()));
+      return await within(leftMs, about.command, attempt(leftMs));
     } catch (error) {
-      const leftMs = deadline - performance.now();
-      if (!PulsarError.is(error) || !error.retryable || leftMs <= 1) throw error;
-      const delayMs = Math.min(backoff.next(), leftMs);
+      if (!PulsarError.is(error) || !error.retryable) throw error;
+      if (error.code !== 'TIMEOUT') reason = error;
+      const remainingMs = deadline - performance.now();
+      if (remainingMs <= 1) throw reason ?? error;
+      const delayMs = Math.min(backoff.next(), remainingMs);
       emit({ scope: 'lookup', type: 'retry', ...about, delayMs, error });
       await delay(delayMs, undefined, { signal }).catch(() => {
         throw signal.reason;
