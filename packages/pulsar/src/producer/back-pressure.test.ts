@@ -153,7 +153,7 @@ describe('a transaction that does not know the topic yet', () => {
     const sends = sendAll(producer, [{ value: 'a', transaction }, 'b']);
     await pass(0);
     expect(world.connection.sent.map(({ messages }) => messages[0]?.text)).toEqual(['b']);
-    expect(await sends.outcome(0)).toBe('TRANSACTION_STATE');
+    expect(await sends.outcome(0)).toBe('PROTOCOL');
     expect(producer.pendingMessages).toBe(1);
   });
 });

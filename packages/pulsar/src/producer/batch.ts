@@ -53,9 +53,10 @@ export class Batch {
     return this.#highest;
   }
 
-  /** Whether a message may be in one entry with what is here: everything is of one transaction or of none. */
+  /** Whether a message may be in one entry with what is here: everything is of one transaction or of none, and of one schema. */
   suits(outgoing: Outgoing): boolean {
-    return this.#first === undefined || this.#first.scope === outgoing.scope;
+    const first = this.#first;
+    return first === undefined || (first.scope === outgoing.scope && first.schema === outgoing.schema);
   }
 
   add(outgoing: Outgoing, settle: Settle): void {

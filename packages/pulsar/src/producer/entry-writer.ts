@@ -85,7 +85,7 @@ export class EntryWriter {
       compression: codec?.type,
       uncompressedSize: outgoing.payload.length,
       eventTime: outgoing.eventTime,
-      schemaVersion: this.facts.schemaVersion,
+      schemaVersion: this.#schemaVersionOf(outgoing),
       partitionKeyB64Encoded: outgoing.partitionKeyB64Encoded,
       orderingKey: outgoing.orderingKey,
       deliverAtTime: outgoing.deliverAtTime,
@@ -94,6 +94,10 @@ export class EntryWriter {
       nullValue: outgoing.nullValue,
       nullPartitionKey: outgoing.nullPartitionKey,
     };
+  }
+
+  #schemaVersionOf(outgoing: Outgoing): Uint8Array | undefined {
+    return outgoing.schema === undefined ? this.facts.schemaVersion : outgoing.schemaVersion;
   }
 
   #entry(
@@ -138,7 +142,7 @@ export class EntryWriter {
   /** Several messages in one entry. Throws `MESSAGE_TOO_LARGE`. */
   batch(batch: ClosedBatch): Entry {
     const { producerId, codec } = this.#options;
-    const { producerName, schemaVersion, maxMessageSize } = this.facts;
+    const { producerName, maxMessageSize } = this.facts;
     const { builder, first, settles, bytes, moment, lowestSequenceId, highestSequenceId } = batch;
     const { scope } = first;
     const numMessages = builder.count;
@@ -156,7 +160,7 @@ export class EntryWriter {
         orderingKey: first.orderingKey,
         uncompressedSize: builder.bytes,
         numMessagesInBatch: numMessages,
-        schemaVersion,
+        schemaVersion: this.#schemaVersionOf(first),
         highestSequenceId: highest,
         ...txn,
       },

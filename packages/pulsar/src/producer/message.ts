@@ -29,6 +29,8 @@ export interface ProducerMessage<T = Payload> {
   readonly replicateTo?: readonly string[] | undefined;
   /** It is seen only once this is committed. */
   readonly transaction?: Transaction | undefined;
+  /** Encodes the value, and is registered with the topic before the message is sent; what is sent behind it waits meanwhile. Default: the producer's. */
+  readonly schema?: ValueEncoder<T> | undefined;
 }
 
 /** A message on its way: what the batch encoder reads of it, under its names, and what else there is. */
@@ -46,6 +48,10 @@ export interface Outgoing {
   readonly deliverAtTime: number | undefined;
   readonly replicateTo: readonly string[] | undefined;
   readonly scope: TransactionScope | undefined;
+  /** Another one than the producer's. */
+  readonly schema: ValueEncoder<never> | undefined;
+  /** Of that one, once it is known. */
+  schemaVersion: Uint8Array | undefined;
 }
 
 const nothing = new Uint8Array(0);
@@ -70,12 +76,12 @@ export function prepare<T>(message: ProducerMessage<T> | (T & Payload), encoder:
       `a message is an object with a value, bytes or text, not ${message === null ? 'null' : typeof message}`,
     );
   }
-  const { value, key, orderingKey, eventTimeMs, sequenceId, replicateTo, transaction } = message as ProducerMessage<T>;
+  const { value, key, orderingKey, eventTimeMs, sequenceId, replicateTo, transaction, schema = encoder } = message as ProducerMessage<T>;
   if (value === undefined) throw new PulsarError('INVALID_ARGUMENT', 'a message needs a value: give null for none');
   if (eventTimeMs !== undefined) wholeNumber('eventTimeMs', eventTimeMs);
   if (sequenceId !== undefined) wholeNumber('sequenceId', sequenceId);
   return {
-    payload: value === null ? nothing : encoder.encode(value),
+    payload: value === null ? nothing : schema.encode(value),
     properties: message.properties,
     partitionKey: typeof key === 'string' ? key : key ? Buffer.from(key.buffer, key.byteOffset, key.length).toString('base64') : undefined,
     partitionKeyB64Encoded: key instanceof Uint8Array ? true : undefined,
@@ -87,6 +93,8 @@ export function prepare<T>(message: ProducerMessage<T> | (T & Payload), encoder:
     deliverAtTime: deliveryTime(message as ProducerMessage<T>),
     replicateTo: replicateTo?.length === 0 ? nowhere : replicateTo,
     scope: transaction === undefined ? undefined : scopeOf(transaction),
+    schema: schema === encoder ? undefined : schema,
+    schemaVersion: undefined,
   };
 }
 
@@ -104,6 +112,8 @@ function bare(payload: Uint8Array): Outgoing {
     deliverAtTime: undefined,
     replicateTo: undefined,
     scope: undefined,
+    schema: undefined,
+    schemaVersion: undefined,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { MessageId } from '../message/message-id.ts';
+import type { ValueEncoder } from '../schema/port.ts';
 import type { Payload, ProducerMessage } from './message.ts';
 
 /**
@@ -42,6 +43,8 @@ export interface Producer<T = Payload> extends AsyncDisposable {
    * ```
    */
   send(message: ProducerMessage<T> | (T & Payload)): Promise<MessageId>;
+  /** The same for a value of another schema than the producer's. Rejects with `INCOMPATIBLE_SCHEMA` too. */
+  send<Other>(message: ProducerMessage<Other> & { readonly schema: ValueEncoder<Other> }): Promise<MessageId>;
   /** Sends what is gathered for a batch. Resolves once everything sent so far is settled; rejects with the first failure among what had been put on its way. */
   flush(): Promise<void>;
   /**

@@ -6,8 +6,8 @@ import type { SendRoom } from './send-room.ts';
 interface Waiting {
   readonly outgoing: Outgoing;
   readonly settle: Settle;
-  /** Its transaction does not know the topic yet. */
-  registering: boolean;
+  /** Something has to be done before. */
+  preparing: boolean;
   room: 'none' | 'bytes' | 'all';
   /** Called when it and all before it are gone. */
   onGone: (() => void)[] | undefined;
@@ -15,7 +15,8 @@ interface Waiting {
 
 /** Options of {@link SendGate}. */
 export interface SendGateOptions {
-  readonly topic: string;
+  /** What has to be done before the message may be sent, if anything. */
+  readonly prerequisite: (outgoing: Outgoing) => Promise<unknown> | undefined;
   readonly room: SendRoom;
   readonly blockIfQueueFull: boolean;
   /** There is room for it, and it is its turn. */
@@ -37,9 +38,8 @@ export class SendGate {
   }
 
   offer(outgoing: Outgoing, settle: Settle): void {
-    const { room, admit, topic, blockIfQueueFull } = this.#options;
+    const { room, admit, prerequisite, blockIfQueueFull } = this.#options;
     const bytes = outgoing.payload.length;
-    const registration = outgoing.scope?.addTopic(topic);
     const inLine = this.#head < this.#line.length;
     // Who waits for room holds none: those before it get theirs first.
     const outcome = inLine && blockIfQueueFull ? 'no-place' : room.take(bytes);
@@ -47,16 +47,17 @@ export class SendGate {
       failAll([settle], room.refusal(outcome, bytes));
       return;
     }
-    if (outcome === 'taken' && registration === undefined && !inLine) {
+    const required = prerequisite(outgoing);
+    if (outcome === 'taken' && required === undefined && !inLine) {
       admit(outgoing, settle);
       return;
     }
-    const registering = registration !== undefined;
-    const waiting: Waiting = { outgoing, settle, registering, room: outcome === 'taken' ? 'all' : 'none', onGone: undefined };
+    const preparing = required !== undefined;
+    const waiting: Waiting = { outgoing, settle, preparing, room: outcome === 'taken' ? 'all' : 'none', onGone: undefined };
     this.#line.push(waiting);
-    registration?.then(
+    required?.then(
       () => {
-        waiting.registering = false;
+        waiting.preparing = false;
         this.#advance();
       },
       (error: unknown) => this.#reject(waiting, error),
@@ -90,7 +91,7 @@ export class SendGate {
       if (room.takePlace()) waiting.room = 'all';
       else room.whenFree(this.#goOn);
     }
-    return waiting.room === 'all' && !waiting.registering;
+    return waiting.room === 'all' && !waiting.preparing;
   }
 
   #waitForBytes(waiting: Waiting): void {
@@ -115,9 +116,7 @@ export class SendGate {
     if (at < 0) return;
     this.#line.splice(at, 1);
     this.#giveBack(waiting);
-    const error = PulsarError.is(cause)
-      ? cause
-      : new PulsarError('TRANSACTION_STATE', 'the transaction cannot take the message', { cause });
+    const error = PulsarError.is(cause) ? cause : new PulsarError('PROTOCOL', 'a message cannot be sent', { cause });
     failAll([waiting.settle], error);
     const before = at === this.#head ? undefined : this.#line[at - 1];
     if (before === undefined) for (const callback of waiting.onGone ?? []) callback();

@@ -14,6 +14,7 @@ import { EntryWriter, now } from './entry-writer.ts';
 import { ProducerLink } from './link.ts';
 import type { Outgoing } from './message.ts';
 import type { ProducerSettings } from './options.ts';
+import { createPrerequisite } from './prerequisite.ts';
 import type { ProducerState } from './producer.ts';
 import { SendGate } from './send-gate.ts';
 import { SendQueue } from './send-queue.ts';
@@ -100,7 +101,12 @@ export class TopicProducer {
         isConnected: () => this.#state === 'ready',
       });
     }
-    this.#gate = new SendGate({ topic, room, blockIfQueueFull, admit: (outgoing, settle) => this.#admit(outgoing, settle) });
+    this.#gate = new SendGate({
+      prerequisite: createPrerequisite(context, topic),
+      room,
+      blockIfQueueFull,
+      admit: (outgoing, settle) => this.#admit(outgoing, settle),
+    });
     this.#timeout = new SendTimeout({
       timeoutMs: sendTimeoutMs,
       oldest: () => this.#queue.oldestCreatedAt ?? this.#batcher?.oldestCreatedAt,
