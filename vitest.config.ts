@@ -15,6 +15,15 @@ const everywhere = (suffix: string): string[] => [
   `bench/**/*${suffix}`,
 ];
 
+/** Tests that start a real Apache Pulsar broker. */
+const onPulsar = [
+  'packages/pulsar/src/**/*.int.test.ts',
+  'packages/core/src/pulsar/**/*.int.test.ts',
+  'examples/stack/test/pulsar.int.test.ts',
+  'tools/pulsar/**/*.int.test.ts',
+];
+const servers = { pool: 'forks', fileParallelism: false, testTimeout: 600_000, hookTimeout: 120_000 };
+
 export default defineConfig({
   test: {
     projects: [
@@ -25,13 +34,8 @@ export default defineConfig({
         hookTimeout: 30_000,
         setupFiles: ['packages/core/src/testing/load-ahead.ts'],
       }),
-      project('int', everywhere('.int.test.ts'), [], {
-        pool: 'forks',
-        fileParallelism: false,
-        testTimeout: 600_000,
-        hookTimeout: 120_000,
-        globalSetup: 'tools/pulsar/test-brokers.ts',
-      }),
+      project('int', everywhere('.int.test.ts'), onPulsar, servers),
+      project('pulsar', onPulsar, [], { ...servers, globalSetup: 'tools/pulsar/test-brokers.ts' }),
     ],
   },
 });
