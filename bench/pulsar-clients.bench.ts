@@ -5,7 +5,7 @@ import { type MeasuredClient, type PulsarRound, startGo, startOurs } from './sup
 const rounds = 5;
 const sizes = [
   { label: '1 KiB', size: 1_024, count: 60_000 },
-  { label: '128 B', size: 128, count: 200_000 },
+  { label: '128 B', size: 128, count: 400_000 },
 ] as const;
 
 export const benchmark: Benchmark = {

@@ -45,7 +45,7 @@ async function produce(client: PulsarClient, { topic, count, size, keyed, oneByO
   return stop();
 }
 
-async function consume(client: PulsarClient, { topic, subscription = '', shared, count }: PulsarRound): Promise<Figures> {
+async function consume(client: PulsarClient, { topic, subscription = '', shared, count, size }: PulsarRound): Promise<Figures> {
   const stop = stopwatch();
   await using consumer = await client.subscribe({
     topic,
@@ -54,10 +54,13 @@ async function consume(client: PulsarClient, { topic, subscription = '', shared,
     initialPosition: 'earliest',
     receiverQueueSize: 1_000,
   });
+  let bytes = 0;
   for (let received = 0; received < count; received++) {
     const message = await consumer.receive();
+    bytes += message.data.length;
     void message.acknowledge();
   }
+  if (bytes !== count * size) throw new Error(`${bytes} bytes in ${count} messages of ${size}`);
   return stop();
 }
 

@@ -111,19 +111,24 @@ func consume(round Round) error {
 	if err != nil {
 		return err
 	}
+	limit, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	bytes := 0
 	for i := 0; i < round.Count; i++ {
-		limit, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		message, err := consumer.Receive(limit)
-		cancel()
 		if err != nil {
 			return fmt.Errorf("after %d messages: %w", i, err)
 		}
+		bytes += len(message.Payload())
 		if err := consumer.Ack(message); err != nil {
 			return err
 		}
 	}
 	mark()
 	consumer.Close()
+	if bytes != round.Count*round.Size {
+		return fmt.Errorf("%d bytes in %d messages of %d", bytes, round.Count, round.Size)
+	}
 	return nil
 }
 
