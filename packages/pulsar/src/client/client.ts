@@ -6,6 +6,8 @@ import { createProducer } from '../producer/create-producer.ts';
 import type { Payload } from '../producer/message.ts';
 import type { ProducerOptions } from '../producer/options.ts';
 import type { Producer } from '../producer/producer.ts';
+import { createReader } from '../reader/create-reader.ts';
+import type { Reader, ReaderOptions } from '../reader/port.ts';
 import type { Transaction } from '../transaction/port.ts';
 import { createTransactions, type NewTransactionOptions } from '../transaction/transactions.ts';
 import type { ClientContext } from './context.ts';
@@ -50,6 +52,16 @@ export interface PulsarClient extends AsyncDisposable {
    * ```
    */
   subscribe<T = Buffer>(options: ConsumerOptions<T>): Promise<Consumer<T>>;
+  /**
+   * Makes a reader of one topic with all its partitions, which leaves no subscription behind. Rejects as `subscribe` does.
+   *
+   * @example
+   * ```ts
+   * const reader = await client.createReader({ topic: 'events', start: 'earliest' });
+   * while (await reader.hasMessageAvailable()) console.log((await reader.readNext()).data.toString());
+   * ```
+   */
+  createReader<T = Buffer>(options: ReaderOptions<T>): Promise<Reader<T>>;
   /**
    * Begins a transaction: messages sent and acknowledged in it take effect together. Needs a client made with
    * `transactions: true`, and brokers with `transactionCoordinatorEnabled=true`.
@@ -100,6 +112,7 @@ export function createPulsarClient(options: PulsarClientOptions): PulsarClient {
     },
     partitionsOf,
     createProducer: async (options) => createProducer(open(), options),
+    createReader: async (options) => createReader(open(), options),
     subscribe: async (options) => createConsumer(open(), options),
     newTransaction: (options) => transactions.begin(options),
     close: () => owned.close(),

@@ -52,16 +52,12 @@ export class Acknowledger {
       this.#options.onDone(entry);
       return this.#options.grouping.addCumulative({ ledgerId, entryId });
     }
-    return this.#throughPart(ledgerId, entryId, entry.batchSize, index);
+    return this.#throughPart(ledgerId, entryId, entry.left, index);
   }
 
-  #throughPart(ledgerId: bigint, entryId: bigint, batchSize: number, index: number): Promise<void> {
+  #throughPart(ledgerId: bigint, entryId: bigint, left: BitSet, index: number): Promise<void> {
     const { grouping, batchIndexAck } = this.#options;
-    if (batchIndexAck) {
-      const left = new BitSet(batchSize);
-      left.clearThrough(index);
-      return grouping.addCumulative({ ledgerId, entryId, ackSet: left.toAckSet(), batchSize }, index);
-    }
+    if (batchIndexAck) return grouping.addCumulative({ ledgerId, entryId, ackSet: left.toAckSet(), batchSize: left.size }, index);
     // The entry has to come again as a whole; what is before it has not. Before the first entry of a ledger there is nothing to name.
     return entryId > 0n ? grouping.addCumulative({ ledgerId, entryId: entryId - 1n }) : done;
   }
@@ -71,8 +67,10 @@ export class Acknowledger {
     const { grouping, batchIndexAck } = this.#options;
     const { ledgerId, entryId, firstChunk } = id;
     if (id.batchIndex < 0) {
-      if (firstChunk !== undefined) grouping.add(firstChunk.ledgerId, firstChunk.entryId);
-      return grouping.add(ledgerId, entryId);
+      const last = grouping.add(ledgerId, entryId);
+      return firstChunk === undefined
+        ? last
+        : Promise.all([grouping.add(firstChunk.ledgerId, firstChunk.entryId), last]).then(() => undefined);
     }
     const left = this.#foreignBatch(id);
     left.clear(id.batchIndex);
@@ -89,7 +87,7 @@ export class Acknowledger {
     if (batchIndex < 0) return this.#options.grouping.addCumulative({ ledgerId, entryId });
     const left = this.#foreignBatch(id);
     left.clearThrough(batchIndex);
-    if (left.count > 0) return this.#throughPart(ledgerId, entryId, left.size, batchIndex);
+    if (left.count > 0) return this.#throughPart(ledgerId, entryId, left, batchIndex);
     this.#foreign.delete(keyOf(id));
     return this.#options.grouping.addCumulative({ ledgerId, entryId });
   }

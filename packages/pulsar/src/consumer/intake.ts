@@ -19,6 +19,8 @@ export interface IntakeHooks<T> {
   readonly chunks: ChunkStore;
   /** Messages of an entry, to be queued. */
   deliver(entry: Entry<MessageSource<T>>, messages: ReceivedMessage<T>[]): void;
+  /** The broker has sent so many messages, as it counts. */
+  onCharged(messages: number): void;
   /** So many messages that the broker has counted are not delivered. */
   giveBack(permits: number): void;
   isDuplicate(ledger: number, entry: number, batchIndex: number): boolean;
@@ -33,9 +35,13 @@ export interface IntakeHooks<T> {
 /** What decides about the frames of one session. */
 export interface IntakeState {
   readonly session: number;
+  /** Whether everything is dropped: it comes again. */
+  readonly drop: boolean;
   /** Messages of an older epoch are dropped. */
   readonly epoch: number;
   readonly start: StartPosition | undefined;
+  /** Entries published before are dropped, in milliseconds since the epoch. */
+  readonly sinceMs: number;
   readonly maxMessageSize: number;
 }
 
@@ -51,13 +57,17 @@ export class Intake<T> {
     const hooks = this.#hooks;
     const parsed = parseMessage(frame.headersAndPayload);
     if (!parsed.valid) {
+      const charged = chargedDespiteChecksum(frame);
+      hooks.onCharged(charged);
       hooks.onCorrupt(frame, parsed.validationError, parsed.error);
-      hooks.giveBack(chargedDespiteChecksum(frame));
+      hooks.giveBack(charged);
       return;
     }
     const { metadata, payload, brokerEntry } = parsed;
     const charged = chargeOf(metadata, frame.ackSet);
-    if (frame.consumerEpoch >= 0 && frame.consumerEpoch < state.epoch) {
+    hooks.onCharged(charged);
+    const stale = state.drop || (frame.consumerEpoch >= 0 && frame.consumerEpoch < state.epoch);
+    if (stale || metadata.publishTime < state.sinceMs) {
       hooks.giveBack(charged);
       return;
     }

@@ -22,8 +22,8 @@ const MAX_REDELIVERIES = 16;
 export interface LetterOptions {
   readonly context: ClientContext;
   readonly settings: ConsumerSettings;
-  /** The topic that the names of the others are made of. */
-  readonly topic: string;
+  /** The topic that the names of the others are made of; `undefined`: it is not known. */
+  readonly topic: string | undefined;
   readonly schema: SchemaInfo | undefined;
   readonly deadLetter: DeadLetterOptions | undefined;
   readonly retryLetter: boolean | RetryLetterOptions | undefined;
@@ -40,15 +40,23 @@ export class Letters {
 
   constructor(options: LetterOptions) {
     const { topic, settings, deadLetter, retryLetter } = options;
-    const base = `${parseTopicName(topic).base}-${settings.subscription}`;
+    const base = topic && `${parseTopicName(topic).base}-${settings.subscription}`;
+    const nameOf = (given: string | undefined, option: string, suffix: string): string => {
+      if (given !== undefined) return given;
+      if (base !== undefined) return `${base}-${suffix}`;
+      throw new PulsarError(
+        'INVALID_ARGUMENT',
+        `the option ${option}.topic is needed with a pattern, which names no topic to derive it from`,
+      );
+    };
     this.#options = options;
     this.maxRedeliveries = deadLetter?.maxRedeliveries ?? MAX_REDELIVERIES;
     if (!(this.maxRedeliveries >= 1)) {
       throw new PulsarError('INVALID_ARGUMENT', `deadLetter.maxRedeliveries cannot be ${this.maxRedeliveries}: it is at least 1`);
     }
-    this.deadLetterTopic = deadLetter?.topic ?? `${base}-DLQ`;
+    this.deadLetterTopic = nameOf(deadLetter?.topic, 'deadLetter', 'DLQ');
     if (retryLetter !== undefined && retryLetter !== false) {
-      this.retryTopic = (retryLetter === true ? undefined : retryLetter.topic) ?? `${base}-RETRY`;
+      this.retryTopic = nameOf(retryLetter === true ? undefined : retryLetter.topic, 'retryLetter', 'RETRY');
     }
   }
 
@@ -65,9 +73,8 @@ export class Letters {
     }
     const times = Number(message.properties[RECONSUME_TIMES] ?? '0') + 1;
     const all = {
-      ...message.properties,
-      ...properties,
       ...this.#properties(message),
+      ...properties,
       [RECONSUME_TIMES]: String(times),
       [DELAY_TIME]: String(delayMs),
     };
@@ -107,23 +114,24 @@ export class Letters {
 
   /** The producer of a topic: made when first needed, and again if it could not be made or is over. */
   async #producer(topic: string): Promise<Producer<Buffer>> {
-    const existing = this.#producers.get(topic);
-    if (existing !== undefined) {
-      const producer = await existing;
+    for (;;) {
+      let made = this.#producers.get(topic);
+      if (made === undefined) {
+        made = this.#create(topic);
+        this.#producers.set(topic, made);
+        made.catch(() => this.#producers.delete(topic));
+      }
+      // The same way for the first message and those behind it, so that they keep their order.
+      const producer = await made;
       if (producer.state === 'connecting' || producer.state === 'ready') return producer;
-      if (this.#producers.get(topic) === existing) this.#producers.delete(topic);
-      return this.#producer(topic);
+      if (this.#producers.get(topic) === made) this.#producers.delete(topic);
     }
-    const made = this.#create(topic);
-    this.#producers.set(topic, made);
-    made.catch(() => this.#producers.delete(topic));
-    return made;
   }
 
   #create(topic: string): Promise<Producer<Buffer>> {
     const { context, settings, deadLetter, schema } = this.#options;
     const dead = topic === this.deadLetterTopic;
-    const label = `${this.#options.topic}-${settings.subscription}-${settings.name}-${randomName(5)}`;
+    const label = `${this.#options.topic ?? topic}-${settings.subscription}-${settings.name}-${randomName(5)}`;
     return createProducer<Buffer>(context, {
       topic,
       name: `${label}-${dead ? 'DLQ' : 'RETRY'}`,

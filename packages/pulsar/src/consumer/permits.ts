@@ -13,6 +13,7 @@ export class Permits {
   readonly #options: PermitOptions;
   readonly #threshold: number;
   #owed = 0;
+  #outstanding = 0;
   #connected = false;
   #holds = 0;
 
@@ -25,7 +26,18 @@ export class Permits {
   start(wanted: number = this.#options.queueSize): void {
     this.#connected = true;
     this.#owed = wanted;
+    this.#outstanding = 0;
     this.flush();
+  }
+
+  /** How many messages the broker may still send; below 0 if it sent whole batches beyond that. */
+  get outstanding(): number {
+    return this.#outstanding;
+  }
+
+  /** The broker sent so many messages. */
+  arrived(messages: number): void {
+    this.#outstanding -= messages;
   }
 
   /** The session is over. */
@@ -47,6 +59,7 @@ export class Permits {
     if (this.#options.mayFlow?.() === false) return;
     const permits = this.#owed;
     this.#owed = 0;
+    this.#outstanding += permits;
     this.#options.flow(permits);
   }
 

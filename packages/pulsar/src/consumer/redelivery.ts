@@ -23,8 +23,10 @@ export interface RedeliveryHooks {
   /** Takes what is queued of these entries, by key, or all, out of the queue. Returns how many permits that gives back. */
   removeQueued(keys?: ReadonlySet<string>): number;
   giveBack(permits: number): void;
-  /** A new epoch begins: returns it. */
-  nextEpoch(): number;
+  /** Sends the acknowledgements that are collected: what they name is not to come again. */
+  flush(): void;
+  /** Has the broker begin again at the first message that is not acknowledged, where it cannot deliver single ones again. */
+  rewind(): void;
   /** Takes over an entry that was delivered too often. Returns whether it did. */
   divert(entry: Redeliverable): boolean;
 }
@@ -92,6 +94,7 @@ export class Redelivery {
       this.all();
       return;
     }
+    hooks.flush();
     const permits = hooks.removeQueued(new Set(wanted.map(keyOf)));
     const positions = wanted.flatMap((entry): readonly WirePosition[] => entry.chunks ?? [positionOf(entry)]);
     for (let at = 0; at < positions.length; at += PIECE) {
@@ -105,16 +108,13 @@ export class Redelivery {
     const { hooks, consumerId } = this.#options;
     this.clear();
     const connection = hooks.connection();
-    if (this.#whole) {
-      const epoch = hooks.nextEpoch();
-      const permits = hooks.removeQueued();
-      connection?.write(encodeRedeliverAll(consumerId, epoch));
-      hooks.giveBack(permits);
-    } else if (connection !== undefined) {
-      const permits = hooks.removeQueued();
-      connection.write(encodeRedeliverAll(consumerId));
-      hooks.giveBack(permits);
-    }
+    // Without a connection there is nothing to ask for: the next session gets everything again.
+    if (connection === undefined) return;
+    hooks.flush();
+    const permits = hooks.removeQueued();
+    if (this.#whole) hooks.rewind();
+    else connection.write(encodeRedeliverAll(consumerId));
+    hooks.giveBack(permits);
   }
 
   /** Forgets what it was to ask for: everything comes again, or the consumer ends. */

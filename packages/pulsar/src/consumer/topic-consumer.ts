@@ -13,7 +13,7 @@ import {
 import { MessageId } from '../message/message-id.ts';
 import type { ValueDecoder } from '../schema/port.ts';
 import { createTopicDecoder, type TopicDecoder } from '../schema/topic-decoder.ts';
-import { encodeAck, encodeFlow } from '../wire/commands.ts';
+import { encodeAck, encodeFlow, encodeRedeliverAll } from '../wire/commands.ts';
 import { AckGrouping, done } from './ack-grouping.ts';
 import { acknowledgeInTransaction } from './ack-transaction.ts';
 import { Acknowledger } from './acknowledger.ts';
@@ -26,6 +26,7 @@ import type { ConsumerSettings } from './options.ts';
 import { Permits } from './permits.ts';
 import type { ReceiveQueue } from './receive-queue.ts';
 import { keyOf, Redelivery } from './redelivery.ts';
+import { Rewind } from './rewind.ts';
 import { SchemaGate } from './schema-gate.ts';
 import { Session } from './session.ts';
 import { callReady } from './session-calls.ts';
@@ -66,6 +67,7 @@ export class TopicConsumer<T> implements MessageSource<T> {
   readonly #grouping: AckGrouping;
   readonly #acknowledger: Acknowledger;
   readonly #redelivery: Redelivery;
+  readonly #rewind: Rewind;
   readonly #cursor: Cursor;
   readonly #chunks: ChunkStore;
   readonly #intake: Intake<T>;
@@ -74,6 +76,7 @@ export class TopicConsumer<T> implements MessageSource<T> {
   readonly #deadLetters: DeadLetters<T> | undefined;
   readonly #position: VolatilePosition | undefined;
   #filter: StartPosition | undefined;
+  #sinceMs = 0;
   #epoch = 0;
   #queued = 0;
   /** Whether the one message that a consumer without a queue asked for has not come. */
@@ -106,6 +109,16 @@ export class TopicConsumer<T> implements MessageSource<T> {
       timeoutMs: context.operationTimeoutMs,
     });
     this.#redelivery = new Redelivery({ consumerId, settings, hooks: this.#redeliveryHooks() });
+    this.#rewind = new Rewind({
+      hold: () => this.#permits.hold(),
+      release: () => this.#permits.release(),
+      outstanding: () => this.#permits.outstanding,
+      send: () => {
+        this.#epoch += 1;
+        this.#ignored(this.#grouping.flush());
+        this.#session.connection?.write(encodeRedeliverAll(consumerId, this.#epoch));
+      },
+    });
     this.#acknowledger = new Acknowledger({
       grouping: this.#grouping,
       batchIndexAck: settings.batchIndexAck,
@@ -162,14 +175,21 @@ export class TopicConsumer<T> implements MessageSource<T> {
   }
 
   /** Subscribes. Rejects if the broker refuses, or cannot be reached within the operation time-out. */
-  open(): Promise<void> {
-    return this.#session.open();
+  async open(): Promise<void> {
+    await this.#session.open();
+    if (this.#position?.start.position !== 'latest') return;
+    // Where the end was at this moment: a reconnect before the first message goes on from there.
+    const { markDelete } = await this.#cursor.last();
+    const { start, lastTaken } = this.#position;
+    if (markDelete !== undefined && start.position === 'latest' && lastTaken === undefined) {
+      this.#position.restart({ position: markDelete, inclusive: false });
+    }
   }
 
   #sessionHooks(): ConstructorParameters<typeof Session>[0]['hooks'] {
     const { topic, settings, onFailed } = this.#options;
     const { events } = settings;
-    const state = { session: 0, epoch: 0, start: this.#filter, maxMessageSize: 0 };
+    const state = { session: 0, epoch: 0, start: this.#filter, sinceMs: 0, maxMessageSize: 0, drop: false };
     return {
       subscribe: (session, requestId) => {
         state.session = session;
@@ -184,7 +204,9 @@ export class TopicConsumer<T> implements MessageSource<T> {
         if (this.#cursor.isVoid(session)) return;
         state.epoch = this.#epoch;
         state.start = this.#filter;
+        state.sinceMs = this.#sinceMs;
         state.maxMessageSize = connection.maxMessageSize;
+        state.drop = this.#rewind.underWay;
         this.#intake.onFrame(frame, state);
       },
       onActiveChange: (isActive) => events.onActiveChange?.(isActive, topic),
@@ -192,6 +214,7 @@ export class TopicConsumer<T> implements MessageSource<T> {
       onLost: (error) => {
         this.#grouping.disconnect();
         this.#permits.stop();
+        this.#rewind.cancel();
         events.onDisconnected?.(topic, error);
       },
       onFailed: (error) => {
@@ -205,7 +228,10 @@ export class TopicConsumer<T> implements MessageSource<T> {
     const { topic, settings, queue, schema, forceTopicCreation, initialPosition } = this.#options;
     const queued = this.#position && queue.find((message) => message.entry.source === this)?.id;
     const volatile = this.#position?.next(queued, this.#seekStart());
-    if (volatile !== undefined) this.#filter = volatile.filter;
+    if (volatile !== undefined) {
+      this.#filter = volatile.filter;
+      this.#sinceMs = volatile.sinceMs;
+    }
     // Everything that is not acknowledged comes again by the new session.
     this.#clearQueue();
     this.#redelivery.clear();
@@ -243,6 +269,10 @@ export class TopicConsumer<T> implements MessageSource<T> {
         if (this.#gate === undefined) this.#enqueue(entry, messages);
         else this.#gate.put(entry, messages);
       },
+      onCharged: (messages) => {
+        this.#permits.arrived(messages);
+        this.#rewind.arrived();
+      },
       giveBack: (permits) => this.#giveBack(permits),
       isDuplicate: (ledger, entry, batchIndex) => this.#grouping.isDuplicate(ledger, entry, batchIndex),
       onCorrupt: ({ ledgerId, entryId }, validationError, error) => {
@@ -266,10 +296,8 @@ export class TopicConsumer<T> implements MessageSource<T> {
         (entry instanceof Entry && entry.acknowledged) || this.#grouping.isDuplicate(Number(entry.ledgerId), Number(entry.entryId), -1),
       removeQueued: (keys) => this.#clearQueue(keys),
       giveBack: (permits) => this.#giveBack(permits),
-      nextEpoch: () => {
-        this.#epoch += 1;
-        return this.#epoch;
-      },
+      flush: () => this.#ignored(this.#grouping.flush()),
+      rewind: () => this.#rewind.begin(),
       divert: (entry) => this.#deadLetters?.divert(entry) ?? false,
     };
   }
@@ -411,6 +439,7 @@ export class TopicConsumer<T> implements MessageSource<T> {
   #onMoved({ position, start }: SeekTarget, session: number): void {
     const { queue } = this.#options;
     this.#filter = start;
+    this.#sinceMs = 0;
     this.#grouping.reset();
     this.#acknowledger.reset();
     this.#redelivery.clear();
@@ -504,6 +533,7 @@ export class TopicConsumer<T> implements MessageSource<T> {
 
   #end(error: PulsarError): void {
     this.#permits.stop();
+    this.#rewind.cancel();
     this.#grouping.close(error);
     this.#redelivery.clear();
     this.#deadLetters?.clear();

@@ -89,6 +89,7 @@ export class TopicSet<T> {
 
   /** Adds topics or partitions by their own names. */
   async addPartitions(parts: readonly { readonly topic: string; readonly partition: number }[], options: AddOptions): Promise<void> {
+    if (this.closed) throw this.closedError();
     const { context, settings, schema, start, deadLetter, forceTopicCreation } = this.#options;
     const fresh = parts.filter(({ topic }) => !this.#consumers.has(topic));
     const { receiverQueueSize, maxTotalReceiverQueueSize } = settings;

@@ -15,6 +15,8 @@ export interface VolatileSubscribe {
   readonly id: MessageId;
   readonly rollbackSeconds: number;
   readonly filter: StartPosition | undefined;
+  /** What was published before is to be dropped, in milliseconds since the epoch. */
+  readonly sinceMs: number;
 }
 
 /** Where the next session has to go on so that nothing is lost and nothing seen twice, of a cursor that the broker does not keep. */
@@ -51,7 +53,8 @@ export class VolatilePosition {
 
   /** How to subscribe. `queued`: the first message that is there and not handed out yet. */
   next(queued: MessageId | undefined, seekingTo: VolatileStart | undefined): VolatileSubscribe {
-    if (seekingTo !== undefined) return beginning(seekingTo);
+    // The broker keeps the cursor over a seek, and must not be told to move it once more.
+    if (seekingTo !== undefined) return { ...beginning(seekingTo), rollbackSeconds: 0, sinceMs: 0 };
     if (queued !== undefined) return beginning({ position: queued, inclusive: true });
     const { lastTaken } = this;
     if (lastTaken !== undefined) return beginning({ position: lastTaken, inclusive: false });
@@ -60,12 +63,12 @@ export class VolatilePosition {
 }
 
 function beginning({ position, inclusive }: VolatileStart): VolatileSubscribe {
-  if (position === 'earliest') return { id: MessageId.earliest, rollbackSeconds: 0, filter: undefined };
-  if (position === 'latest') return { id: MessageId.latest, rollbackSeconds: 0, filter: undefined };
+  if (position === 'earliest') return { id: MessageId.earliest, rollbackSeconds: 0, filter: undefined, sinceMs: 0 };
+  if (position === 'latest') return { id: MessageId.latest, rollbackSeconds: 0, filter: undefined, sinceMs: 0 };
   if (MessageId.is(position)) {
-    return { id: position.firstChunk ?? position, rollbackSeconds: 0, filter: { id: position, inclusive } };
+    return { id: position.firstChunk ?? position, rollbackSeconds: 0, filter: { id: position, inclusive }, sinceMs: 0 };
   }
-  // The broker goes back from now; a second more, since it counts in whole ones.
-  const rollbackSeconds = Math.max(1, Math.ceil((Date.now() - position.timeMs) / 1000));
-  return { id: MessageId.latest, rollbackSeconds, filter: undefined };
+  // The broker goes back from its own now, in whole seconds: a little too far, and what is too old is dropped here.
+  const rollbackSeconds = Math.max(0, Math.ceil((Date.now() - position.timeMs) / 1000) + 1);
+  return { id: MessageId.latest, rollbackSeconds, filter: undefined, sinceMs: position.timeMs };
 }
