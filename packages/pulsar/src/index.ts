@@ -33,6 +33,7 @@ export { MessageId, type MessageIdFields } from './message/message-id.ts';
 export type { Payload, ProducerMessage } from './producer/message.ts';
 export type { AccessMode, BatchingOptions, ChunkingOptions, PartitionRouter, ProducerOptions } from './producer/options.ts';
 export type { Producer, ProducerState } from './producer/producer.ts';
+export type { Reader, ReaderOptions } from './reader/port.ts';
 export type { AvroBigintForms, AvroLibrary, AvroNumberForms, AvroSchemaOptions } from './schema/avro.ts';
 export type {
   AvroAnnotated,
@@ -54,6 +55,8 @@ export type { SchemaInfo, SchemaType, ValueDecoder, ValueEncoder } from './schem
 export type { Instant } from './schema/primitives.ts';
 export { Schema, type SchemaFactory } from './schema/schema.ts';
 export type { StandardInput, StandardIssue, StandardOutput, StandardResult, StandardSchema } from './schema/standard-schema.ts';
+export type { TableViewOptions } from './table-view/create-table-view.ts';
+export type { TableView, TableViewListener } from './table-view/table-view.ts';
 export type { Transaction, TransactionState } from './transaction/port.ts';
 export type { NewTransactionOptions } from './transaction/transactions.ts';
 export type { Properties } from './wire/properties.ts';

@@ -8,6 +8,8 @@ import type { ProducerOptions } from '../producer/options.ts';
 import type { Producer } from '../producer/producer.ts';
 import { createReader } from '../reader/create-reader.ts';
 import type { Reader, ReaderOptions } from '../reader/port.ts';
+import { createTableView, type TableViewOptions } from '../table-view/create-table-view.ts';
+import type { TableView } from '../table-view/table-view.ts';
 import type { Transaction } from '../transaction/port.ts';
 import { createTransactions, type NewTransactionOptions } from '../transaction/transactions.ts';
 import type { ClientContext } from './context.ts';
@@ -63,6 +65,17 @@ export interface PulsarClient extends AsyncDisposable {
    */
   createReader<T = Buffer>(options: ReaderOptions<T>): Promise<Reader<T>>;
   /**
+   * Reads the last value of every key of a topic, and keeps up with it. Resolves once everything is read that the topic holds
+   * now. Rejects as `createReader` does.
+   *
+   * @example
+   * ```ts no-run
+   * await using prices = await client.createTableView({ topic: 'prices', schema: Schema.double() });
+   * prices.get('tea');
+   * ```
+   */
+  createTableView<T = Buffer>(options: TableViewOptions<T>): Promise<TableView<T>>;
+  /**
    * Begins a transaction: messages sent and acknowledged in it take effect together. Needs a client made with
    * `transactions: true`, and brokers with `transactionCoordinatorEnabled=true`.
    *
@@ -114,6 +127,7 @@ export function createPulsarClient(options: PulsarClientOptions): PulsarClient {
     createProducer: async (options) => createProducer(open(), options),
     createReader: async (options) => createReader(open(), options),
     subscribe: async (options) => createConsumer(open(), options),
+    createTableView: async (options) => createTableView(open(), options),
     newTransaction: (options) => transactions.begin(options),
     close: () => owned.close(),
     [Symbol.asyncDispose]: () => owned.close(),
