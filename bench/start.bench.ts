@@ -7,7 +7,8 @@ export const benchmark: Benchmark = {
   run: async () => {
     const fresh = async (): Promise<number> => {
       await using stack = await createStackProcess();
-      return stack.start();
+      // Awaited here: the stack is gone once this returns.
+      return await stack.start();
     };
     await using again = await createStackProcess();
     const restart = async (): Promise<number> => {
