@@ -38,7 +38,9 @@ export interface Finding {
   /** Median measured / median of the reference. */
   readonly ratio?: number;
   /** What the ratio, or without a reference the figure, should reach. */
-  readonly goal?: number;
+  readonly goal?: number | undefined;
+  /** Whether the goal is a bound that the figure should stay below. */
+  readonly lowerIsBetter?: boolean | undefined;
 }
 
 /** Options of {@link compare}. */
@@ -46,12 +48,14 @@ export interface ComparisonOptions {
   readonly case: string;
   readonly unit: string;
   readonly measured: Contestant;
-  readonly reference?: Contestant;
-  readonly goal?: number;
+  readonly reference?: Contestant | undefined;
+  readonly goal?: number | undefined;
+  /** Whether the goal is a bound that the figure should stay below. Default: false. */
+  readonly lowerIsBetter?: boolean | undefined;
   /** Rounds that count, of each. Default: 5. */
-  readonly rounds?: number;
+  readonly rounds?: number | undefined;
   /** Rounds before them that do not count, of each. Default: 1. */
-  readonly warmup?: number;
+  readonly warmup?: number | undefined;
 }
 
 /** The rounds of one contestant, summed up. */
@@ -63,27 +67,39 @@ export function series(name: string, figures: readonly number[]): Series {
   return { name, median, min: at(0), max: at(sorted.length - 1) };
 }
 
+/** Measures each by turns: first, second, first, second, ... Gives their series in the same order. */
+export async function takeTurns(contestants: readonly Contestant[], rounds = 5, warmup = 1): Promise<readonly Series[]> {
+  const figures = contestants.map((): number[] => []);
+  for (let round = -warmup; round < rounds; round++) {
+    for (const [index, contestant] of contestants.entries()) {
+      const figure = await contestant.round();
+      if (round >= 0) figures[index]?.push(figure);
+    }
+  }
+  return contestants.map(({ name }, index) => series(name, figures[index] ?? []));
+}
+
+/** What series say of each other. */
+export function findingOf(
+  options: Pick<Finding, 'case' | 'unit' | 'measured' | 'goal' | 'lowerIsBetter'> & { readonly reference?: Series | undefined },
+): Finding {
+  const { reference, ...rest } = options;
+  return reference === undefined ? rest : { ...rest, reference, ratio: rest.measured.median / reference.median };
+}
+
 /** Measures by turns: reference, measured, reference, measured, ... */
 export async function compare(options: ComparisonOptions): Promise<Finding> {
-  const { measured, reference, rounds = 5, warmup = 1, goal } = options;
-  const figures: number[] = [];
-  const referenceFigures: number[] = [];
-  for (let round = -warmup; round < rounds; round++) {
-    const ofReference = await reference?.round();
-    const ofMeasured = await measured.round();
-    if (round < 0) continue;
-    figures.push(ofMeasured);
-    if (ofReference !== undefined) referenceFigures.push(ofReference);
-  }
-  const result = {
-    case: options.case,
-    unit: options.unit,
-    measured: series(measured.name, figures),
-    ...(goal === undefined ? {} : { goal }),
-  };
-  if (reference === undefined) return result;
-  const beside = series(reference.name, referenceFigures);
-  return { ...result, reference: beside, ratio: result.measured.median / beside.median };
+  const { measured, reference, rounds, warmup, ...rest } = options;
+  const taken = await takeTurns(reference === undefined ? [measured] : [reference, measured], rounds, warmup);
+  const [first, second] = taken as readonly [Series, Series?];
+  return findingOf({ ...rest, measured: second ?? first, reference: second === undefined ? undefined : first });
+}
+
+/** Whether a finding is as good as it should be; `undefined` if nothing says how good that is. */
+export function reached({ goal, ratio, measured, lowerIsBetter }: Finding): boolean | undefined {
+  if (goal === undefined) return undefined;
+  const figure = ratio ?? measured.median;
+  return lowerIsBetter === true ? figure <= goal : figure >= goal;
 }
 
 /** Runs `work` and gives how many of its `operations` it did a second. */

@@ -2,7 +2,7 @@
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Benchmark, Finding, Series } from './compare.ts';
+import { type Benchmark, type Finding, reached, type Series } from './compare.ts';
 
 const folder = import.meta.dirname;
 
@@ -17,13 +17,14 @@ const range = (series: Series): string => `${figure(series.median)} (${figure(se
 
 function row(finding: Finding): Readonly<Record<string, string>> {
   const { reference, ratio, goal } = finding;
+  const bound = finding.lowerIsBetter === true ? '≤' : '≥';
   return {
     case: finding.case,
     unit: finding.unit,
     measured: `${finding.measured.name}: ${range(finding.measured)}`,
     reference: reference === undefined ? 'none' : `${reference.name}: ${range(reference)}`,
     ratio: ratio === undefined ? '' : ratio.toFixed(2),
-    goal: goal === undefined ? '' : `≥ ${figure(goal)} ${(ratio ?? finding.measured.median) >= goal ? 'reached' : 'MISSED'}`,
+    goal: goal === undefined ? '' : `${bound} ${figure(goal)} ${reached(finding) === true ? 'reached' : 'MISSED'}`,
   };
 }
 

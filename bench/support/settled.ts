@@ -11,11 +11,15 @@ import { encodedRequests } from './orders.ts';
 export interface MeasuredStack extends AsyncDisposable {
   /** Places orders and waits until everything that follows from them is stored. Gives the milliseconds from the first request. */
   settle(orders: number, inFlight: number): Promise<number>;
+  /** Ends it as it is ended in service. */
+  stop(): Promise<void>;
   /** Throws if the books do not balance, or anything was done other than once. */
   verify(): Promise<void>;
 }
 
 const lookEveryMs = 40;
+/** Longer than any gateway here takes to answer. */
+const quietMs = 2_500;
 const patienceMs = 120_000;
 const entriesKnownFrom = 100;
 
@@ -39,7 +43,7 @@ function reader(transport: Transport): () => Promise<Stored> {
 
 async function quiet(read: () => Promise<Stored>): Promise<Stored> {
   for (let before = await read(); ; ) {
-    await systemClock.sleep(1_000);
+    await systemClock.sleep(quietMs);
     const now = await read();
     if (now.deliveries === before.deliveries && now.entries === before.entries) return now;
     before = now;
@@ -49,9 +53,13 @@ async function quiet(read: () => Promise<Stored>): Promise<Stored> {
 async function measured(process: StackProcess, client: LoadClient): Promise<MeasuredStack> {
   const read = reader(createGrpcTransport({ baseUrl: `http://${process.grpc}` }));
   // How much of everything one order leaves behind, told by the first ones.
+  const before = await read();
   await client.place(encodedRequests(entriesKnownFrom), 16);
   let stored = await quiet(read);
-  const perOrder: Stored = { deliveries: stored.deliveries / entriesKnownFrom, entries: stored.entries / entriesKnownFrom };
+  const perOrder: Stored = {
+    deliveries: (stored.deliveries - before.deliveries) / entriesKnownFrom,
+    entries: (stored.entries - before.entries) / entriesKnownFrom,
+  };
 
   return {
     settle: async (orders, inFlight) => {
@@ -73,6 +81,9 @@ async function measured(process: StackProcess, client: LoadClient): Promise<Meas
     verify: async () => {
       const faults = faultsIn(await createBookReader({ target: process.grpc, clock: systemClock }).settled(10_000));
       if (faults.length > 0) throw new Error(`the books are wrong:\n${faults.join('\n')}`);
+    },
+    stop: async () => {
+      await process.stop();
     },
     [Symbol.asyncDispose]: async () => {
       client[Symbol.dispose]();

@@ -14,7 +14,7 @@ export interface PaymentPolicy {
   readonly lookupDelaysMs: readonly number[];
   /** For how long after a payment was closed as not charged it is still looked up, in milliseconds, so that a late success is found and given back. Default: 86,400,000 (a day). */
   readonly watchMs: number;
-  /** At most so many calls to the gateway at once; orders beyond it wait in their topic. Default: 1,000. */
+  /** At most so many calls to the gateway at once; orders beyond it wait in their topic. Default: 10,000: two thousand orders a second at a gateway that takes five seconds. */
   readonly maxConcurrentCalls: number;
 }
 
@@ -26,7 +26,7 @@ export const defaultPaymentPolicy: PaymentPolicy = {
   callTimeoutMs: 10_000,
   lookupDelaysMs: [1_000, 5_000, 30_000, 300_000, 3_600_000, 86_400_000],
   watchMs: 86_400_000,
-  maxConcurrentCalls: 1_000,
+  maxConcurrentCalls: 10_000,
 };
 
 /** The defaults with what is given instead. Throws `INVALID_ARGUMENT`, naming every field that makes no sense. */
