@@ -87,6 +87,15 @@ describe('9.3.41 a full queue', () => {
     },
   );
 
+  it('takes in who waited when those before have timed out', async () => {
+    const { world, producer } = await ready({ maxPendingMessages: 2, blockIfQueueFull: true, sendTimeoutMs: 1_000 });
+    const sends = sendAll(producer, ['a', 'b', 'c', 'd']);
+    await pass(1_001);
+    expect(await sends.outcomes()).toEqual(['TIMEOUT', 'TIMEOUT', 'pending', 'pending']);
+    world.connection.receipt(0, 2);
+    expect(await sends.outcomes()).toEqual(['TIMEOUT', 'TIMEOUT', '7:2:-1:0', '7:2:-1:1']);
+  });
+
   it('lets a flush wait for those who wait', async () => {
     const { world, producer } = await ready({ batching: false, maxPendingMessages: 1, blockIfQueueFull: true });
     sendAll(producer, ['a', 'b']);

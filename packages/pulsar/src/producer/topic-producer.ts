@@ -157,7 +157,7 @@ export class TopicProducer {
     try {
       await this.#link.open(signal);
     } catch (error) {
-      this.#end('failed', error as PulsarError);
+      if (this.#closing === undefined) this.#end('failed', error as PulsarError);
       throw error;
     }
   }
@@ -261,11 +261,11 @@ export class TopicProducer {
   }
 
   #failPending(error: PulsarError): void {
+    // First what is gathered: as room comes free, who waited for it is taken in, and has not failed.
+    const { settles, bytes } = this.#batcher?.drop() ?? { settles: [], bytes: 0 };
     this.#queue.failAll(error);
-    const dropped = this.#batcher?.drop();
-    if (dropped === undefined || dropped.settles.length === 0) return;
-    failAll(dropped.settles, error);
-    this.#options.room.give(dropped.settles.length, dropped.bytes);
+    failAll(settles, error);
+    if (settles.length > 0) this.#options.room.give(settles.length, bytes);
   }
 
   flush(): Promise<void> {
