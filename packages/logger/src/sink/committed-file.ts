@@ -17,11 +17,6 @@ export interface CommittedFileOptions extends LogFileOptions {
 export interface CommittedFile {
   /** Makes sure that the file is what the database says; to be called before each transaction. */
   ready(): Promise<void>;
-  /**
-   * Writes bytes ahead of the transaction that is to append them, so that nobody has to wait for the disk inside it. They
-   * count for nothing until then; if that comes to nothing, `doubt`. Does nothing where another process may own the file.
-   */
-  stage(bytes: Uint8Array): Promise<void>;
   /** Appends inside a transaction: stays if it commits, is cut off if it does not. */
   append(tx: Transaction, bytes: Uint8Array): Promise<void>;
   /** Removes files that are too old to be kept; to be called when a transaction has committed. */
@@ -68,20 +63,14 @@ export async function openCommittedFile(options: CommittedFileOptions): Promise<
   let position: FilePosition | undefined;
   let path = '';
   let tidied: number | undefined;
-  let staged: Uint8Array | undefined;
 
   await database.transaction(async (tx) => {
     await tx.execute(sql.claim, [instance, owner, 1, 0]);
   });
 
-  const ownedPosition = async (): Promise<FilePosition> => {
+  const restore = async (): Promise<FilePosition> => {
     const [row] = await database.query<PositionRow>(sql.position, [instance]);
     if (row === undefined || row.owner !== owner) throw taken(instance);
-    return row;
-  };
-
-  const restore = async (): Promise<FilePosition> => {
-    const row = await ownedPosition();
     const committed = { sequence: Number(row.sequence), size: Number(row.size) };
     const restored = file.restore(committed);
     if (restored.sequence !== committed.sequence) {
@@ -108,23 +97,13 @@ export async function openCommittedFile(options: CommittedFileOptions): Promise<
     path = file.path(position);
   };
 
-  const stage = async (bytes: Uint8Array): Promise<void> => {
-    if (!database.exclusive) return;
-    // Whoever owns the file writes in the same turn of the event loop, so no other can have cut it off in between.
-    await ownedPosition();
-    if (position === undefined) throw taken(instance);
-    await file.writeAhead(bytes, file.after(position, bytes.length));
-    staged = bytes;
-  };
-
   const append = async (tx: Transaction, bytes: Uint8Array): Promise<void> => {
     if (position === undefined) throw taken(instance);
     const before = position;
     const end = file.after(before, bytes.length);
     const { affected } = await tx.execute(sql.advance, [end.sequence, end.size, instance, owner]);
     if (affected !== 1) throw taken(instance);
-    if (staged !== bytes) file.write(bytes, end);
-    staged = undefined;
+    file.write(bytes, end);
     tx.onCommit(() => {
       position = end;
       path = file.path(end);
@@ -135,11 +114,9 @@ export async function openCommittedFile(options: CommittedFileOptions): Promise<
   tidy();
   return {
     ready,
-    stage,
     append,
     tidy,
     doubt: () => {
-      staged = undefined;
       position = undefined;
     },
     get path() {

@@ -73,47 +73,29 @@ export function createEntryStore(database: Database, instance: string, file: Com
     return rows.filter((_, index) => affected[index] === 1);
   };
 
-  const linesOf = (rows: readonly EntryRow[]): Uint8Array => {
-    for (const row of rows) lines.add(lineOf(row));
-    return lines.take();
+  const finish = async (tx: Transaction, fresh: readonly EntryRow[]): Promise<number> => {
+    if (fresh.length === 0) return 0;
+    await tx.executeMany(sql.count, countsOf(instance, fresh));
+    if (file === undefined) return fresh.length;
+    for (const row of fresh) lines.add(lineOf(row));
+    await file.append(tx, lines.take());
+    return fresh.length;
   };
-
-  const count = (tx: Transaction, fresh: readonly EntryRow[]): Promise<unknown> => tx.executeMany(sql.count, countsOf(instance, fresh));
-
-  const storeAllNew = async (rows: readonly EntryRow[]): Promise<void> => {
-    const bytes = file === undefined ? undefined : linesOf(rows);
-    if (bytes !== undefined) await file?.stage(bytes);
-    await database.transaction(async (tx) => {
-      await insertAllNew(tx, rows);
-      await count(tx, rows);
-      if (bytes !== undefined) await file?.append(tx, bytes);
-    });
-  };
-
-  const storeNewOnes = (rows: readonly EntryRow[]): Promise<number> =>
-    database.transaction(async (tx) => {
-      const fresh = await insertNewOnes(tx, rows);
-      if (fresh.length === 0) return 0;
-      await count(tx, fresh);
-      await file?.append(tx, linesOf(fresh));
-      return fresh.length;
-    });
 
   const storeRows = async (rows: readonly EntryRow[]): Promise<number> => {
     if (carefulBatches === 0) {
       try {
-        await storeAllNew(rows);
-        return rows.length;
+        return await database.transaction(async (tx) => {
+          await insertAllNew(tx, rows);
+          return finish(tx, rows);
+        });
       } catch (error) {
         if (error !== seenBefore) throw error;
         carefulBatches = 16;
-        // The lines were written ahead: they are cut off again.
-        file?.doubt();
-        await file?.ready();
       }
     }
     carefulBatches -= 1;
-    return storeNewOnes(rows);
+    return database.transaction(async (tx) => finish(tx, await insertNewOnes(tx, rows)));
   };
 
   return {

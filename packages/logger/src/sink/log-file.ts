@@ -1,7 +1,6 @@
 import {
   closeSync,
   constants,
-  fdatasync,
   fdatasyncSync,
   fstatSync,
   fsyncSync,
@@ -36,8 +35,8 @@ export interface LogFileOptions {
 }
 
 /**
- * A rotating file whose position the caller keeps. What happens inside a transaction, which must await nothing else, is
- * synchronous. Throws `UNAVAILABLE` / `LOG_FILE_UNWRITABLE`, naming the file.
+ * A rotating file whose position the caller keeps. Everything is synchronous, since it happens inside a transaction,
+ * which must await nothing else. Throws `UNAVAILABLE` / `LOG_FILE_UNWRITABLE`, naming the file.
  */
 export interface LogFile {
   /** Makes the file be exactly what `position` says: cuts off what lies behind it, removes later files. Returns where to go on: behind `position`, or in a new file if less is there than should be. */
@@ -46,8 +45,6 @@ export interface LogFile {
   after(position: FilePosition, bytes: number): FilePosition;
   /** Writes the bytes so that they end at `end`. */
   write(bytes: Uint8Array, end: FilePosition): void;
-  /** The same, before the first `await`; resolves when they are on the disk, which the event loop does not wait for. */
-  writeAhead(bytes: Uint8Array, end: FilePosition): Promise<void>;
   /** Removes files that are too old to be kept. */
   prune(position: FilePosition): void;
   path(position: FilePosition): string;
@@ -109,23 +106,10 @@ export function openLogFile(options: LogFileOptions): LogFile {
     for (const sequence of sequences().filter(which)) unlinkSync(join(directory, fileName(sequence)));
   };
 
-  const put = (bytes: Uint8Array, end: FilePosition): number => {
-    const fd = descriptor(end.sequence);
-    const from = end.size - bytes.length;
+  const writeAll = (fd: number, bytes: Uint8Array, from: number): void => {
     for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, from + done);
-    return fd;
+    if (fsync) fdatasyncSync(fd);
   };
-
-  const writing = (file: string, work: () => void): void =>
-    guarded(file, () => {
-      try {
-        work();
-      } catch (error) {
-        // Whoever mends it may put another file in its place.
-        close();
-        throw error;
-      }
-    });
 
   guarded(directory, () => mkdirSync(directory, { recursive: true }));
 
@@ -145,24 +129,14 @@ export function openLogFile(options: LogFileOptions): LogFile {
         ? { sequence: position.sequence + 1, size: bytes }
         : { sequence: position.sequence, size: position.size + bytes },
     write: (bytes, end) =>
-      writing(path(end), () => {
-        const fd = put(bytes, end);
-        if (fsync) fdatasyncSync(fd);
-      }),
-    writeAhead: (bytes, end) =>
-      new Promise((resolve, reject) => {
-        let fd = -1;
-        writing(path(end), () => {
-          fd = put(bytes, end);
-        });
-        if (!fsync) {
-          resolve();
-          return;
+      guarded(path(end), () => {
+        try {
+          writeAll(descriptor(end.sequence), bytes, end.size - bytes.length);
+        } catch (error) {
+          // Whoever mends it may put another file in its place.
+          close();
+          throw error;
         }
-        fdatasync(fd, (cause) => {
-          if (cause === null) resolve();
-          else reject(unwritable(path(end), cause));
-        });
       }),
     prune: (position) => guarded(directory, () => remove((sequence) => sequence <= position.sequence - keep)),
     close,
