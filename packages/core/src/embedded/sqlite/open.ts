@@ -51,8 +51,7 @@ export function openSqlite(options: OpenSqliteOptions): SqliteConnection {
     if (!inMemory) {
       // Commits are synced by `synced`. What SQLite syncs itself now, around checkpoints, is what keeps the file whole.
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
-      // Pages that change again and again, as the ends of tables do, are written back once in a while and not at each turn.
-      database.exec('PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536');
+      database.exec('PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536');
       // Finds out now, not at the first write, that the file cannot be written.
       database.exec('BEGIN IMMEDIATE; ROLLBACK');
     }
