@@ -6,9 +6,16 @@ import { type ClientProcess, startClientProcess } from './client-process.ts';
 import { cacheFolder, canRun, settingsFolder } from './jars.ts';
 
 const version = '3.13.0';
+const python = 'python3';
 
-/** A folder with the client and what it needs. The first call downloads some 15 MB with pip. */
-async function pythonModules(python: string): Promise<string> {
+/**
+ * A folder with the client and what it needs. The first call downloads some 15 MB with pip. Rejects with what to install if
+ * there is no Python.
+ */
+export async function pythonClientModules(): Promise<string> {
+  if (!(await canRun(python, '-m', 'pip', '--version'))) {
+    throw new Error('The Python client of Pulsar is needed and there is no Python to run it: install Python 3.9 or later with pip');
+  }
   const { stdout } = await run(python, ['-c', 'import sys; print(sys.implementation.cache_tag)']);
   const folder = join(cacheFolder(), `python-client-${version}-${stdout.trim()}`);
   const exists = (): Promise<boolean> =>
@@ -37,10 +44,7 @@ async function pythonModules(python: string): Promise<string> {
 
 /** Starts the Python client. Rejects with what it printed if it does not come up, and with what to install if there is no Python. */
 export async function startPythonClient(): Promise<ClientProcess> {
-  if (!(await canRun('python3', '-m', 'pip', '--version'))) {
-    throw new Error('The Python client of Pulsar is needed and there is no Python to run it: install Python 3.9 or later with pip');
-  }
-  const modules = await pythonModules('python3');
+  const modules = await pythonClientModules();
   const start = `import sys, runpy; sys.path.insert(0, sys.argv[1]); runpy.run_path(sys.argv[2])`;
-  return startClientProcess('Python', 'python3', ['-c', start, modules, join(settingsFolder, 'python', 'client.py')]);
+  return startClientProcess('Python', python, ['-c', start, modules, join(settingsFolder, 'python', 'client.py')]);
 }

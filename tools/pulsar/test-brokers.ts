@@ -3,6 +3,8 @@
 // The same for the official Java and Python clients, which tests write and read with to compare.
 //
 // PAYSTREAM_TEST_PULSAR=pulsar://127.0.0.1:6650,http://127.0.0.1:8080 uses a broker that runs already as the default variant.
+// PAYSTREAM_NATIVE_PULSAR=1 tests the adapter of the native addon `pulsar-client` on the addon itself.
+// PAYSTREAM_PULSAR_MESSAGES and PAYSTREAM_PULSAR_SOAK_MINUTES say how long the runs in `endurance` are.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ClientProcess } from './client-process.ts';
@@ -10,7 +12,7 @@ import { startJavaClient } from './java-client.ts';
 import { startPythonClient } from './python-client.ts';
 import { type BrokerVariant, startVariant, type VariantBroker } from './variants.ts';
 
-const variants: readonly string[] = ['default', 'small', 'secure'] satisfies readonly BrokerVariant[];
+const variants: readonly string[] = ['default', 'small', 'secure', 'blue', 'green'] satisfies readonly BrokerVariant[];
 
 function describe(broker: VariantBroker): object {
   const { serviceUrl, serviceUrlTls, adminUrl, webServiceUrl, logFile, secrets } = broker;
@@ -23,8 +25,14 @@ function existing(): object | undefined {
   return { serviceUrl, adminUrl, webServiceUrl: adminUrl.replace('http', 'ws') };
 }
 
-/** vitest's global set-up of the project `int`. */
-export async function setup(project: { provide(key: 'pulsarBrokers', value: string): void }): Promise<() => Promise<void>> {
+interface Project {
+  provide(key: 'pulsarBrokers', value: string): void;
+  provide(key: 'pulsarAddon', value: boolean): void;
+  provide(key: 'pulsarEndurance', value: { readonly messages: number; readonly soakMinutes: number }): void;
+}
+
+/** vitest's global set-up of the project `pulsar`. */
+export async function setup(project: Project): Promise<() => Promise<void>> {
   const brokers = new Map<string, Promise<VariantBroker>>();
 
   function broker(variant: string): Promise<VariantBroker> {
@@ -69,7 +77,12 @@ export async function setup(project: { provide(key: 'pulsarBrokers', value: stri
   // Starting a broker takes longer than a server waits by default.
   server.requestTimeout = 0;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  project.provide('pulsarAddon', process.env['PAYSTREAM_NATIVE_PULSAR'] === '1');
   project.provide('pulsarBrokers', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  project.provide('pulsarEndurance', {
+    messages: Number(process.env['PAYSTREAM_PULSAR_MESSAGES'] ?? 1_000_000),
+    soakMinutes: Number(process.env['PAYSTREAM_PULSAR_SOAK_MINUTES'] ?? 0),
+  });
   return async () => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));

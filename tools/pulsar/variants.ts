@@ -11,8 +11,9 @@ import { makeCertificates } from './certificates.ts';
  * - `default`: what `standalone.conf` says: transactions, batch-index acks, delayed delivery, topic policies.
  * - `small`: takes messages up to 1 MiB, shows broker entry metadata, and listens by two names, `internal` and `external`.
  * - `secure`: TLS beside plain, client certificates, tokens and passwords, authorization, a look at expiry every second.
+ * - `blue`, `green`: clusters by these names, with a look every second whether their topics are to move to another one.
  */
-export type BrokerVariant = 'default' | 'small' | 'secure';
+export type BrokerVariant = 'default' | 'small' | 'secure' | 'blue' | 'green';
 
 /** What a test needs to get into a `secure` broker. */
 export interface BrokerSecrets {
@@ -48,6 +49,11 @@ const small = (ports: PulsarPorts): Record<string, string> => ({
   exposingBrokerEntryMetadataToClientEnabled: 'true',
   advertisedListeners: `internal:pulsar://127.0.0.1:${ports.broker},external:pulsar://localhost:${ports.broker}`,
   internalListenerName: 'internal',
+});
+
+const movable = (clusterName: string): Record<string, string> => ({
+  clusterName,
+  clusterMigrationCheckDurationSeconds: '1',
 });
 
 async function startSecure(options: PulsarOptions): Promise<VariantBroker> {
@@ -93,6 +99,7 @@ async function startSecure(options: PulsarOptions): Promise<VariantBroker> {
 export async function startVariant(variant: BrokerVariant, options: PulsarOptions = {}): Promise<VariantBroker> {
   const quick: PulsarOptions = { quickStart: true, ...options };
   if (variant === 'secure') return startSecure(quick);
-  const broker = await startPulsar(variant === 'small' ? { ...quick, config: small } : quick);
+  const configs = { default: {}, small, blue: movable('blue'), green: movable('green') };
+  const broker = await startPulsar({ config: configs[variant], ...quick });
   return Object.assign(broker, { secrets: undefined });
 }

@@ -27,7 +27,7 @@ export type {
 } from './consumer/port.ts';
 export type { ConsumerRun, MessageHandler, RunOptions } from './consumer/runner.ts';
 export { PulsarError, type PulsarErrorCode, type PulsarErrorOptions } from './errors/pulsar-error.ts';
-export type { ConnectionEvent, LookupEvent, ProducerEvent, PulsarEvent } from './events/events.ts';
+export type { ConnectionEvent, ConsumerEvent, LookupEvent, ProducerEvent, PulsarEvent } from './events/events.ts';
 export type { AcknowledgeOptions, Message, NegativeAcknowledgeOptions } from './message/message.ts';
 export { MessageId, type MessageIdFields } from './message/message-id.ts';
 export type { Payload, ProducerMessage } from './producer/message.ts';

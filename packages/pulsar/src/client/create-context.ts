@@ -6,7 +6,7 @@ import { createEventEmitter } from '../events/events.ts';
 import { createLookup } from '../lookup/lookup.ts';
 import type { ClientContext } from './context.ts';
 import { createMemoryBudget } from './memory-budget.ts';
-import { type PulsarClientOptions, resolveClientOptions } from './options.ts';
+import { type PulsarClientOptions, resolveClientOptions, sniProxyOf } from './options.ts';
 
 /** A context and the end of it. */
 export interface OwnedContext {
@@ -31,6 +31,7 @@ export function createContext(options: PulsarClientOptions): OwnedContext {
   const pool = createConnectionPool({
     service,
     tls: service.tls ? (options.tls ?? {}) : undefined,
+    sniProxy: sniProxyOf(options),
     authentication: options.authentication ?? noAuthentication,
     connectionTimeoutMs,
     operationTimeoutMs,

@@ -53,7 +53,7 @@ it('9.1.12 delivers what was sent over a half-open link, once it is noticed', { 
   await Promise.all(numbers(0, 10).map((value) => producer.send({ value })));
   proxy.stallAll();
   const pending = numbers(10, 60).map((value) => producer.send({ value }));
-  await expect.poll(() => events.some(({ type }) => type === 'closed'), { timeout: 5_000 }).toBe(true);
+  await expect.poll(() => events.some(({ type }) => type === 'closed'), { timeout: 20_000 }).toBe(true);
   proxy.resume();
   await Promise.all(pending);
   expect(await readTexts(consumer, 60)).toEqual(numbers(0, 60));

@@ -1,5 +1,7 @@
 import type { Authentication } from '../connection/auth/port.ts';
+import { MAX_BACKOFF_MS } from '../connection/backoff.ts';
 import type { TlsOptions } from '../connection/open-socket.ts';
+import { type HostPort, parseServiceUrl } from '../connection/service-url.ts';
 import { PulsarError } from '../errors/pulsar-error.ts';
 import type { PulsarEvent } from '../events/events.ts';
 
@@ -14,6 +16,14 @@ export interface PulsarClientOptions {
   readonly authentication?: Authentication;
   /** How TLS is used with `pulsar+ssl://`. */
   readonly tls?: TlsOptions;
+  /**
+   * `pulsar+ssl://proxy:4443`: every connection is made to this proxy, which leads it to the broker by the server name that TLS
+   * names first, and passes on what it cannot read; needs `pulsar+ssl://` and brokers that are called by name. A proxy of
+   * Pulsar's own needs no mention: give it as `serviceUrl`. Default: brokers are connected to themselves.
+   */
+  readonly proxyServiceUrl?: string;
+  /** What the proxy at `proxyServiceUrl` speaks. Default: `sni`, the only one. */
+  readonly proxyProtocol?: 'sni';
   /** Which of the listeners that brokers advertise to use. Default: the brokers' choice. */
   readonly listenerName?: string;
   /** How long a request may take, retries of look-ups included. Default: 30,000. */
@@ -26,13 +36,19 @@ export interface PulsarClientOptions {
   readonly idleConnectionMs?: number;
   /** Default: 1. */
   readonly maxConnectionsPerBroker?: number;
-  /** What producers hold until it is acknowledged and consumers have queued, in bytes; 0: no limit. Default: 64 MiB. */
+  /**
+   * What producers hold until it is acknowledged and consumers have queued, in bytes; 0: no limit. Consumers ask for no more
+   * messages than fit, going by the size of those that came; one at a time where nothing fits. Default: 64 MiB.
+   */
   readonly memoryLimitBytes?: number;
-  /** Delays between attempts to reconnect. Each is twice the one before. Default: from 100 to 60,000. */
+  /**
+   * Delays between attempts to reconnect. Each is twice the one before, less up to a tenth at random. Default: from 100 to
+   * 5,000, so that an outage, however long, is noticed to be over within 5 seconds; the Java client waits up to 60,000.
+   */
   readonly backoff?: { readonly initialMs?: number; readonly maxMs?: number };
   /** Lets producers and consumers take part in transactions. Default: false. */
   readonly transactions?: boolean;
-  /** Called with what happens to connections and look-ups, in a turn of its own. */
+  /** Called with what happens to connections, look-ups, producers and consumers, in a turn of its own. */
   readonly onEvent?: (event: PulsarEvent) => void;
 }
 
@@ -66,10 +82,11 @@ const notNegative = ['idleConnectionMs', 'memoryLimitBytes'] as const;
 /** Fills in defaults. Throws `INVALID_ARGUMENT` for what makes no sense. */
 export function resolveClientOptions(options: PulsarClientOptions): ResolvedClientOptions {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const initialMs = options.backoff?.initialMs ?? 100;
   const resolved = {
     ...defaults,
     ...given,
-    backoff: { initialMs: options.backoff?.initialMs ?? 100, maxMs: options.backoff?.maxMs ?? 60_000 },
+    backoff: { initialMs, maxMs: options.backoff?.maxMs ?? Math.max(MAX_BACKOFF_MS, initialMs) },
   } as ResolvedClientOptions;
   const check = (name: string, value: number, least: number): void => {
     if (Number.isInteger(value) && value >= least) return;
@@ -80,4 +97,19 @@ export function resolveClientOptions(options: PulsarClientOptions): ResolvedClie
   check('backoff.initialMs', resolved.backoff.initialMs, 1);
   check('backoff.maxMs', resolved.backoff.maxMs, resolved.backoff.initialMs);
   return resolved;
+}
+
+/** The proxy that all connections go through, if any. Throws `INVALID_ARGUMENT`. */
+export function sniProxyOf({ serviceUrl, proxyServiceUrl, proxyProtocol = 'sni' }: PulsarClientOptions): HostPort | undefined {
+  if (proxyServiceUrl === undefined) return undefined;
+  const { tls, hosts } = parseServiceUrl(proxyServiceUrl);
+  const [proxy] = hosts;
+  if (proxyProtocol !== 'sni') throw new PulsarError('INVALID_ARGUMENT', `proxyProtocol is ${proxyProtocol}: only sni is known`);
+  if (!tls || !parseServiceUrl(serviceUrl).tls) {
+    throw new PulsarError('INVALID_ARGUMENT', 'an SNI proxy needs pulsar+ssl:// as serviceUrl and as proxyServiceUrl');
+  }
+  if (proxy === undefined || hosts.length > 1) {
+    throw new PulsarError('INVALID_ARGUMENT', `proxyServiceUrl is ${proxyServiceUrl}: it must name one host`);
+  }
+  return proxy;
 }

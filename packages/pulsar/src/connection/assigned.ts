@@ -9,3 +9,8 @@ export function assignedAddress(assigned: AssignedBroker, before: BrokerAddress,
   const logical = formatHostPort(host);
   return { logical, physical: before.logical === before.physical ? logical : before.physical };
 }
+
+/** The service URL of the cluster that a topic has moved to; `undefined` if it has none that the client can use. */
+export function migrationTarget(to: AssignedBroker, tls: boolean): string | undefined {
+  return tls ? to.serviceUrlTls : to.serviceUrl;
+}

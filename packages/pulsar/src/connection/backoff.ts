@@ -1,8 +1,15 @@
+/**
+ * The longest delay between tries, in milliseconds. The official clients go up to 60,000: after an outage of a minute whoever
+ * waits then notices up to a minute late that the broker is back. A try is one small request, and the delays of clients spread
+ * at random; so a broker bears this, and everything moves again within seconds.
+ */
+export const MAX_BACKOFF_MS: number = 5_000;
+
 /** Options of {@link createBackoff}, in milliseconds. */
 export interface BackoffOptions {
   /** The first delay, and the least one. Default: 100. */
   readonly initialMs?: number;
-  /** Default: 60,000. */
+  /** Default: 5,000. */
   readonly maxMs?: number;
   /**
    * Where a delay would reach beyond so much time since the first, it ends exactly there, once: the try shortly before
@@ -23,7 +30,7 @@ export interface Backoff {
 
 /** Delays that double from `initialMs` to `maxMs`. */
 export function createBackoff(options: BackoffOptions = {}): Backoff {
-  const { initialMs = 100, maxMs = 60_000, stopMs, random = Math.random } = options;
+  const { initialMs = 100, maxMs = MAX_BACKOFF_MS, stopMs, random = Math.random } = options;
   let nextMs = initialMs;
   let elapsedMs = 0;
   let stopped = false;

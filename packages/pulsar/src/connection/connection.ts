@@ -8,20 +8,15 @@ import { FrameDecoder } from '../wire/frame-decoder.ts';
 import { answerOf, commandName } from './answers.ts';
 import type { Authentication } from './auth/port.ts';
 import { answerChallenge, readWelcome, type Welcome } from './handshake.ts';
-import type { TlsOptions } from './open-socket.ts';
+import type { SocketOptions } from './open-socket.ts';
 import type { BrokerAddress, Connection, ConsumerHandler, ProducerHandler, TopicListHandler } from './port.ts';
 import { createRegistry, dispatch, hasAny, type Registry, tellDisconnected } from './registry.ts';
 import { createRequests, type Requests } from './requests.ts';
-import type { HostPort } from './service-url.ts';
 import { createSocketWriter, type SocketWriter } from './socket-writer.ts';
 
 /** What a connection is made with. Times in milliseconds. */
-export interface ConnectionOptions {
+export interface ConnectionOptions extends SocketOptions {
   readonly address: BrokerAddress;
-  /** `address.physical` taken apart. */
-  readonly target: HostPort;
-  /** Set: TLS. */
-  readonly tls: TlsOptions | undefined;
   readonly authentication: Authentication;
   /** For the whole attempt, handshake included. */
   readonly connectionTimeoutMs: number;

@@ -18,7 +18,7 @@ export async function openConnection(options: ConnectionOptions, signal: AbortSi
   let opened: BrokerConnection | undefined;
   try {
     const credentials = await unlessAborted(credentialsOf(authentication, { reason: 'connect', signal: giveUp.signal }), giveUp.signal);
-    const socket = await openSocket(options.target, options.tls, giveUp.signal);
+    const socket = await openSocket(options, giveUp.signal);
     opened = new BrokerConnection(options, socket);
     const proxyTo = address.logical === address.physical ? undefined : address.logical;
     const welcome = await unlessAborted(opened.handshake(connectCommand(authentication.method, credentials, proxyTo)), giveUp.signal);

@@ -1,5 +1,5 @@
 import { connect, isIP, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { type ConnectionOptions, checkServerIdentity, connect as connectTls } from 'node:tls';
 import { PulsarError } from '../errors/pulsar-error.ts';
 import { formatHostPort, type HostPort } from './service-url.ts';
 
@@ -37,18 +37,44 @@ export function tlsSettings(tls: TlsOptions, host: string): ConnectionOptions {
   };
 }
 
-function connectSocket({ host, port }: HostPort, tls: TlsOptions | undefined): Socket {
+/** To a broker through a proxy that reads its name, and nothing else, out of what TLS says first. */
+function settingsThroughProxy(tls: TlsOptions, host: string): ConnectionOptions {
+  if (isIP(host) !== 0) {
+    throw new PulsarError('INVALID_ARGUMENT', `the proxy finds brokers by their names, and ${host} is an address`);
+  }
+  const settings = tlsSettings(tls, host);
+  const { serverName, verifyHostname } = tls;
+  if (serverName === undefined || verifyHostname === false) return { ...settings, servername: host };
+  return { ...settings, servername: host, checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate) };
+}
+
+function connectSocket({ host, port }: HostPort, tls: TlsOptions | undefined, proxy: HostPort | undefined): Socket {
+  if (tls !== undefined && proxy !== undefined) {
+    const socket = connectTls({ ...settingsThroughProxy(tls, host), host: proxy.host, port: proxy.port });
+    socket.setNoDelay(true);
+    return socket;
+  }
   if (tls === undefined) return connect({ host, port, noDelay: true });
   const socket = connectTls({ ...tlsSettings(tls, host), host, port });
   socket.setNoDelay(true);
   return socket;
 }
 
-/** Opens a socket, with TLS if options of it are given. Rejects with `NOT_CONNECTED`, or with the reason of the signal. */
-export function openSocket(target: HostPort, tls: TlsOptions | undefined, signal: AbortSignal): Promise<Socket> {
+/** Where a socket leads, and how. */
+export interface SocketOptions {
+  readonly target: HostPort;
+  /** Set: TLS. */
+  readonly tls: TlsOptions | undefined;
+  /** A proxy that finds the target by the server name of TLS. */
+  readonly sniProxy?: HostPort | undefined;
+}
+
+/** Opens a socket. Rejects with `NOT_CONNECTED`, `INVALID_ARGUMENT`, or with the reason of the signal. */
+export function openSocket({ target, tls, sniProxy }: SocketOptions, signal: AbortSignal): Promise<Socket> {
   signal.throwIfAborted();
+  const name = sniProxy === undefined ? formatHostPort(target) : `${formatHostPort(target)} through ${formatHostPort(sniProxy)}`;
   return new Promise((resolve, reject) => {
-    const socket = connectSocket(target, tls);
+    const socket = connectSocket(target, tls, sniProxy);
     const settle = (): void => {
       signal.removeEventListener('abort', onAbort);
       socket.off('connect', onReady).off('secureConnect', onReady).off('error', onError).off('close', onClose);
@@ -66,9 +92,9 @@ export function openSocket(target: HostPort, tls: TlsOptions | undefined, signal
     };
     const onError = (cause: Error & { readonly code?: string }): void => {
       const why = cause.message || cause.code || 'unknown error';
-      fail(new PulsarError('NOT_CONNECTED', `cannot connect to ${formatHostPort(target)}: ${why}`, { cause }));
+      fail(new PulsarError('NOT_CONNECTED', `cannot connect to ${name}: ${why}`, { cause }));
     };
-    const onClose = (): void => fail(new PulsarError('NOT_CONNECTED', `${formatHostPort(target)} closed the connection at once`));
+    const onClose = (): void => fail(new PulsarError('NOT_CONNECTED', `${name} closed the connection at once`));
     const onAbort = (): void => fail(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
     socket

@@ -2,7 +2,8 @@ import { PulsarError } from '../errors/pulsar-error.ts';
 import type { ConnectionOptions, PooledConnection } from './connection.ts';
 import { openConnection } from './open-connection.ts';
 import type { BrokerAddress, Connection, ServicePool } from './port.ts';
-import { formatHostPort, parseHostPort, type ServiceUrl } from './service-url.ts';
+import { createServiceHosts, type ServiceHosts } from './service-hosts.ts';
+import { parseHostPort, parseServiceUrl, type ServiceUrl } from './service-url.ts';
 
 /** Options of {@link createConnectionPool}. Times in milliseconds. */
 export interface ConnectionPoolOptions extends Omit<ConnectionOptions, 'address' | 'target' | 'onClosed' | 'nextRequestId'> {
@@ -25,10 +26,12 @@ interface Entry {
 export function createConnectionPool(options: ConnectionPoolOptions): ServicePool {
   const { service, maxConnectionsPerBroker, idleTimeoutMs, random = Math.random } = options;
   const entries = new Map<string, Entry>();
+  const home = createServiceHosts(service, random);
+  /** By service URL. */
+  const otherClusters = new Map<string, ServiceHosts>();
   const closing = new AbortController();
   let slots = 0;
   let requestIds = 0n;
-  let host = Math.floor(random() * service.hosts.length);
   let sweeper: NodeJS.Timeout | undefined;
 
   const nextRequestId = (): bigint => {
@@ -84,27 +87,31 @@ export function createConnectionPool(options: ConnectionPoolOptions): ServicePoo
     }
   }
 
-  async function connectToService(): Promise<{ readonly connection: Connection; readonly address: BrokerAddress }> {
+  function hostsOf(cluster: string): ServiceHosts {
+    const hosts = otherClusters.get(cluster) ?? createServiceHosts(parseServiceUrl(cluster), random);
+    otherClusters.set(cluster, hosts);
+    return hosts;
+  }
+
+  async function connectToService(cluster?: string): Promise<{ readonly connection: Connection; readonly address: BrokerAddress }> {
+    const hosts = cluster === undefined ? home : hostsOf(cluster);
     let failure: unknown;
-    for (let tried = 0; tried < service.hosts.length; tried += 1) {
-      const at = host;
-      const text = formatHostPort(service.hosts[at] ?? { host: '', port: 0 });
-      const address: BrokerAddress = { logical: text, physical: text };
+    for (let tried = 0; tried < hosts.count; tried += 1) {
+      const host = hosts.current;
+      const address: BrokerAddress = { logical: host, physical: host };
       try {
         return { connection: await connect(address, 0), address };
       } catch (error) {
         if (closing.signal.aborted) throw error;
         failure = error;
-        // Whoever fails first turns to the next host for all.
-        if (host === at) host = (at + 1) % service.hosts.length;
+        hosts.turnFrom(host);
       }
     }
     throw failure;
   }
 
   function avoid(connection: Connection, reason: PulsarError): void {
-    const current = service.hosts[host];
-    if (current !== undefined && formatHostPort(current) === connection.broker) host = (host + 1) % service.hosts.length;
+    for (const hosts of [home, ...otherClusters.values()]) hosts.turnFrom(connection.broker);
     const entry = [...entries.values()].find(({ open: opened }) => opened === connection);
     if (entry?.open?.serves === false) entry.open.close(reason);
   }

@@ -25,7 +25,7 @@ export interface ProducerHandler {
   onSendError(sequenceId: number, error: PulsarError): void;
   /** The broker closed the producer; the connection stays. */
   onClosed(assigned: AssignedBroker): void;
-  /** The topic lives in another cluster now. */
+  /** The topic lives in the cluster with these service URLs from now on. The broker closes the producer next. */
   onMigrated(to: AssignedBroker): void;
   /** The connection is gone; nothing more comes from it. */
   onDisconnected(error: PulsarError): void;
@@ -54,6 +54,7 @@ export interface ConsumerHandler {
   onActiveChange(isActive: boolean): void;
   onEndOfTopic(): void;
   onClosed(assigned: AssignedBroker): void;
+  /** What is not consumed yet lives in the cluster with these service URLs. The broker closes the consumer next. */
   onMigrated(to: AssignedBroker): void;
   onDisconnected(error: PulsarError): void;
 }
@@ -121,8 +122,11 @@ export interface ConnectionPool {
   newSlot(): number;
   /** A ready connection: one that is open, or a new one. Rejects with `NOT_CONNECTED`, `AUTHENTICATION` or `TIMEOUT`. Concurrent calls share one attempt. */
   connect(address: BrokerAddress, slot: number): Promise<Connection>;
-  /** A connection to the service address, for look-ups; tries the next host when one fails. */
-  connectToService(): Promise<{ readonly connection: Connection; readonly address: BrokerAddress }>;
+  /**
+   * A connection to the service address, for look-ups; tries the next host when one fails. `cluster` is the service URL of another
+   * cluster than the client's own; rejects with `INVALID_ARGUMENT` if it is none.
+   */
+  connectToService(cluster?: string): Promise<{ readonly connection: Connection; readonly address: BrokerAddress }>;
   close(): Promise<void>;
 }
 

@@ -75,7 +75,10 @@ export class AckGrouping {
     const { groupMs, maxPending, receipts, timeoutMs } = this.#options;
     let waiting = done;
     if (receipts) {
-      this.#group ??= createGroup(timeoutMs);
+      // What comes later waits anew.
+      this.#group ??= createGroup(timeoutMs, () => {
+        this.#group = undefined;
+      });
       waiting = this.#group.promise;
     }
     if (groupMs === 0 || this.#individual.size >= maxPending) this.#sendAll();
@@ -151,11 +154,12 @@ interface Group {
   settle(answer: Promise<unknown>): void;
 }
 
-function createGroup(timeoutMs: number): Group {
+function createGroup(timeoutMs: number, onTimeout: () => void): Group {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   // Nobody has to wait for an acknowledgement; whoever does gets the error.
   promise.catch(() => undefined);
   const timer = setTimeout(() => {
+    onTimeout();
     reject(new PulsarError('NOT_CONNECTED', `no connection to acknowledge by for ${timeoutMs} ms`, { command: 'ACK' }));
   }, timeoutMs);
   return {

@@ -117,11 +117,15 @@ export class SetConsumer<T> implements Consumer<T> {
     if (this.#closing !== undefined) throw this.#set.closedError();
     const source = MessageId.is(what) ? entryOf(what)?.source : own<T>(what).entry.source;
     const { topic } = what;
-    const named = topic === undefined ? undefined : this.#set.get(topic);
+    const owner = topic === undefined ? undefined : this.#set.get(topic);
     // A message of a topic that was deleted has nobody to tell.
-    if (named !== undefined || source !== undefined) return named;
-    const [only, ...others] = this.#set.consumers;
-    if (topic === undefined && only !== undefined && others.length === 0) return only;
+    if (owner !== undefined || source !== undefined) return owner;
+    if (topic === undefined) {
+      const { consumers } = this.#set;
+      const named = consumers.filter(({ partition }) => partition >= 0 && partition === partitionOf(what));
+      const [only, ...others] = consumers.length === 1 ? consumers : named;
+      if (only !== undefined && others.length === 0) return only;
+    }
     const of = topic ?? 'a topic that it does not name';
     throw new PulsarError('INVALID_ARGUMENT', `message ${what} is of ${of}, and this consumer receives from ${this.topics.join(', ')}`);
   }
@@ -146,8 +150,9 @@ export class SetConsumer<T> implements Consumer<T> {
 
   async seek(position: SeekPosition, { inclusive = false }: { readonly inclusive?: boolean } = {}): Promise<void> {
     if (this.#closing !== undefined) throw this.#set.closedError();
-    const owners = MessageId.is(position) ? [this.#ownerOf(position)] : this.#set.consumers;
-    await Promise.all(owners.map((owner) => owner?.seek(position, inclusive)));
+    const to = endOf(position) ?? position;
+    const owners = MessageId.is(to) ? [this.#ownerOf(to)] : this.#set.consumers;
+    await allOf(owners.map(async (owner) => owner?.seek(to, inclusive)));
   }
 
   async lastMessageIds(): Promise<readonly MessageId[]> {
@@ -170,7 +175,11 @@ export class SetConsumer<T> implements Consumer<T> {
 
   async unsubscribe({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
     if (this.#closing !== undefined) throw this.#set.closedError();
-    await Promise.all(this.#set.consumers.map((consumer) => consumer.unsubscribe(force)));
+    const leave = async (consumer: TopicConsumer<T>): Promise<void> => {
+      await consumer.unsubscribe(force);
+      await this.#set.remove(consumer.topic);
+    };
+    await allOf(this.#set.consumers.map(leave));
     await this.close();
   }
 
@@ -197,6 +206,24 @@ export class SetConsumer<T> implements Consumer<T> {
 function own<T>(message: Message<unknown>): ReceivedMessage<T> {
   if (message instanceof ReceivedMessage) return message;
   throw new PulsarError('INVALID_ARGUMENT', 'only messages that a consumer received can be acknowledged or given back, and their ids');
+}
+
+/** Resolves when all have, or rejects with the first failure, but not before all have settled. */
+async function allOf(work: readonly Promise<void>[]): Promise<void> {
+  const outcomes = await Promise.allSettled(work);
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+/** Which end of every topic an id stands for, if it does. */
+function endOf(position: SeekPosition): 'earliest' | 'latest' | undefined {
+  if (!MessageId.is(position)) return undefined;
+  if (position.equals(MessageId.earliest)) return 'earliest';
+  return position.equals(MessageId.latest) ? 'latest' : undefined;
+}
+
+function partitionOf(what: Acknowledgeable): number {
+  return MessageId.is(what) ? what.partition : what.id.partition;
 }
 
 function idOrOwn<T>(what: Acknowledgeable): ReceivedMessage<T> | MessageId {

@@ -1,5 +1,4 @@
 import { create } from '@bufbuild/protobuf';
-import type { Connection } from '../connection/port.ts';
 import { PulsarError } from '../errors/pulsar-error.ts';
 import { type BaseCommand, CommandGetLastMessageIdResponseSchema, type MessageIdData } from '../gen/pulsar/wire_pb.ts';
 import { BitSet } from '../message/bit-set.ts';
@@ -66,16 +65,17 @@ export class Cursor {
    * under way.
    */
   async seek(position: SeekPosition, inclusive: boolean): Promise<void> {
-    const { session, onMoved, flush, timeoutMs, topic } = this.#options;
+    const { session, onMoved, flush, timeoutMs, topic, consumerId } = this.#options;
     if (this.#target !== undefined) throw new PulsarError('UNAVAILABLE', `another seek is under way on ${topic}`, { command: 'SEEK' });
     const target = { position, start: startOf(position, inclusive) };
     this.#target = target;
     const before = this.#movedFrom;
     try {
       await flush();
-      await callReady(this.#options, (connection) => {
+      await callReady(this.#options, (connection, signal) => {
         this.#movedFrom = session.number;
-        return this.#command(connection, position);
+        const requestId = connection.nextRequestId();
+        return connection.request(requestId, seekCommand(consumerId, requestId, position), { signal });
       });
       const sentBy = this.#movedFrom;
       onMoved(target, sentBy);
@@ -92,18 +92,12 @@ export class Cursor {
     }
   }
 
-  async #command(connection: Connection, position: SeekPosition): Promise<BaseCommand> {
-    const { consumerId } = this.#options;
-    const requestId = connection.nextRequestId();
-    return connection.request(requestId, seekCommand(consumerId, requestId, position));
-  }
-
   /** Where the topic ends now. */
   async last(): Promise<LastMessage> {
     const { consumerId, topic, partition } = this.#options;
-    const answer = await callReady(this.#options, (connection) => {
+    const answer = await callReady(this.#options, (connection, signal) => {
       const requestId = connection.nextRequestId();
-      return connection.request(requestId, getLastMessageId(consumerId, requestId));
+      return connection.request(requestId, getLastMessageId(consumerId, requestId), { signal });
     });
     const response = answer.getLastMessageIdResponse ?? create(CommandGetLastMessageIdResponseSchema);
     const toId = (data: MessageIdData | undefined): MessageId | undefined =>

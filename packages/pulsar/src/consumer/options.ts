@@ -47,7 +47,10 @@ export interface KeySharedOptions {
   readonly allowOutOfOrder?: boolean;
 }
 
-/** What a consumer tells apart from messages. Called between messages: must not throw. */
+/**
+ * What a consumer tells apart from messages, each in a turn of its own. See `PulsarClientOptions.onEvent` for what happens to all
+ * consumers of a client.
+ */
 export interface ConsumerEvents {
   /** On a failover subscription: whether this consumer is the one that receives now. No call means that it is not known. */
   readonly onActiveChange?: (isActive: boolean, topic: string) => void;
@@ -181,9 +184,21 @@ export function resolveSettings<T>(options: SubscriptionOptions<T>): ConsumerSet
     ...given,
     name: given.name ?? randomName(),
     negativeAckBackoff: negativeAckBackoff && { ...backoffDefaults, ...negativeAckBackoff },
+    events: inTurns(given.events ?? {}),
   };
   check(settings);
   return settings;
+}
+
+/** The same events, each told in a turn of its own: what a listener throws must not break what it is told of. */
+function inTurns(events: ConsumerEvents): ConsumerEvents {
+  return {
+    onActiveChange: (isActive, topic) => queueMicrotask(() => events.onActiveChange?.(isActive, topic)),
+    onEndOfTopic: (topic) => queueMicrotask(() => events.onEndOfTopic?.(topic)),
+    onConnected: (topic) => queueMicrotask(() => events.onConnected?.(topic)),
+    onDisconnected: (topic, error) => queueMicrotask(() => events.onDisconnected?.(topic, error)),
+    onError: (error, topic) => queueMicrotask(() => events.onError?.(error, topic)),
+  };
 }
 
 function check(settings: ConsumerSettings): void {

@@ -4,8 +4,8 @@ export interface PermitOptions {
   readonly queueSize: number;
   /** Sends FLOW. Never called with 0, which would make the broker close the connection. */
   readonly flow: (permits: number) => void;
-  /** Whether more may be asked for now; asked before each FLOW. */
-  readonly mayFlow?: () => boolean;
+  /** How many messages may be on their way now; asked before each FLOW. Default: no limit. */
+  readonly room?: () => number;
 }
 
 /** How many messages the broker may send: the one place from which FLOW is sent. */
@@ -53,12 +53,14 @@ export class Permits {
     if (this.#owed >= this.#threshold) this.flush();
   }
 
-  /** Sends what is owed, unless something holds it back. */
+  /** Sends what is owed as far as there is room, unless something holds it back. */
   flush(): void {
     if (!this.#connected || this.#holds > 0 || this.#owed <= 0) return;
-    if (this.#options.mayFlow?.() === false) return;
-    const permits = this.#owed;
-    this.#owed = 0;
+    const room = this.#options.room?.() ?? Number.POSITIVE_INFINITY;
+    const permits = Math.min(this.#owed, room - this.#outstanding);
+    // Where room is short some are given at once rather than each by itself; while something is on its way there is time.
+    if (permits < 1 || (permits < this.#owed && this.#outstanding > 0 && permits * 4 < room)) return;
+    this.#owed -= permits;
     this.#outstanding += permits;
     this.#options.flow(permits);
   }

@@ -112,7 +112,7 @@ export interface Consumer<T = Buffer> extends AsyncDisposable, AsyncIterable<Mes
 
   /**
    * Moves the cursor, for all consumers of the subscription: `earliest`, `latest` and a time in every topic, a message id in
-   * the topic that it is of. What is received next lies behind a message id; with `inclusive`, the message itself comes first.
+   * the topic that it is of; of an id that was kept as text or bytes, in the partition that it names. What is received next lies behind a message id; with `inclusive`, the message itself comes first.
    * What was received before counts as not received. One at a time: rejects with `UNAVAILABLE` while another one is under way.
    */
   seek(position: SeekPosition, options?: { readonly inclusive?: boolean }): Promise<void>;
@@ -124,7 +124,10 @@ export interface Consumer<T = Buffer> extends AsyncDisposable, AsyncIterable<Mes
   pause(): void;
   resume(): void;
 
-  /** Removes the subscription with its cursor, and closes. Rejects if there are other consumers, unless forced. */
+  /**
+   * Removes the subscription with its cursor, and closes. Rejects with `CONSUMER_BUSY` if there are other consumers, unless
+   * forced: then goes on to receive from the topics whose subscription is still there.
+   */
   unsubscribe(options?: { readonly force?: boolean }): Promise<void>;
   /** Sends collected acknowledgements, and closes; whoever waits gets `ALREADY_CLOSED`. The subscription stays. Idempotent. */
   close(): Promise<void>;

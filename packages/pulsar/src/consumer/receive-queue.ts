@@ -4,8 +4,8 @@ import { PulsarError } from '../errors/pulsar-error.ts';
 export interface QueueHooks<M> {
   /** It is handed to the application. */
   onTake(message: M): void;
-  /** It was handed over, but nobody took it: it is back at the front. */
-  onReturn(message: M): void;
+  /** It was handed over, but nobody took it: it is to go back to the front. Returns whether it does; otherwise it is dropped. */
+  onReturn(message: M): boolean;
   /** It is dropped, since the queue was closed or cleared. */
   onDrop(message: M): void;
   /** Somebody begins to wait. */
@@ -112,7 +112,7 @@ export class ReceiveQueue<M> {
   giveBack(messages: readonly M[]): void {
     for (let at = messages.length - 1; at >= 0; at--) {
       const message = messages[at] as M;
-      this.#hooks.onReturn(message);
+      if (!this.#hooks.onReturn(message)) continue;
       if (this.#error !== undefined) {
         this.#hooks.onDrop(message);
         continue;

@@ -21,7 +21,10 @@ export interface RunOptions<T> {
   readonly maxWaiting?: number;
   /** `manual`: the handler acknowledges, or gives back, itself. Default: `auto`. */
   readonly acknowledge?: 'auto' | 'manual';
-  /** A handler has failed, or an acknowledgement. Default: nothing but giving the message back. */
+  /**
+   * A handler has failed, or an acknowledgement. If this throws, the run ends as by `stop()`, and `done` rejects with what it
+   * threw. Default: nothing but giving the message back.
+   */
   readonly onError?: (error: unknown, message: Message<T>) => void;
   /** Aborting it stops the run, as `stop()` does. */
   readonly signal?: AbortSignal;
@@ -29,7 +32,7 @@ export interface RunOptions<T> {
 
 /** Handlers at work. */
 export interface ConsumerRun {
-  /** Resolves when the run is over: stopped, or the consumer closed. Rejects if the consumer has failed for good. */
+  /** Resolves when the run is over: stopped, or the consumer closed. Rejects if the consumer has failed for good, or `onError` has. */
   readonly done: Promise<void>;
   /**
    * Takes no more messages, and waits for the handlers that are at work. What was not begun is received again by whoever
@@ -62,9 +65,16 @@ export function startRun<T>(queue: ReceiveQueue<ReceivedMessage<T>>, handler: Me
   let active = 0;
   let taken = 0;
   let wake: (() => void) | undefined;
+  let fault: { readonly error: unknown } | undefined;
 
   function begin(message: ReceivedMessage<T>): void {
-    const key = keyOf(message);
+    let key: string | undefined;
+    try {
+      key = keyOf(message);
+    } catch (error) {
+      failed(error, message);
+      return;
+    }
     const lane = key === undefined ? undefined : lanes.get(key);
     if (lane !== undefined) {
       lane.push({ message, number: taken });
@@ -111,23 +121,33 @@ export function startRun<T>(queue: ReceiveQueue<ReceivedMessage<T>>, handler: Me
   }
 
   function finish(message: ReceivedMessage<T>): void {
-    if (acknowledge === 'auto') message.acknowledge().catch((error: unknown) => onError?.(error, message));
+    if (acknowledge === 'auto') message.acknowledge().catch((error: unknown) => report(error, message));
   }
 
   function failed(error: unknown, message: ReceivedMessage<T>): void {
     if (acknowledge === 'auto') message.negativeAcknowledge();
-    onError?.(error, message);
+    report(error, message);
+  }
+
+  function report(error: unknown, message: ReceivedMessage<T>): void {
+    try {
+      onError?.(error, message);
+    } catch (thrown) {
+      fault ??= { error: thrown };
+      onAbort();
+    }
   }
 
   /** What waits behind a message that is done; without any its slot is free. */
   function next(key: string | undefined): ReceivedMessage<T> | undefined {
     const lane = key === undefined ? undefined : lanes.get(key);
-    const following = lane?.shift();
+    // Once it is over nothing more is begun: what waits goes back.
+    const following = intake.signal.aborted ? undefined : lane?.shift();
     if (following !== undefined) {
       waiting -= 1;
       return following.message;
     }
-    if (key !== undefined) lanes.delete(key);
+    if (key !== undefined && lane?.length === 0) lanes.delete(key);
     active -= 1;
     wake?.();
     return undefined;
@@ -169,6 +189,7 @@ export function startRun<T>(queue: ReceiveQueue<ReceivedMessage<T>>, handler: Me
       queue.giveBack(left.map(({ message }) => message));
       while (active > 0) await pause();
     }
+    if (fault !== undefined) throw fault.error;
   }
 
   function onAbort(): void {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { createBackoff } from '../connection/backoff.ts';
 import type { Connection } from '../connection/port.ts';
 import { PulsarError } from '../errors/pulsar-error.ts';
@@ -11,8 +12,11 @@ export interface CallOptions {
   readonly timeoutMs: number;
 }
 
-/** Makes a request as soon as there is a session, and again if the connection goes meanwhile, as long as there is time. */
-export async function callReady<R>(options: CallOptions, request: (connection: Connection) => Promise<R>): Promise<R> {
+/**
+ * Makes a request as soon as there is a session, and again if the connection goes meanwhile, as long as there is time. The
+ * request is to end with the signal: the consumer is closed, and the call rejects with why.
+ */
+export async function callReady<R>(options: CallOptions, request: (connection: Connection, signal: AbortSignal) => Promise<R>): Promise<R> {
   const { session, topic, timeoutMs } = options;
   const deadline = performance.now() + timeoutMs;
   const backoff = createBackoff();
@@ -20,13 +24,16 @@ export async function callReady<R>(options: CallOptions, request: (connection: C
     await readyWithin(session, deadline - performance.now(), topic);
     const { connection } = session;
     try {
-      if (connection !== undefined) return await request(connection);
+      if (connection !== undefined) return await request(connection, session.over);
     } catch (error) {
+      if (session.over.aborted) throw session.over.reason;
       const passes = PulsarError.is(error) && error.retryable && error.code !== 'TIMEOUT';
       if (!passes || performance.now() >= deadline) throw error;
     }
     const delayMs = Math.min(backoff.next(), Math.max(0, deadline - performance.now()));
-    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    await delay(delayMs, undefined, { signal: session.over }).catch(() => {
+      throw session.over.reason;
+    });
   }
 }
 

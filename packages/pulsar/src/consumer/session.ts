@@ -1,20 +1,23 @@
 import type { ClientContext } from '../client/context.ts';
-import { assignedAddress } from '../connection/assigned.ts';
+import { assignedAddress, migrationTarget } from '../connection/assigned.ts';
 import { type Backoff, createBackoff } from '../connection/backoff.ts';
 import type { AssignedBroker, BrokerAddress, Connection, ConsumerHandler, MessageFrame } from '../connection/port.ts';
 import { PulsarError, type PulsarErrorCode } from '../errors/pulsar-error.ts';
 import type { BaseCommand } from '../gen/pulsar/wire_pb.ts';
+import type { Lookup } from '../lookup/port.ts';
 import { closeConsumer } from './consumer-commands.ts';
 
 /** What a session does for its consumer. */
 export interface SessionHooks {
   /** The SUBSCRIBE of a new session. What is left of the session before it is to be cleared now. */
-  subscribe(session: number, requestId: bigint): BaseCommand;
+  subscribe(requestId: bigint): BaseCommand;
   /** Subscribed: acknowledgements and FLOW may be sent. */
   onReady(connection: Connection, session: number): void;
   onMessage(frame: MessageFrame, connection: Connection, session: number): void;
   onActiveChange(isActive: boolean): void;
   onEndOfTopic(): void;
+  /** An attempt has failed; the next one is made after so many milliseconds. */
+  onRetry(error: PulsarError, delayMs: number): void;
   /** The session is over; another one is being made. */
   onLost(error: PulsarError): void;
   /** There will be no other one. */
@@ -60,6 +63,7 @@ export class Session {
   #number = 0;
   #connection: Connection | undefined;
   #address: BrokerAddress | undefined;
+  #lookup: Lookup;
   #connecting = false;
   /** Asked for while a connection is being made: begun when that is done. */
   #next: Attempts | undefined;
@@ -70,6 +74,7 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#slot = options.context.pool.newSlot();
+    this.#lookup = options.context.lookup;
     this.#backoff = createBackoff(options.context.backoff);
     this.#ready.promise.catch(() => undefined);
   }
@@ -114,23 +119,35 @@ export class Session {
     this.#lost(new PulsarError('NOT_CONNECTED', `the session on ${this.#options.topic} was given up`), undefined);
   }
 
-  /** No new sessions from here on; the connection stays for the last commands. */
-  closing(): void {
-    if (this.#state === 'closed' || this.#state === 'failed') return;
+  /** Aborted once there is no session any more and will be none. */
+  get over(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** No new sessions from here on, and who waits for one gets the error; the connection stays for the last commands. */
+  closing(error: PulsarError): void {
+    if (this.#state === 'closed' || this.#state === 'failed' || this.#state === 'closing') return;
     this.#state = this.#state === 'ready' ? 'closing' : 'closed';
-    this.#stop.abort();
+    this.#endWaits(error);
+    this.#stop.abort(error);
     this.#wake?.();
+  }
+
+  #endWaits(error: PulsarError): void {
+    this.#ready.reject(error);
+    this.#ready = Promise.withResolvers();
+    this.#ready.promise.catch(() => undefined);
+    this.#ready.reject(error);
+    this.#ended.resolve();
   }
 
   /** Ends it: nothing comes any more. */
   async close(error: PulsarError): Promise<void> {
     const { consumerId, context } = this.#options;
     const connection = this.#connection;
-    this.closing();
+    this.closing(error);
     this.#state = 'closed';
     this.#connection = undefined;
-    this.#ready.reject(error);
-    this.#ended.resolve();
     if (connection === undefined || connection.closed) return;
     const requestId = connection.nextRequestId();
     try {
@@ -174,6 +191,7 @@ export class Session {
         this.#fail(failure);
         return;
       }
+      this.#options.hooks.onRetry(failure, waitMs);
     }
   }
 
@@ -183,7 +201,7 @@ export class Session {
     let connection: Connection;
     try {
       const direct = assigned && this.#address && assignedAddress(assigned, this.#address, context.tls);
-      this.#address = direct ?? (await context.lookup.topic(topic));
+      this.#address = direct ?? (await this.#lookup.topic(topic));
       connection = await context.pool.connect(this.#address, this.#slot);
     } catch (error) {
       return typed(error);
@@ -191,34 +209,40 @@ export class Session {
     if (this.#stop.signal.aborted) return undefined;
     this.#number += 1;
     const session = this.#number;
-    let over: { readonly error: PulsarError; readonly assigned: AssignedBroker | undefined } | undefined;
+    const over = new AbortController();
     const lose = (error: PulsarError, to?: AssignedBroker): void => {
-      if (over !== undefined || session !== this.#number) return;
-      over = { error, assigned: to };
+      if (over.signal.aborted || session !== this.#number) return;
+      over.abort(error);
       connection.removeConsumer(consumerId);
       if (this.#connection === connection) this.#lost(error, to);
     };
     const handler: ConsumerHandler = {
       onMessage: (frame) => {
-        if (session === this.#number && over === undefined) hooks.onMessage(frame, connection, session);
+        if (session === this.#number && !over.signal.aborted) hooks.onMessage(frame, connection, session);
       },
       onActiveChange: (isActive) => hooks.onActiveChange(isActive),
       onEndOfTopic: () => hooks.onEndOfTopic(),
       onClosed: (to) => lose(new PulsarError('NOT_CONNECTED', `the broker closed the consumer on ${topic}`), to),
-      onMigrated: () => undefined,
+      onMigrated: (to) => {
+        const cluster = migrationTarget(to, context.tls);
+        if (cluster !== undefined) this.#lookup = context.lookup.at(cluster);
+      },
       onDisconnected: (error) => lose(error),
     };
     connection.addConsumer(consumerId, handler);
     const requestId = connection.nextRequestId();
     try {
-      await connection.request(requestId, hooks.subscribe(session, requestId), { signal: this.#stop.signal });
+      // Who is closed before the answer gets none.
+      const signal = AbortSignal.any([this.#stop.signal, over.signal]);
+      await connection.request(requestId, hooks.subscribe(requestId), { signal });
     } catch (error) {
+      if (over.signal.aborted) return typed(over.signal.reason);
       connection.removeConsumer(consumerId);
       // The broker may have subscribed it, late or unheard: it must not be there when the next try comes.
       if (PulsarError.is(error) && (error.code === 'TIMEOUT' || error.code === 'CANCELED')) this.#sendClose(connection);
       return typed(error);
     }
-    if (over !== undefined) return over.error;
+    if (over.signal.aborted) return typed(over.signal.reason);
     this.#connection = connection;
     this.#state = 'ready';
     this.#backoff.reset();
@@ -245,7 +269,7 @@ export class Session {
   #fail(error: PulsarError): void {
     if (this.#state === 'closed' || this.#state === 'closing') return;
     this.#state = 'failed';
-    this.#ready.reject(error);
+    this.#endWaits(error);
     this.#options.hooks.onFailed(error);
   }
 

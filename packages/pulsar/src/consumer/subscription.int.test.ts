@@ -147,7 +147,7 @@ it('9.4.73 removes a subscription only for its last consumer, unless forced', as
   const options = { topic, subscription: 's', type: 'shared' } as const;
   const first = await stage.subscribe(options);
   const second = await stage.subscribe(options);
-  await expect(first.unsubscribe()).rejects.toMatchObject({ command: 'UNSUBSCRIBE', retryable: false });
+  await expect(first.unsubscribe()).rejects.toMatchObject({ code: 'CONSUMER_BUSY', command: 'UNSUBSCRIBE', retryable: false });
   // It is still there.
   second.pause();
   await stage.send(topic, numbered('m', 500), { batching: false });

@@ -15,7 +15,7 @@ export interface ConnectionEvent {
   readonly type: 'connecting' | 'connected' | 'failed' | 'closed' | 'credentials-refreshed' | 'unknown-command';
   /** `host:port` of the broker as the cluster knows it. */
   readonly broker: string;
-  /** `host:port` that is connected to: the broker itself or a proxy. */
+  /** `host:port` that is connected to: the broker itself or a proxy of Pulsar's; one that goes by the name in TLS does not count. */
   readonly address: string;
   /** As the broker calls itself, of `connected`. */
   readonly serverVersion?: string;
@@ -57,8 +57,30 @@ export interface ProducerEvent {
   readonly error?: PulsarError;
 }
 
+/** What happened to the consumer of a topic or partition, that of a reader too. */
+export interface ConsumerEvent {
+  readonly scope: 'consumer';
+  /**
+   * - `ready`: the broker has subscribed it, for the first time or again.
+   * - `disconnected`: it was lost, and comes back by itself; `error` says why.
+   * - `retry`: an attempt to subscribe has failed and is made again after `delayMs`; `error` says why.
+   * - `seek`: its cursor was moved.
+   * - `failed`: it is over; `error` says why.
+   * - `closed`: the application closed it.
+   */
+  readonly type: 'ready' | 'disconnected' | 'retry' | 'seek' | 'failed' | 'closed';
+  /** The full name, with that of the partition. */
+  readonly topic: string;
+  readonly subscription: string;
+  /** Of the consumer. */
+  readonly name: string;
+  /** In milliseconds. */
+  readonly delayMs?: number;
+  readonly error?: PulsarError;
+}
+
 /** What the client tells about itself. Each is published on the diagnostics channel `paystream:pulsar:<scope>` too. */
-export type PulsarEvent = ConnectionEvent | LookupEvent | ProducerEvent;
+export type PulsarEvent = ConnectionEvent | LookupEvent | ProducerEvent | ConsumerEvent;
 
 /** Tells an event to whoever listens. Never throws. */
 export type EmitEvent = (event: PulsarEvent) => void;
@@ -67,6 +89,7 @@ const channels = {
   connection: channel('paystream:pulsar:connection'),
   lookup: channel('paystream:pulsar:lookup'),
   producer: channel('paystream:pulsar:producer'),
+  consumer: channel('paystream:pulsar:consumer'),
 } as const satisfies Record<PulsarEvent['scope'], unknown>;
 
 /** Publishes events on the diagnostics channels, and calls `onEvent` in a turn of its own. */

@@ -35,6 +35,17 @@ it('9.2.25 does not create a topic that it only asks about', async () => {
   expect(await lookup.partitions(topic, { create: false })).toBe(3);
 });
 
+it('9.2.25 says that a topic is missing where the namespace does not let it come into being', async () => {
+  const admin = createPulsarAdmin({ url: broker.adminUrl });
+  const namespace = freshTopic('strict').replace('persistent://public/default/', 'public/');
+  await admin.namespaces.create(namespace);
+  await admin.namespaces.setAutoTopicCreation(namespace, { allowed: false });
+  const started = performance.now();
+  await expect(context().lookup.partitions(`${namespace}/t`)).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
+  expect(performance.now() - started).toBeLessThan(5_000);
+  expect(await admin.topics.list(namespace)).toEqual([]);
+});
+
 it('9.2.26 is sent to the listener that it names', async () => {
   const { serviceUrl } = await realBroker('small');
   const port = serviceUrl.slice(serviceUrl.lastIndexOf(':') + 1);

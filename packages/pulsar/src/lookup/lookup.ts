@@ -34,8 +34,18 @@ const modes: Readonly<Record<TopicDomain, GetTopicsMode>> = {
   all: GetTopicsMode.ALL,
 };
 
-/** Asks brokers about topics. */
+/** Asks brokers about topics: those of the client's own cluster, and by `at` those of others. */
 export function createLookup(options: LookupOptions): Lookup {
+  const others = new Map<string, Lookup>();
+  function at(cluster: string): Lookup {
+    const lookup = others.get(cluster) ?? createClusterLookup(options, at, cluster);
+    others.set(cluster, lookup);
+    return lookup;
+  }
+  return createClusterLookup(options, at);
+}
+
+function createClusterLookup(options: LookupOptions, at: Lookup['at'], cluster?: string): Lookup {
   const { pool, tls, listenerName } = options;
   const throttle = createThrottle(pool.avoid);
   const topicsInFlight = new Map<string, Promise<BrokerAddress>>();
@@ -60,7 +70,7 @@ export function createLookup(options: LookupOptions): Lookup {
 
   async function findBroker(topic: string, leftMs: number): Promise<BrokerAddress> {
     const deadline = performance.now() + leftMs;
-    let { connection, address } = await pool.connectToService();
+    let { connection, address } = await pool.connectToService(cluster);
     let authoritative = false;
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
       const command = await ask(connection, Math.max(1, deadline - performance.now()), (requestId) =>
@@ -107,7 +117,7 @@ export function createLookup(options: LookupOptions): Lookup {
   }
 
   async function countPartitions(topicName: string, wanted: boolean, leftMs: number): Promise<number> {
-    const { connection } = await pool.connectToService();
+    const { connection } = await pool.connectToService(cluster);
     // A broker that does not know the wish would create all the same; it is only told what it knows.
     const wish = wanted || !connection.features.metadataWithoutAutoCreation ? {} : { metadataAutoCreationEnabled: false };
     const command = await ask(connection, leftMs, (requestId) =>
@@ -138,7 +148,7 @@ export function createLookup(options: LookupOptions): Lookup {
     pattern?: { readonly text: string; readonly hash?: string },
   ): ReturnType<Lookup['topicsOf']> {
     return untilItWorks(options, { command: 'GET_TOPICS_OF_NAMESPACE', name: namespace }, async (leftMs) => {
-      const { connection } = await pool.connectToService();
+      const { connection } = await pool.connectToService(cluster);
       const filter = pattern && { topicsPattern: pattern.text, ...(pattern.hash === undefined ? {} : { topicsHash: pattern.hash }) };
       const command = await ask(connection, leftMs, (requestId) =>
         create(BaseCommandSchema, {
@@ -152,5 +162,5 @@ export function createLookup(options: LookupOptions): Lookup {
     });
   }
 
-  return { topic, partitions, topicsOf, ...createSchemaCalls({ ...options, ask, owner: topic }) };
+  return { topic, partitions, topicsOf, ...createSchemaCalls({ ...options, cluster, ask, owner: topic }), at };
 }

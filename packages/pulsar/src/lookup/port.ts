@@ -30,4 +30,6 @@ export interface Lookup {
   schema(topic: string, version?: Uint8Array): Promise<BrokerSchema | undefined>;
   /** The version of a schema of a topic, which is registered if it is not there. Rejects with `INCOMPATIBLE_SCHEMA`. The topic must exist. */
   registerSchema(topic: string, schema: Omit<BrokerSchema, 'version'>): Promise<Uint8Array>;
+  /** What the cluster with this service URL says: for topics that have moved there. */
+  at(cluster: string): Lookup;
 }

@@ -9,6 +9,8 @@ import { parseTopicName } from './topic-name.ts';
 /** What the calls about schemas need. */
 export interface SchemaCallsOptions extends RetryOptions {
   readonly pool: ConnectionPool;
+  /** The service URL of the cluster that is asked. Default: the client's own. */
+  readonly cluster?: string | undefined;
   readonly ask: (connection: Connection, timeoutMs: number, make: (requestId: bigint) => BaseCommand) => Promise<BaseCommand>;
   /** Where a topic is served. */
   readonly owner: (topic: string) => Promise<BrokerAddress>;
@@ -16,10 +18,10 @@ export interface SchemaCallsOptions extends RetryOptions {
 
 /** Reads and registers the schemas of topics. */
 export function createSchemaCalls(options: SchemaCallsOptions): Pick<Lookup, 'schema' | 'registerSchema'> {
-  const { pool, ask, owner } = options;
+  const { pool, cluster, ask, owner } = options;
 
   async function readSchema(topic: string, version: Uint8Array | undefined, leftMs: number): Promise<BrokerSchema | undefined> {
-    const { connection } = await pool.connectToService();
+    const { connection } = await pool.connectToService(cluster);
     const command = await ask(connection, leftMs, (requestId) =>
       create(BaseCommandSchema, {
         type: Type.GET_SCHEMA,

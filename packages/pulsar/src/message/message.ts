@@ -70,8 +70,8 @@ export interface MessageSource<T> {
   negativeAcknowledge(message: ReceivedMessage<T>, options?: NegativeAcknowledgeOptions): void;
   /** The message is handed to the application. */
   onTake(message: ReceivedMessage<T>): void;
-  /** The application gave it back unseen. */
-  onReturn(message: ReceivedMessage<T>): void;
+  /** The application gave it back unseen. Returns whether it is to be handed out again; otherwise it comes again by itself. */
+  onReturn(message: ReceivedMessage<T>): boolean;
   /** It left the queue, and nobody gets it. */
   onDrop(message: ReceivedMessage<T>): void;
 }

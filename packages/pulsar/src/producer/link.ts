@@ -1,10 +1,11 @@
 import { isFieldSet } from '@bufbuild/protobuf';
 import type { ClientContext } from '../client/context.ts';
-import { assignedAddress } from '../connection/assigned.ts';
+import { assignedAddress, migrationTarget } from '../connection/assigned.ts';
 import { type Backoff, createBackoff } from '../connection/backoff.ts';
 import type { AssignedBroker, BrokerAddress, Connection, ProducerHandler, SendReceipt } from '../connection/port.ts';
 import { PulsarError, type PulsarErrorCode } from '../errors/pulsar-error.ts';
 import { type CommandProducerSuccess, CommandProducerSuccessSchema } from '../gen/pulsar/wire_pb.ts';
+import type { Lookup } from '../lookup/port.ts';
 import type { SchemaInfo } from '../schema/port.ts';
 import { closeProducerCommand, producerCommand } from './commands.ts';
 import type { ProducerSettings } from './options.ts';
@@ -45,7 +46,8 @@ const fatal: ReadonlySet<PulsarErrorCode> = new Set<PulsarErrorCode>([
 
 interface Session {
   readonly connection: Connection;
-  lost: { readonly error: PulsarError; readonly assigned: AssignedBroker | undefined } | undefined;
+  /** Aborted, with a `PulsarError`, when it is over. */
+  readonly lost: AbortController;
 }
 
 /** Keeps one producer known to the broker that has the topic: makes it, and makes it again whenever it is lost, one attempt at a time. */
@@ -55,6 +57,7 @@ export class ProducerLink {
   readonly #backoff: Backoff;
   readonly #stop = new AbortController();
   #session: Session | undefined;
+  #lookup: Lookup;
   #name: string | undefined;
   #epoch = -1;
   #topicEpoch: bigint | undefined;
@@ -69,12 +72,18 @@ export class ProducerLink {
     this.#options = options;
     this.#name = name;
     this.#slot = context.pool.newSlot();
+    this.#lookup = context.lookup;
     const stop = settings.sendTimeoutMs > 0 ? { stopMs: Math.max(100, settings.sendTimeoutMs - 100) } : {};
     this.#backoff = createBackoff({ ...context.backoff, ...stop });
   }
 
   get connected(): boolean {
     return this.#session !== undefined;
+  }
+
+  /** Of the cluster that has the topic. */
+  get lookup(): Lookup {
+    return this.#lookup;
   }
 
   /**
@@ -113,7 +122,7 @@ export class ProducerLink {
     let session: Session | undefined;
     try {
       if (this.#stop.signal.aborted) throw this.#stop.signal.reason;
-      this.#address = this.#takeAssigned() ?? (await this.#unlessEnded(context.lookup.topic(topic)));
+      this.#address = this.#takeAssigned() ?? (await this.#unlessEnded(this.#lookup.topic(topic)));
       const connection = await this.#unlessEnded(context.pool.connect(this.#address, this.#slot));
       session = this.#register(connection);
       const requestId = connection.nextRequestId();
@@ -133,19 +142,21 @@ export class ProducerLink {
       });
       const answer = await connection.request(requestId, command, {
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
-        signal: this.#stop.signal,
+        // Who is closed before the answer gets none.
+        signal: AbortSignal.any([this.#stop.signal, session.lost.signal]),
         until: ({ producerSuccess }) => {
           if (producerSuccess?.producerReady !== false) return true;
           this.#inLine = true;
           return false;
         },
       });
-      if (session.lost !== undefined) throw session.lost.error;
+      session.lost.signal.throwIfAborted();
       if (answer.producerSuccess === undefined) throw new PulsarError('PROTOCOL', 'the broker answered PRODUCER with another command');
       this.#adopt(session, answer.producerSuccess);
       return undefined;
     } catch (cause) {
-      const error = PulsarError.is(cause) ? cause : new PulsarError('PROTOCOL', `cannot produce to ${topic}`, { cause });
+      const why: unknown = session?.lost.signal.aborted ? session.lost.signal.reason : cause;
+      const error = PulsarError.is(why) ? why : new PulsarError('PROTOCOL', `cannot produce to ${topic}`, { cause: why });
       if (session !== undefined) this.#abandon(session, error);
       return error;
     }
@@ -170,7 +181,7 @@ export class ProducerLink {
   /** From before the broker is asked: it may close the producer before it has answered. */
   #register(connection: Connection): Session {
     const { producerId, topic, hooks } = this.#options;
-    const session: Session = { connection, lost: undefined };
+    const session: Session = { connection, lost: new AbortController() };
     const handler: ProducerHandler = {
       onReceipt: (receipt) => {
         if (session === this.#session) hooks.onReceipt(receipt);
@@ -179,7 +190,10 @@ export class ProducerLink {
         if (session === this.#session) hooks.onSendError(sequenceId, error);
       },
       onClosed: (assigned) => this.#lose(session, new PulsarError('NOT_CONNECTED', `the broker closed the producer on ${topic}`), assigned),
-      onMigrated: () => undefined,
+      onMigrated: (to) => {
+        const cluster = migrationTarget(to, this.#options.context.tls);
+        if (cluster !== undefined) this.#lookup = this.#options.context.lookup.at(cluster);
+      },
       onDisconnected: (error) => this.#lose(session, error, undefined),
     };
     connection.addProducer(producerId, handler);
@@ -197,8 +211,7 @@ export class ProducerLink {
   #abandon(session: Session, error: PulsarError): void {
     const { connection } = session;
     const { producerId } = this.#options;
-    if (session.lost === undefined) connection.removeProducer(producerId);
-    session.lost ??= { error, assigned: undefined };
+    this.#drop(session, error);
     // The broker may have made it, late or unheard: it must not be there when the next attempt comes.
     const unheard = error.code === 'TIMEOUT' || error.code === 'CANCELED';
     if (unheard && !connection.closed) connection.send(closeProducerCommand(producerId, connection.nextRequestId()));
@@ -215,16 +228,21 @@ export class ProducerLink {
   }
 
   #lose(session: Session, error: PulsarError, assigned: AssignedBroker | undefined): void {
-    if (session.lost !== undefined) return;
-    session.lost = { error, assigned };
-    session.connection.removeProducer(this.#options.producerId);
-    if (session !== this.#session) return;
+    if (!this.#drop(session, error) || session !== this.#session) return;
     this.#session = undefined;
     this.#assigned = assigned;
     this.#options.hooks.onDown(error);
     if (this.#stop.signal.aborted) return;
     const named = assigned?.serviceUrl !== undefined || assigned?.serviceUrlTls !== undefined;
     this.#comeBack(named ? 0 : this.#backoff.next()).catch((cause: unknown) => this.fail(cause));
+  }
+
+  /** Hears nothing more of a session. Returns whether it did before. */
+  #drop({ connection, lost }: Session, error: PulsarError): boolean {
+    if (lost.signal.aborted) return false;
+    lost.abort(error);
+    connection.removeProducer(this.#options.producerId);
+    return true;
   }
 
   async #comeBack(firstDelayMs: number): Promise<void> {
@@ -256,14 +274,13 @@ export class ProducerLink {
   async close(): Promise<void> {
     const session = this.#session;
     this.#end(new PulsarError('ALREADY_CLOSED', 'the producer is closed'));
-    if (session === undefined || session.lost !== undefined) return;
+    if (session === undefined || session.lost.signal.aborted) return;
     const { connection } = session;
     const { producerId } = this.#options;
     const requestId = connection.nextRequestId();
     // Whatever is wrong now, the producer is over; and a broker that does not answer notices when the connection ends.
     await connection.request(requestId, closeProducerCommand(producerId, requestId)).catch(() => undefined);
-    if (session.lost === undefined) connection.removeProducer(producerId);
-    session.lost ??= { error: this.#stop.signal.reason, assigned: undefined };
+    this.#drop(session, this.#stop.signal.reason);
     this.#session = undefined;
   }
 

@@ -264,6 +264,7 @@ export function fakeWorld(options: { readonly memoryLimitBytes?: number; readonl
         topicsOf: async () => undefined,
         schema: async () => undefined,
         registerSchema: async () => new Uint8Array(),
+        at: () => world.context.lookup,
       },
       tls: false,
       operationTimeoutMs,

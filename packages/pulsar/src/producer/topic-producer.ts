@@ -102,7 +102,7 @@ export class TopicProducer {
       });
     }
     this.#gate = new SendGate({
-      prerequisite: createPrerequisite(context, topic),
+      prerequisite: createPrerequisite(() => this.#link.lookup, topic),
       room,
       blockIfQueueFull,
       admit: (outgoing, settle) => this.#admit(outgoing, settle),

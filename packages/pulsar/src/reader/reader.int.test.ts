@@ -13,7 +13,7 @@ async function read(options: ReaderOptions, client: PulsarClient = stage.client)
   return reader;
 }
 
-it('9.4.69 says whether there is more to read, from any start', async () => {
+it('9.4.69, 9.4.70 says whether there is more to read, and reads it, from any start, inside batches too', async () => {
   const topic = freshTopic();
   const empty = await read({ topic, start: 'earliest' });
   const late = await read({ topic });
