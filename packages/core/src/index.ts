@@ -56,7 +56,17 @@ export { type ApiKey, type Authenticator, apiKeys, hashApiKey, type RpcHeaders }
 export { errorFromRpc } from './rpc/from-rpc-error.ts';
 export { defineRpcService, type Principal, type RpcContext, type RpcImplementation, type RpcService } from './rpc/port.ts';
 export { anonymous, requireMerchant } from './rpc/principal.ts';
-export { type Labels, noTelemetry, type Span, type Telemetry } from './telemetry/port.ts';
+export { combineTelemetry } from './telemetry/combined.ts';
+export {
+  type Labels,
+  noLabels,
+  noTelemetry,
+  type Span,
+  type SpanAttributes,
+  type SpanOptions,
+  type Telemetry,
+  type TraceContext,
+} from './telemetry/port.ts';
 export type { Codec } from './topic/codec.ts';
 export { type Envelope, envelopeProperties, openEnvelope, sealMessage } from './topic/envelope.ts';
 export { json } from './topic/json-codec.ts';

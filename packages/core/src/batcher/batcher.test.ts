@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PaystreamError } from '../errors/paystream-error.ts';
+import { createMemoryTelemetry } from '../testing/memory-telemetry.ts';
 import { createVirtualClock } from '../testing/virtual-clock.ts';
 import { createBatcher } from './batcher.ts';
 
@@ -126,5 +127,43 @@ describe('batcher', () => {
     const batcher = createBatcher<number, number>({ run: async () => [] });
     const results = await Promise.allSettled([batcher.submit(1), batcher.submit(2)]);
     expect(results).toMatchObject([{ reason: { reason: 'BATCH_MISMATCH' } }, { reason: { reason: 'BATCH_MISMATCH' } }]);
+  });
+
+  it('runs a batch in the trace of its only caller; one of several is linked with all of them', async () => {
+    const telemetry = createMemoryTelemetry();
+    const seen: (string | undefined)[] = [];
+    const batcher = createBatcher<number, number>({
+      name: 'numbers',
+      telemetry,
+      run: async (items) => {
+        seen.push(telemetry.current()?.traceparent);
+        return items;
+      },
+    });
+    const [one, two] = [telemetry.startSpan('one'), telemetry.startSpan('two')];
+    await one.run(() => batcher.submit(1));
+    await Promise.all([one.run(() => batcher.submit(1)), two.run(() => batcher.submit(2)), batcher.submit(3)]);
+    await batcher.submit(4);
+    const batches = telemetry.spans.filter(({ name }) => name === 'batch numbers');
+    expect(batches).toMatchObject([
+      { parent: { traceparent: one.traceparent }, links: [], ended: true },
+      { parent: undefined, links: [{ traceparent: one.traceparent }, { traceparent: two.traceparent }], ended: true },
+    ]);
+    expect(seen).toEqual([...batches.map(({ traceparent }) => traceparent), undefined]);
+  });
+
+  it('tells how many wait, how many share a batch, and when one is split', async () => {
+    const telemetry = createMemoryTelemetry();
+    const run = async (items: readonly number[]): Promise<readonly number[]> => {
+      if (items.includes(3)) throw new PaystreamError('INVALID_ARGUMENT', 'no 3', { reason: 'THREE' });
+      return items;
+    };
+    const batcher = createBatcher<number, number>({ name: 'numbers', telemetry, run });
+    const all = Promise.allSettled([1, 2, 3].map((n) => batcher.submit(n)));
+    expect(telemetry.gaugeValue('paystream_batcher_waiting', { batcher: 'numbers' })).toBe(3);
+    expect((await all).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+    expect(telemetry.gaugeValue('paystream_batcher_waiting')).toBe(0);
+    expect(telemetry.observations('paystream_batcher_batch_size')).toEqual([3]);
+    expect(telemetry.counter('paystream_batcher_splits_total')).toBe(2);
   });
 });

@@ -1,4 +1,5 @@
 import { PaystreamError } from '../errors/paystream-error.ts';
+import { noTelemetry, type Span, type Telemetry, type TraceContext } from '../telemetry/port.ts';
 
 /** Options of {@link createBatcher}. */
 export interface BatcherOptions<T, R> {
@@ -10,6 +11,12 @@ export interface BatcherOptions<T, R> {
   readonly concurrency?: number;
   /** At most so many items waiting; beyond it `submit` rejects with `RESOURCE_EXHAUSTED`. Default: 10,000. */
   readonly maxWaiting?: number;
+  /** What is batched, for telemetry. Default: `unnamed`. */
+  readonly name?: string;
+  /** Gets how many items wait and how many share a batch, how often a batch was split, and a span for a batch with traced items. Default: keeps nothing. */
+  readonly telemetry?: Telemetry;
+  /** The trace that an item belongs to. Default: the one in which it was submitted. */
+  readonly traceOf?: (item: T) => TraceContext | undefined;
 }
 
 /** Gathers items of concurrent callers into batches. */
@@ -26,6 +33,7 @@ interface Waiting<T, R> {
   readonly item: T;
   readonly resolve: (result: R) => void;
   readonly reject: (error: unknown) => void;
+  readonly trace: TraceContext | undefined;
 }
 
 /**
@@ -36,6 +44,10 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
   const maxSize = options.maxSize ?? 256;
   const concurrency = options.concurrency ?? 1;
   const maxWaiting = options.maxWaiting ?? 10_000;
+  const { telemetry = noTelemetry, traceOf } = options;
+  const silent = telemetry === noTelemetry;
+  const labels = { batcher: options.name ?? 'unnamed' };
+  const spanName = `batch ${labels.batcher}`;
   let queue: Waiting<T, R>[] = [];
   let running = 0;
   let underWay = 0;
@@ -43,9 +55,30 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
   let closed = false;
   const idle: (() => void)[] = [];
 
+  const startSpan = (batch: readonly Waiting<T, R>[]): Span | undefined => {
+    const links = batch.map(({ trace }) => trace).filter((trace) => trace?.traceparent !== undefined);
+    const [first] = links;
+    if (first === undefined) return undefined;
+    return telemetry.startSpan(spanName, links.length === 1 ? { parent: first } : { links: links as TraceContext[] });
+  };
+
+  const run = async (batch: readonly Waiting<T, R>[]): Promise<readonly R[]> => {
+    const items = batch.map((waiting) => waiting.item);
+    const span = telemetry.tracing ? startSpan(batch) : undefined;
+    if (span === undefined) return options.run(items);
+    try {
+      const results = await span.run(() => options.run(items));
+      span.end();
+      return results;
+    } catch (error) {
+      span.end(error);
+      throw error;
+    }
+  };
+
   const settle = async (batch: readonly Waiting<T, R>[]): Promise<void> => {
     try {
-      const results = await options.run(batch.map((waiting) => waiting.item));
+      const results = await run(batch);
       if (results.length !== batch.length) {
         throw new PaystreamError('INTERNAL', `a batch of ${batch.length} gave ${results.length} results`, { reason: 'BATCH_MISMATCH' });
       }
@@ -57,6 +90,7 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
         for (const waiting of batch) waiting.reject(error);
         return;
       }
+      telemetry.count('paystream_batcher_splits_total', labels);
       const middle = batch.length >> 1;
       await settle(batch.slice(0, middle));
       await settle(batch.slice(middle));
@@ -70,14 +104,19 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
       queue = queue.length <= maxSize ? [] : queue.slice(maxSize);
       running += 1;
       underWay += batch.length;
+      telemetry.observe('paystream_batcher_batch_size', labels, batch.length);
       void settle(batch).then(() => {
         running -= 1;
         underWay -= batch.length;
         pump();
       });
     }
+    telemetry.gauge('paystream_batcher_waiting', labels, queue.length);
     if (running === 0 && queue.length === 0) for (const done of idle.splice(0)) done();
   };
+
+  // A batch belongs to no single caller.
+  const schedule = (): void => queueMicrotask(pump);
 
   return {
     submit: (item) =>
@@ -87,10 +126,11 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
         } else if (queue.length >= maxWaiting) {
           reject(new PaystreamError('RESOURCE_EXHAUSTED', `${maxWaiting} items wait already; try again later`, { reason: 'QUEUE_FULL' }));
         } else {
-          queue.push({ item, resolve, reject });
+          queue.push({ item, resolve, reject, trace: telemetry.tracing ? (traceOf?.(item) ?? telemetry.current()) : undefined });
+          if (!silent) telemetry.gauge('paystream_batcher_waiting', labels, queue.length);
           if (!scheduled) {
             scheduled = true;
-            queueMicrotask(pump);
+            telemetry.detached(schedule);
           }
         }
       }),

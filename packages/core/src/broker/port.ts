@@ -85,13 +85,16 @@ export interface BrokerSubscription {
    * may wait at once. Rejects with the signal's reason if it is aborted (nothing is lost by it), and with `CANCELED` once closed.
    */
   receive(max: number, signal?: AbortSignal): Promise<readonly IncomingMessage[]>;
-  /** Marks messages as done, durably once it resolves: they are not delivered again, unless by a seek. Idempotent. */
+  /**
+   * Marks messages as done, durably once it resolves: they are not delivered again, unless by a seek. Idempotent. Without the
+   * ability `acknowledgementReceipts` it resolves when that is on its way.
+   */
   acknowledge(messages: readonly IncomingMessage[]): Promise<void>;
   /** Gives messages back: delivered again after `delayMs`, with a redelivery count one higher. Idempotent; ignored after an acknowledgement. */
   negativeAcknowledge(messages: readonly IncomingMessage[], delayMs: number): void;
   /** Moves the cursor. What was received before counts as not received; acknowledging it afterwards does nothing. */
   seek(position: Position): Promise<void>;
-  /** How many messages are not acknowledged yet, delivered or not. */
+  /** How many messages are not acknowledged yet, delivered or not. Rejects with `UNSUPPORTED` without the ability `backlog`. */
   backlog(): Promise<number>;
   /** Closes this consumer. What it received and did not acknowledge goes to the others, or to the next. The cursor stays. */
   close(): Promise<void>;
@@ -124,6 +127,10 @@ export interface BrokerCapabilities {
   readonly seekByTime: boolean;
   /** `SubscribeOptions.deadLetter` is honoured. */
   readonly deadLetter: boolean;
+  /** `BrokerSubscription.backlog` answers. */
+  readonly backlog: boolean;
+  /** `acknowledge` resolves when the broker has stored it; without, what was under way when a connection or a process was lost comes again. */
+  readonly acknowledgementReceipts: boolean;
   /** Messages survive the end of the process. */
   readonly durable: boolean;
 }

@@ -24,7 +24,7 @@ function callOf(path: string, context: HandlerContext, clock: Clock): ServerCall
   context.values.get(seenKey).seen = true;
   const timeoutMs = context.timeoutMs();
   const deadlineMs = timeoutMs === undefined ? undefined : clock.now() + timeoutMs;
-  const call = new ServerCall(path, deadlineMs, (name) => context.requestHeader.get(name) ?? undefined);
+  const call = new ServerCall(path, deadlineMs, (name) => context.requestHeader.get(name) ?? undefined, 'connectrpc');
   const { signal } = context;
   const onAbort = (): void => {
     const { reason } = signal;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PaystreamError } from '../errors/paystream-error.ts';
+import { createProducer } from '../producer/producer.ts';
 import { createTestWorld } from '../testing/test-world.ts';
 import { createConsumer } from './consumer.ts';
 import { contents, nameOf, parseSteps, send, steps, within } from './test-support.ts';
@@ -21,6 +22,47 @@ describe('batch consumer', () => {
     await world.clock.settle();
     expect(batches.map((batch) => batch.length)).toEqual([4, 4, 2]);
     expect(batches.flat()).toEqual(parseSteps(numbered(10)).map(nameOf));
+  });
+
+  it('links a batch with the trace of each message, which the message keeps', async () => {
+    await using world = await createTestWorld();
+    const traces = ['a', 'b'].map((digit) => ({ traceparent: `00-${digit.repeat(32)}-${digit.repeat(16)}-01`, tracestate: `of=${digit}` }));
+    // Without telemetry of its own: the contexts travel as they are.
+    const producer = await createProducer(world.broker, steps, { clock: world.clock, random: world.random });
+    for (const [n, trace] of traces.entries()) await producer.send({ key: 'a', n }, trace);
+    const seen: object[] = [];
+    await using _ = await createConsumer(world.broker, steps, {
+      ...within(world),
+      handleBatch: async (batch) => void seen.push(...batch.map(({ traceparent, tracestate }) => ({ traceparent, tracestate }))),
+    });
+    await world.clock.settle();
+    expect(seen).toEqual(traces);
+    expect(world.telemetry.spans).toMatchObject([
+      { name: 'process steps', kind: 'consumer', parent: undefined, links: traces, attributes: { 'messaging.batch.message_count': 2 } },
+    ]);
+  });
+
+  it('tells how long messages were on their way, once each, and how many only wait for a handler', async () => {
+    await using world = await createTestWorld();
+    await send(world, 'a1 b1 c1');
+    await world.advance(2_000);
+    let fails = true;
+    await using _ = await createConsumer(world.broker, steps, {
+      ...within(world),
+      maxBatchSize: 1,
+      handleBatch: async () => {
+        await world.clock.sleep(100);
+        if (!fails) return;
+        fails = false;
+        throw new Error('bug');
+      },
+    });
+    await world.advance(50);
+    expect(world.telemetry.gaugeValue('paystream_consumer_waiting')).toBe(2);
+    await world.advance(5_000);
+    expect(world.telemetry.gaugeValue('paystream_consumer_waiting')).toBe(0);
+    const delays = world.telemetry.observations('paystream_consumer_delay_seconds', { topic: 'steps', subscription: 'test' });
+    expect(delays.map((seconds) => seconds.toFixed(1))).toEqual(['2.0', '2.1', '2.2']);
   });
 
   it('waits for more no longer than it was told, and not at all once it is full', async () => {

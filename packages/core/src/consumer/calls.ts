@@ -1,5 +1,6 @@
 import type { ClockTimer } from '../clock/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
+import type { Span, SpanOptions } from '../telemetry/port.ts';
 import type { Delivery, HandlerContext } from './port.ts';
 import type { ConsumerSettings } from './settings.ts';
 
@@ -39,16 +40,32 @@ function failureOf(call: Call, error: unknown): PaystreamError {
 }
 
 /** The handler of one message goes on with the trace in the span of its call. */
-function traced<T>(batch: readonly Delivery<T>[], traceparent: string | undefined): readonly Delivery<T>[] {
+function traced<T>(batch: readonly Delivery<T>[], { traceparent, tracestate }: Span): readonly Delivery<T>[] {
   const [first] = batch;
-  return first === undefined || batch.length > 1 || first.traceparent === traceparent ? batch : [{ ...first, traceparent }];
+  return first === undefined || batch.length > 1 ? batch : [{ ...first, traceparent, tracestate }];
+}
+
+/** One message is a child of who sent it; a batch begins a trace of its own, which is linked with all of them. */
+function spanOptions<T>({ system, topic, subscription }: ConsumerSettings<T>, batch: readonly Delivery<T>[]): SpanOptions {
+  const attributes = {
+    'messaging.system.name': system,
+    'messaging.destination.name': topic.name,
+    'messaging.destination.subscription.name': subscription,
+    'messaging.operation.name': 'process',
+    'messaging.operation.type': 'process',
+  };
+  const [first] = batch;
+  return batch.length === 1 && first !== undefined
+    ? { kind: 'consumer', parent: first, attributes: { ...attributes, 'messaging.message.id': first.messageId } }
+    : { kind: 'consumer', links: batch, attributes: { ...attributes, 'messaging.batch.message_count': batch.length } };
 }
 
 /** One timer watches all calls: they have the same limit, so the oldest is always the first to be due. */
 export function createCalls<T>(settings: ConsumerSettings<T>): Calls<T> {
   const { clock, timeoutMs, telemetry, logger, subscription } = settings;
   const labels = { topic: settings.topic.name, subscription };
-  const spanName = `consume ${settings.topic.name}`;
+  const spanName = `process ${settings.topic.name}`;
+  const measured = { ...labels, system: settings.system };
   const calls = new Set<Call>();
   let timer: ClockTimer | undefined;
   let ending: PaystreamError | undefined;
@@ -94,16 +111,17 @@ export function createCalls<T>(settings: ConsumerSettings<T>): Calls<T> {
       const call: Call = { deadlineMs: startMs + timeoutMs, controller: undefined, aborted: ending };
       calls.add(call);
       if (timeoutMs > 0 && timer === undefined) watch(timeoutMs);
-      const span = telemetry.startSpan(spanName, batch.length === 1 ? batch[0]?.traceparent : undefined, labels);
+      const span = telemetry.tracing ? telemetry.startSpan(spanName, spanOptions(settings, batch)) : undefined;
       let failure: PaystreamError | undefined;
       try {
-        await settings.invoke(traced(batch, span.traceparent), contextOf(call));
+        if (span === undefined) await settings.invoke(batch, contextOf(call));
+        else await span.run(() => settings.invoke(traced(batch, span), contextOf(call)));
       } catch (error) {
         failure = failureOf(call, error);
       }
       calls.delete(call);
-      span.end(failure);
-      telemetry.observe('paystream_consumer_handler_seconds', labels, (clock.monotonic() - startMs) / 1_000);
+      span?.end(failure);
+      telemetry.observe('paystream_consumer_handler_seconds', measured, (clock.monotonic() - startMs) / 1_000);
       return failure;
     },
     abort: (reason) => {

@@ -208,7 +208,7 @@ describe('consumer', () => {
       handler: async (_step, { delivery }) => void traces.push(delivery.traceparent),
     });
     await world.clock.settle();
-    expect(traces).toEqual([`00-${'a'.repeat(32)}-${'1'.padStart(16, '0')}-01`]);
+    expect(traces).toEqual([`00-${'a'.repeat(32)}-${'2'.padStart(16, '0')}-01`]);
   });
 
   it('measures what it does', async () => {
@@ -224,8 +224,8 @@ describe('consumer', () => {
     expect(telemetry.observations('paystream_consumer_handler_seconds')).toEqual([0.25, 0.25]);
     expect(telemetry.gaugeValue('paystream_consumer_in_flight')).toBe(0);
     expect(telemetry.spans).toMatchObject([
-      { name: 'consume steps', ended: true },
-      { name: 'consume steps', ended: true },
+      { name: 'process steps', ended: true },
+      { name: 'process steps', ended: true },
     ]);
     expect(consumer.status).toEqual({ state: 'running', inFlight: 0, pausedBy: undefined });
   });

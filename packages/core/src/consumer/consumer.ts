@@ -100,8 +100,9 @@ export async function createConsumer<T, I>(broker: Broker, topic: Topic<T, I>, o
       accept,
       ended: ended.signal,
       onChange: () => {
-        telemetry.gauge('paystream_consumer_in_flight', labels, inFlight());
         dispatcher.pump();
+        telemetry.gauge('paystream_consumer_in_flight', labels, inFlight());
+        telemetry.gauge('paystream_consumer_waiting', labels, lanes.available);
       },
     }),
   );

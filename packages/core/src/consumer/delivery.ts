@@ -24,7 +24,7 @@ function attemptsBefore(message: IncomingMessage): number {
 /** Decodes a message. Throws `UNDECODABLE`. */
 export function openDelivery<T>(topic: Topic<T, never>, message: IncomingMessage): Delivery<T> {
   const value = topic.codec.decode(message.payload);
-  const { eventId, occurredAtMs, correlationId, traceparent } = openEnvelope(message);
+  const { eventId, occurredAtMs, correlationId, traceparent, tracestate } = openEnvelope(message);
   return {
     value,
     topic: topic.name,
@@ -37,5 +37,6 @@ export function openDelivery<T>(topic: Topic<T, never>, message: IncomingMessage
     occurredAtMs,
     correlationId,
     traceparent,
+    tracestate,
   };
 }

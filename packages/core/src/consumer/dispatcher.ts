@@ -1,5 +1,6 @@
 import type { ClockTimer } from '../clock/port.ts';
 import type { PaystreamError } from '../errors/paystream-error.ts';
+import { noTelemetry } from '../telemetry/port.ts';
 import { backoffMs } from './backoff.ts';
 import type { Calls } from './calls.ts';
 import type { Forwarder } from './forwarder.ts';
@@ -49,6 +50,7 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
   const { clock, random, retry, logger, telemetry, subscription } = settings;
   const topic = settings.topic.name;
   const labelsOf = (outcome: string): Record<string, string> => ({ topic, subscription, outcome });
+  const labels = { topic, subscription };
   const outcomes = { handled: labelsOf('handled'), retried: labelsOf('retried'), deadLettered: labelsOf('dead-lettered') };
   let running = 0;
   let tracked = 0;
@@ -173,7 +175,17 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
     track(held.until.then(release));
   };
 
+  /** How long messages have been on their way when they are handed over for the first time. */
+  const tellDelays = (entries: readonly Entry<T>[]): void => {
+    const now = clock.now();
+    for (const { delivery } of entries) {
+      if (delivery.attempt > 1) continue;
+      telemetry.observe('paystream_consumer_delay_seconds', labels, Math.max(0, now - delivery.publishTimeMs) / 1_000);
+    }
+  };
+
   const runUnit = async (taken: Taken<T>): Promise<void> => {
+    if (telemetry !== noTelemetry) tellDelays(taken.entries);
     const unit: Unit<T> = { holds: undefined };
     await handle(unit, taken.entries);
     running -= 1;

@@ -30,7 +30,7 @@ function again(message: IncomingMessage, properties: Record<string, string>): Ou
 
 /** Makes the forwarder of a consumer. Its producers come into being with the first message for each. */
 export function createForwarder(broker: Broker, settings: CommonSettings, ended: AbortSignal): Forwarder {
-  const { clock, random, retry, logger, subscription } = settings;
+  const { clock, random, retry, logger, telemetry, subscription } = settings;
   const producers = new Map<string, Promise<BrokerProducer>>();
 
   const producerOf = (topic: string): Promise<BrokerProducer> => {
@@ -52,6 +52,7 @@ export function createForwarder(broker: Broker, settings: CommonSettings, ended:
       } catch (error) {
         if (ended.aborted) break;
         const delayMs = backoffMs(retry, failures, random);
+        telemetry.count('paystream_consumer_broker_retries_total', { topic, subscription, operation: 'forward' });
         logger.warn({ topic, subscription, err: error, delayMs }, 'cannot publish a message again: it is held and tried again');
         await clock.sleep(delayMs, ended).catch(() => undefined);
       }

@@ -14,6 +14,8 @@ type Invoke<T> = (batch: readonly Delivery<T>[], context: HandlerContext) => Pro
 
 /** The options that every kind of consumer has, with nothing left open. */
 export interface CommonSettings {
+  /** The broker's name. */
+  readonly system: string;
   readonly topic: { readonly name: string };
   readonly subscription: string;
   readonly type: SubscriptionType;
@@ -101,6 +103,7 @@ function retrySettings(broker: Broker, policy: RetryPolicy = {}): Required<Retry
 export function commonSettings(broker: Broker, topic: { readonly name: string }, options: SharedOptions): CommonSettings {
   const retry = retrySettings(broker, options.retry);
   return {
+    system: broker.name,
     topic,
     subscription: options.subscription,
     type: options.type ?? 'key-shared',

@@ -47,9 +47,10 @@ export interface SourceOptions {
 /** Makes a source. Nothing is received before `run`. */
 export function createSource(options: SourceOptions): Source {
   const { subscription, limit, settings, held, accept, ended, onChange } = options;
-  const { clock, random, retry, logger } = settings;
+  const { clock, random, retry, logger, telemetry } = settings;
   const labels = { topic: subscription.topic, subscription: subscription.subscription };
   const inFlight = new Map<MessageId, Held>();
+  const again = (operation: string): void => telemetry.count('paystream_consumer_broker_retries_total', { ...labels, operation });
   let waiting: (() => void) | undefined;
   let done: Held[] = [];
   let flushing: Promise<void> | undefined;
@@ -119,6 +120,7 @@ export function createSource(options: SourceOptions): Source {
         }
         done = done.length === 0 ? batch : batch.concat(done);
         failures += 1;
+        again('acknowledge');
         logger.warn({ ...labels, err: error, messages: batch.length }, 'cannot acknowledge: tried again');
         await clock.sleep(backoffMs(retry, failures, random), ended).catch(() => undefined);
       }
@@ -158,6 +160,7 @@ export function createSource(options: SourceOptions): Source {
           if (stopping.aborted) return;
           if (PaystreamError.from(error).code === 'CANCELED') throw error;
           failures += 1;
+          again('receive');
           logger.warn({ ...labels, err: error }, 'cannot receive: tried again');
           await clock.sleep(backoffMs(retry, failures, random), stopping).catch(() => undefined);
         }

@@ -4,6 +4,7 @@ import { type LogEntry, LogEntrySchema, LogKind, LogLevel } from '../gen/paystre
 import { outboxEvent } from '../outbox/event.ts';
 import type { OutboxEvent } from '../outbox/port.ts';
 import type { IdGenerator } from '../random/id.ts';
+import type { TraceContext } from '../telemetry/port.ts';
 import type { Topic } from '../topic/topic.ts';
 import { timestampFromMs } from './time.ts';
 
@@ -18,6 +19,8 @@ export interface BusinessFact {
   /** Default: `LogLevel.INFO`. */
   readonly level?: LogLevel;
   readonly attributes?: Readonly<Record<string, string>>;
+  /** The trace that it happened in. Default: the current span's. */
+  readonly trace?: TraceContext;
 }
 
 /** Turns a fact into an event for the outbox, to be added in the transaction that it tells of. */
@@ -47,8 +50,9 @@ export function createBusinessLog(options: BusinessLogOptions): BusinessLog {
       orderId: fact.orderId ?? '',
       merchantId: fact.merchantId ?? '',
       attributes: { ...fact.attributes },
+      traceId: fact.trace?.traceparent?.split('-')[1] ?? '',
       eventTime: timestampFromMs(now),
     });
-    return outboxEvent(options.topic, entry, { eventId: entryId, occurredAtMs: now });
+    return outboxEvent(options.topic, entry, { ...fact.trace, eventId: entryId, occurredAtMs: now });
   };
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { create, type DescMethod, fromBinary } from '@bufbuild/protobuf';
+import { create, type DescMethod } from '@bufbuild/protobuf';
 import type {
   handleServerStreamingCall,
   handleUnaryCall,
@@ -14,6 +14,7 @@ import type { Clock } from '../clock/port.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import type { Logger } from '../logger/port.ts';
+import { decodeMessage } from '../protobuf/decode.ts';
 import { encodeMessage } from '../protobuf/encode.ts';
 import { itemsUntilAbort } from '../rpc/abortable.ts';
 import { clientGone, deadlinePassed, ServerCall } from '../rpc/call.ts';
@@ -40,10 +41,15 @@ const asItIs = (bytes: Buffer): Buffer => bytes;
 function callOf(path: string, call: ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>, clock: Clock): ServerCall {
   const deadline = call.getDeadline();
   const deadlineMs = deadline instanceof Date ? deadline.getTime() : deadline;
-  const serverCall = new ServerCall(path, deadlineMs === Number.POSITIVE_INFINITY ? undefined : deadlineMs, (name) => {
-    const value = call.metadata.get(name)[0];
-    return typeof value === 'object' ? value.toString('base64') : value;
-  });
+  const serverCall = new ServerCall(
+    path,
+    deadlineMs === Number.POSITIVE_INFINITY ? undefined : deadlineMs,
+    (name) => {
+      const value = call.metadata.get(name)[0];
+      return typeof value === 'object' ? value.toString('base64') : value;
+    },
+    'grpc',
+  );
   // grpc-js emits this at the end of every call, the good ones too.
   call.on('cancelled', () => {
     if (serverCall.ended) return;
@@ -77,7 +83,7 @@ export function addRpcService(server: Server, service: RpcService, options: Grpc
       });
     }
     try {
-      return fromBinary(method.input, bytes);
+      return decodeMessage(method.input, bytes);
     } catch (cause) {
       throw new PaystreamError('INVALID_ARGUMENT', `The request is no ${method.input.typeName}: ${PaystreamError.from(cause).message}.`, {
         reason: 'REQUEST_MALFORMED',

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock/port.ts';
 import { systemClock } from '../clock/system-clock.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
 import { jsonList } from '../sql/json-list.ts';
 import type { Database, MigrationMode, SqlTransaction, Transaction } from '../sql/port.ts';
 import { defineStatements } from '../sql/statements.ts';
@@ -21,6 +22,18 @@ const inboxStatements = defineStatements(({ tables, dialect }) => ({
   forget: `DELETE FROM ${tables('inbox')} WHERE consumer = ? AND event_id IN ${dialect.inJson}`,
 }));
 
+/** A name that were cut off to fit its column would be another's: that event would never be applied. */
+function refuseTooLong(what: string, value: string, max: number): void {
+  if (value.length <= max) return;
+  throw new PaystreamError(
+    'INVALID_ARGUMENT',
+    `${what} ${value.slice(0, 40)}… has ${value.length} characters, and at most ${max} are allowed`,
+    {
+      reason: 'EVENT_ID_TOO_LONG',
+    },
+  );
+}
+
 /**
  * Makes an inbox in a database.
  *
@@ -36,7 +49,13 @@ export async function createInbox(options: InboxOptions): Promise<Inbox> {
   const sql = inboxStatements(database);
   await database.migrate(inboxMigrations, options.migrations);
 
+  const check = (consumer: string, eventIds: readonly string[]): void => {
+    refuseTooLong('the consumer', consumer, 128);
+    for (const id of eventIds) refuseTooLong('the event id', id, 255);
+  };
+
   const once = async (tx: SqlTransaction, consumer: string, eventId: string): Promise<boolean> => {
+    check(consumer, [eventId]);
     const { affected } = await tx.execute(sql.remember, [consumer, eventId, clock.now()]);
     return affected === 1;
   };
@@ -45,6 +64,7 @@ export async function createInbox(options: InboxOptions): Promise<Inbox> {
     once,
     onceEach: async (tx: SqlTransaction | Transaction, consumer, eventIds) => {
       const fresh = new Set<string>();
+      check(consumer, eventIds);
       if ('executeMany' in tx) {
         const now = clock.now();
         const ids = [...new Set(eventIds)];

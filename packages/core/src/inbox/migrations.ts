@@ -1,3 +1,4 @@
+import { mysqlTableOptions } from '../sql/mysql-table-options.ts';
 import type { Migration } from '../sql/port.ts';
 
 /** The schema of the inbox. */
@@ -12,6 +13,14 @@ export const inboxMigrations: readonly Migration[] = [
           applied_at INTEGER NOT NULL,
           PRIMARY KEY (consumer, event_id)
         ) WITHOUT ROWID`,
+      ],
+      mysql: (tables) => [
+        `CREATE TABLE ${tables('inbox')} (
+          consumer VARCHAR(128) NOT NULL,
+          event_id VARCHAR(255) NOT NULL,
+          applied_at BIGINT NOT NULL,
+          PRIMARY KEY (consumer, event_id)
+        ) ${mysqlTableOptions}`,
       ],
     },
   },

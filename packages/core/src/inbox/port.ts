@@ -4,7 +4,8 @@ import type { SqlTransaction } from '../sql/port.ts';
 export interface Inbox {
   /**
    * Returns true the first time for this consumer and event, false ever after. Counts only if the transaction commits.
-   * Of two transactions at once, one waits for the other.
+   * Of two transactions at once, one waits for the other. A consumer's name has at most 128 characters, an event id 255;
+   * longer ones reject with `INVALID_ARGUMENT` / `EVENT_ID_TOO_LONG`.
    */
   once(tx: SqlTransaction, consumer: string, eventId: string): Promise<boolean>;
   /** The same for several: returns those that are new. */

@@ -92,8 +92,9 @@ export async function createEpochs(options: EpochsOptions): Promise<Epochs> {
         return new Set(rows.map((row) => row.epoch));
       });
       const lost = still === undefined ? [] : [...owned].filter((epoch) => !still.has(epoch));
-      for (const epoch of lost) owned.delete(epoch);
+      // First: if it fails, the next renewal must find the same ones lost, or nobody would forget their rows.
       if (lost.includes(current)) current = await register(owner);
+      for (const epoch of lost) owned.delete(epoch);
       renewedAtMs = atMs;
       renewedMonotonicMs = monotonicMs;
       return lost;

@@ -24,10 +24,10 @@ export function createKeyHold(topic: string, context: LaneContext): KeyHold {
     for (let [next] = entries; next !== undefined && !signal.aborted; [next] = entries) {
       try {
         if (failures > 0) await context.clock.sleep(backoffMs(backoff, failures, context.random), signal);
+        const producer = await context.producer(topic);
         const permit = context.permit();
         if (permit !== undefined) await permit;
         if (signal.aborted) return;
-        const producer = await context.producer(topic);
         await producer.sendAll([next.message]);
         entries.shift();
         failures = 0;

@@ -4,6 +4,8 @@ import { backoffMs } from '../consumer/backoff.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import type { Logger } from '../logger/port.ts';
 import type { Random } from '../random/port.ts';
+import type { Span, Telemetry } from '../telemetry/port.ts';
+import { openTrace } from '../topic/envelope.ts';
 import { createKeyHold } from './key-hold.ts';
 import type { OutboxEntry } from './row.ts';
 
@@ -12,6 +14,9 @@ export interface LaneContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly telemetry: Telemetry;
+  /** The broker's name. */
+  readonly system: string;
   /** At most so many events in one call of the broker. */
   readonly maxBatch: number;
   /** Ends the lane: what it has not published is forgotten, not lost. */
@@ -42,12 +47,47 @@ export function createLane(topic: string, context: LaneContext): Lane {
   let running = false;
   const hold = createKeyHold(topic, context);
 
+  const { telemetry } = context;
+  const labels = { topic };
+  const spanName = `send ${topic}`;
+  const attributes = {
+    'messaging.system.name': context.system,
+    'messaging.destination.name': topic,
+    'messaging.operation.name': 'send',
+    'messaging.operation.type': 'send',
+  };
+
+  /** One event goes on with the trace of who added it; several are linked with theirs. */
+  const startSpan = (batch: readonly OutboxEntry[]): Span => {
+    const traces = batch.map(({ message }) => openTrace(message));
+    return telemetry.startSpan(spanName, {
+      kind: 'producer',
+      parent: traces.length === 1 ? traces[0] : undefined,
+      links: traces.length === 1 ? [] : traces,
+      attributes: { ...attributes, 'messaging.batch.message_count': batch.length },
+    });
+  };
+
+  const send = async (producer: BrokerProducer, batch: readonly OutboxEntry[]): Promise<void> => {
+    const messages = batch.map((entry) => entry.message);
+    if (!telemetry.tracing) return producer.sendAll(messages);
+    const span = startSpan(batch);
+    try {
+      await producer.sendAll(messages);
+      span.end();
+    } catch (error) {
+      span.end(error);
+      throw error;
+    }
+  };
+
   const attempt = async (batch: readonly OutboxEntry[]): Promise<void> => {
+    const producer = await context.producer(topic);
+    // Asked for last: a producer may take longer than a lease to be made.
     const permit = context.permit();
     if (permit !== undefined) await permit;
     if (signal.aborted) return;
-    const producer = await context.producer(topic);
-    await producer.sendAll(batch.map((entry) => entry.message));
+    await send(producer, batch);
     context.published(topic, batch);
   };
 
@@ -60,6 +100,7 @@ export function createLane(topic: string, context: LaneContext): Lane {
       } catch (caught) {
         if (signal.aborted) return;
         const error = PaystreamError.from(caught);
+        telemetry.count('paystream_outbox_failures_total', labels);
         const [first] = batch;
         if (error.code === 'INVALID_ARGUMENT' && first !== undefined) {
           if (batch.length === 1) {

@@ -1,3 +1,4 @@
+import { mysqlTableOptions } from '../sql/mysql-table-options.ts';
 import type { Migration } from '../sql/port.ts';
 
 /** The schema of the outbox. */
@@ -19,6 +20,21 @@ export const outboxMigrations: readonly Migration[] = [
           owner INTEGER NOT NULL,
           lease_until INTEGER NOT NULL
         )`,
+      ],
+      mysql: (tables) => [
+        `CREATE TABLE ${tables('outbox')} (
+          epoch BIGINT NOT NULL,
+          seq BIGINT NOT NULL,
+          added_at BIGINT NOT NULL,
+          events INT NOT NULL,
+          content LONGBLOB NOT NULL,
+          PRIMARY KEY (epoch, seq)
+        ) ${mysqlTableOptions}`,
+        `CREATE TABLE ${tables('outbox_epochs')} (
+          epoch BIGINT NOT NULL PRIMARY KEY,
+          owner BIGINT NOT NULL,
+          lease_until BIGINT NOT NULL
+        ) ${mysqlTableOptions}`,
       ],
     },
   },

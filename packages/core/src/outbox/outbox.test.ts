@@ -80,8 +80,12 @@ describe('outbox', () => {
     }
     expect(outbox.pending).toBe(20);
     await expect(outbox.check?.()).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'OUTBOX_STALLED' });
+    expect(world.telemetry.gaugeValue('paystream_outbox_pending')).toBeGreaterThan(10);
+    expect(world.telemetry.gaugeValue('paystream_outbox_oldest_seconds')).toBeGreaterThan(20);
+    expect(world.telemetry.counter('paystream_outbox_failures_total', { topic: 'steps' })).toBeGreaterThan(1);
     down = false;
     await world.advance(6_000);
+    expect(world.telemetry.gaugeValue('paystream_outbox_oldest_seconds')).toBe(0);
     expect(await contents(world.broker)).toEqual(Array.from({ length: 10 }, (_, i) => [`a${i + 1}`, `b${i + 1}`]).flat());
     await outbox.check?.();
     await outbox.close();
@@ -165,12 +169,42 @@ describe('outbox', () => {
     told.committed();
     await world.clock.settle();
     expect(await contents(world.broker)).toEqual(['a1']);
-    await world.advance(5_100);
+    await world.advance(20);
     expect(await contents(world.broker)).toEqual(['a1', 'a2']);
     untold.committed();
     await world.advance(20_000);
     expect(await contents(world.broker)).toEqual(['a1', 'a2']);
     expect(await rowCount(world.database)).toBe(0);
+    await outbox.close();
+  });
+
+  it('finds what was committed without a word before it closes', async () => {
+    await using world = await createTestWorld();
+    const outbox = await outboxIn(world);
+    await world.database.transaction((tx) => outbox.add(foreign(tx), events('a1')));
+    await outbox.close();
+    expect(await contents(world.broker)).toEqual(['a1']);
+  });
+
+  it('never publishes what somebody else rolled back, and stops asking for it', async () => {
+    await using world = await createTestWorld();
+    let looks = 0;
+    const database: typeof world.database = {
+      ...world.database,
+      query: (sql, parameters) => {
+        if (/^SELECT seq FROM/.test(sql)) looks += 1;
+        return world.database.query(sql, parameters);
+      },
+    };
+    const outbox = await outboxIn(world, { database, leaseMs: 10_000 });
+    const failed = world.database.transaction(async (tx) => {
+      await outbox.add(foreign(tx), events('a1'));
+      throw new Error('changed my mind');
+    });
+    await expect(failed).rejects.toThrow('changed my mind');
+    await world.advance(60_000);
+    expect(looks).toBe(9);
+    expect(await contents(world.broker)).toEqual([]);
     await outbox.close();
   });
 

@@ -9,7 +9,7 @@ import { createIdGenerator } from '../random/id.ts';
 import type { Random } from '../random/port.ts';
 import { systemRandom } from '../random/system-random.ts';
 import type { Database, MigrationMode } from '../sql/port.ts';
-import { noTelemetry, type Telemetry } from '../telemetry/port.ts';
+import { noTelemetry, type Telemetry, type TraceContext } from '../telemetry/port.ts';
 import { sealMessage } from '../topic/envelope.ts';
 import { createEpochs } from './epochs.ts';
 import { outboxMigrations } from './migrations.ts';
@@ -30,7 +30,7 @@ export interface OutboxOptions {
   readonly random?: Random;
   /** Default: writes nothing. */
   readonly logger?: Logger;
-  /** Gets `paystream_outbox_pending`, `paystream_outbox_published_total` and `paystream_outbox_lag_seconds`. Default: keeps nothing. */
+  /** Gets how many events wait and for how long, were published and could not be, and a span for each call of the broker. Default: keeps nothing. */
   readonly telemetry?: Telemetry;
   /** After how long without a sign of life others take over this instance's rows, in milliseconds. Default: 10,000. */
   readonly leaseMs?: number;
@@ -63,6 +63,7 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
   const clock = options.clock ?? systemClock;
   const random = options.random ?? systemRandom;
   const logger = options.logger ?? silentLogger;
+  const telemetry = options.telemetry ?? noTelemetry;
   const leaseMs = options.leaseMs ?? 10_000;
   await database.migrate(outboxMigrations, options.migrations);
   const { insert } = outboxStatements(database);
@@ -74,11 +75,13 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
     clock,
     random,
     logger,
-    telemetry: options.telemetry ?? noTelemetry,
+    telemetry,
+    system: options.broker.name,
     maxBatch: options.maxBatchSize ?? 1_000,
     maxPendingEvents: options.maxPendingEvents ?? 20_000,
     maxPendingBytes: options.maxPendingBytes ?? 64 * 1024 * 1024,
     removeDelayMs: options.removeDelayMs ?? 20,
+    maxHoldMs: 2 * leaseMs,
     producer: producers.get,
     dropProducer: producers.drop,
     permit: () => (epochs.fresh() ? undefined : sweeper.ascertain()),
@@ -87,26 +90,35 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
   let seq = 0;
   let closing: Promise<void> | undefined;
 
-  const seal = (event: OutboxEvent, nowMs: number): AddressedMessage => ({
+  const seal = (event: OutboxEvent, nowMs: number, here: TraceContext | undefined): AddressedMessage => ({
     topic: event.topic.name,
     message: sealMessage(event.topic, event.value as never, {
       eventId: event.eventId ?? newId(),
       occurredAtMs: event.occurredAtMs ?? nowMs,
       correlationId: event.correlationId,
-      traceparent: event.traceparent,
+      traceparent: event.traceparent ?? here?.traceparent,
+      tracestate: event.traceparent === undefined ? here?.tracestate : event.tracestate,
     }),
   });
 
   const onCommitted = (row: OutboxRow, messages: readonly AddressedMessage[]): void => {
     // Else it is found in the table: by this instance if a sweep saw it first, or by whoever has its epoch.
-    if (!epochs.owned.has(row.epoch) || sweeper.wasFound(row) || publisher.knows(row)) return;
-    publisher.committed(row, messages);
+    if (sweeper.wasFound(row) || publisher.knows(row)) return;
+    if (epochs.owned.has(row.epoch)) telemetry.detached(() => publisher.committed(row, messages));
+    else publisher.lost(row);
+  };
+
+  /** What was committed without a word is known only once it was looked for. */
+  const flush = async (): Promise<void> => {
+    await sweeper.lookForWatched();
+    await publisher.flush();
   };
 
   const finish = async (timeoutMs: number): Promise<void> => {
     if (timeoutMs > 0) {
       const flushed = new AbortController();
-      await Promise.race([publisher.flush(), clock.sleep(timeoutMs, flushed.signal).catch(() => undefined)]);
+      const flushing = flush().catch((error: unknown) => logger.warn({ err: error }, 'the outbox could not look for its last rows'));
+      await Promise.race([flushing, clock.sleep(timeoutMs, flushed.signal).catch(() => undefined)]);
       flushed.abort();
     }
     await sweeper.stop();
@@ -125,7 +137,8 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
       if (closing !== undefined) throw new PaystreamError('FAILED_PRECONDITION', 'the outbox is closed', { reason: 'CLOSED' });
       if (events.length === 0) return nothing;
       const nowMs = clock.now();
-      const messages = events.map((event) => seal(event, nowMs));
+      const here = telemetry.tracing ? telemetry.current() : undefined;
+      const messages = events.map((event) => seal(event, nowMs, here));
       const content = packMessages(messages);
       seq += 1;
       const row: OutboxRow = {
@@ -141,16 +154,17 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
       const committed = (): void => {
         if (told) return;
         told = true;
+        sweeper.unwatch(row);
         onCommitted(row, messages);
       };
-      if ('onCommit' in tx) tx.onCommit(committed);
-      else sweeper.watchOwn();
+      if ('onCommit' in tx) tx.onCommit(committed, () => sweeper.watch(row));
+      else sweeper.watch(row);
       return { committed };
     },
     get pending() {
       return publisher.pending;
     },
-    flush: publisher.flush,
+    flush,
     check: async () => {
       const oldestMs = publisher.oldestMs;
       if (oldestMs === undefined || clock.now() - oldestMs < leaseMs) return;

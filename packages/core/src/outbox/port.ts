@@ -1,29 +1,32 @@
 import type { SqlTransaction, Transaction } from '../sql/port.ts';
+import type { TraceContext } from '../telemetry/port.ts';
 import type { Topic } from '../topic/topic.ts';
 
 /** An event on its way to a topic. Made by {@link outboxEvent}, which checks that topic and value fit. */
-export interface OutboxEvent {
+export interface OutboxEvent extends TraceContext {
   readonly topic: Topic<never, never>;
   readonly value: unknown;
   readonly eventId?: string | undefined;
   readonly occurredAtMs?: number | undefined;
   readonly correlationId?: string | undefined;
-  readonly traceparent?: string | undefined;
 }
 
-/** What may be said of an event beside its value. */
-export interface OutboxEventOptions {
+/** What may be said of an event beside its value, the trace that it belongs to among it. Default: the current span's. */
+export interface OutboxEventOptions extends TraceContext {
   /** Default: a new id. Give one that is made from the business operation where the same event may be added twice. */
   readonly eventId?: string | undefined;
   /** In milliseconds since the epoch. Default: now. */
   readonly occurredAtMs?: number | undefined;
   readonly correlationId?: string | undefined;
-  readonly traceparent?: string | undefined;
 }
 
 /** For transactions that the library cannot see end. */
 export interface OutboxHandle {
-  /** Says that the transaction has committed: publishes at once. Without it the event is found by the next sweep. */
+  /**
+   * Says that the transaction has committed: publishes at once. Without it the events are looked for in the table, 10 ms after
+   * they were added and then ever more seldom; those of a transaction that takes longer than half a lease are found by the
+   * sweeps, one each half lease. Never call it before the commit has succeeded.
+   */
   committed(): void;
 }
 
@@ -32,11 +35,17 @@ export interface OutboxHandle {
  * at least once, whatever crashes. Events of one key are published in the order in which their transactions committed.
  */
 export interface Outbox {
-  /** Adds events to a transaction. Events of one call share a row, so hand over together what belongs together. */
+  /**
+   * Adds events to a transaction. Events of one call share a row, so hand over together what belongs together.
+   *
+   * A `Transaction` tells of its commit by itself. Of the caller's own (`fromKysely`, `fromMysql2`, `fromDrizzle`, `fromPrisma`)
+   * the outbox knows nothing but its rows: call `committed()` of the handle once it has committed, or leave it to be found some
+   * milliseconds later. Then the order of a key is that in which its commits were told or found.
+   */
   add(tx: Transaction | SqlTransaction, events: readonly OutboxEvent[]): Promise<OutboxHandle>;
   /** How many events are committed and not yet published by this instance. */
   readonly pending: number;
-  /** Resolves when what is committed so far is published and its rows are gone. */
+  /** Resolves when what is committed so far is published and its rows are gone. Rejects if the table cannot be asked for what was committed without a word. */
   flush(): Promise<void>;
   /** Publishes what it can until `timeoutMs` is over (default: 5,000), gives up its rows to whoever is next, and stops. Safe to call again. */
   close(timeoutMs?: number): Promise<void>;

@@ -2,9 +2,10 @@ import { type AddressedMessage, unpackMessages } from '../broker/pack.ts';
 import type { Clock } from '../clock/port.ts';
 import type { Logger } from '../logger/port.ts';
 import type { Database } from '../sql/port.ts';
-import type { Telemetry } from '../telemetry/port.ts';
+import { noLabels, noTelemetry } from '../telemetry/port.ts';
 import { type BacklogPage, createBacklog } from './backlog.ts';
 import { createLane, type Lane, type LaneContext } from './lane.ts';
+import { createLeftToOthers } from './left-to-others.ts';
 import { createRemover } from './remover.ts';
 import { type OutboxEntry, type OutboxRow, rowKey } from './row.ts';
 
@@ -13,10 +14,11 @@ export interface PublisherOptions extends Omit<LaneContext, 'signal' | 'publishe
   readonly database: Database;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly telemetry: Telemetry;
   readonly maxPendingEvents: number;
   readonly maxPendingBytes: number;
   readonly removeDelayMs: number;
+  /** How long what is committed waits at most for earlier rows that others publish, in milliseconds. */
+  readonly maxHoldMs: number;
 }
 
 /** Brings committed rows to the broker and removes them. */
@@ -26,8 +28,12 @@ export interface Publisher {
   /** When the oldest row that is not published was added; `undefined` if there is none. */
   readonly oldestMs: number | undefined;
   knows(row: Pick<OutboxRow, 'epoch' | 'seq'>): boolean;
+  /** Tells telemetry how much waits, and for how long. */
+  report(): void;
   /** A row that was committed just now, with what it holds. */
   committed(row: OutboxRow, messages: readonly AddressedMessage[]): void;
+  /** A row that was committed just now, when somebody else had taken its epoch already. */
+  lost(row: OutboxRow): void;
   /** A row that was found in the table. */
   found(row: OutboxRow): void;
   /** Forgets rows of epochs that are not owned any more, and begins again with the others. */
@@ -54,6 +60,28 @@ export function createPublisher(options: PublisherOptions): Publisher {
   let controller = new AbortController();
   let lanes = new Map<string, Lane>();
   const backlog = createBacklog(options.database);
+  /** Rows that wait until others have published what was committed before them. */
+  let held: OutboxRow[] = [];
+  const leftToOthers = createLeftToOthers({
+    database: options.database,
+    clock,
+    giveUpMs: options.maxHoldMs,
+    regained: (row) => known.has(rowKey(row)),
+    over: () => {
+      for (const row of held) backlog.add(row);
+      held = [];
+      refill();
+    },
+  });
+
+  const oldestMs = (): number | undefined => {
+    for (const row of known.values()) if (row.left > 0) return row.addedAtMs;
+    return undefined;
+  };
+  const ageMs = (): number => {
+    const oldest = oldestMs();
+    return oldest === undefined ? 0 : Math.max(0, clock.now() - oldest);
+  };
 
   const stopWaiting = (rows: readonly OutboxRow[]): void => {
     if (waiters.length === 0) return;
@@ -95,7 +123,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     }
     telemetry.count('paystream_outbox_published_total', { topic }, entries.length);
     telemetry.observe('paystream_outbox_lag_seconds', { topic }, Math.max(0, clock.now() - oldest.row.addedAtMs) / 1_000);
-    telemetry.gauge('paystream_outbox_pending', {}, pending);
+    telemetry.gauge('paystream_outbox_pending', noLabels, pending);
     if (waiters.length > 0) removeNow();
     refill();
   };
@@ -165,17 +193,23 @@ export function createPublisher(options: PublisherOptions): Publisher {
       return pending;
     },
     get oldestMs() {
-      for (const row of known.values()) if (row.left > 0) return row.addedAtMs;
-      return undefined;
+      return oldestMs();
     },
     knows: (row) => known.has(rowKey(row)),
+    report: () => {
+      if (telemetry === noTelemetry) return;
+      telemetry.gauge('paystream_outbox_pending', noLabels, pending);
+      telemetry.gauge('paystream_outbox_oldest_seconds', noLabels, ageMs() / 1_000);
+    },
     committed: (row, messages) => {
       if (controller.signal.aborted) return;
       known.set(rowKey(row), row);
       pending += row.events;
-      if (backlog.size > 0 || backlog.loading || full()) backlog.add(row);
+      if (leftToOthers.some) held.push(row);
+      else if (backlog.size > 0 || backlog.loading || full()) backlog.add(row);
       else enqueue(row, messages);
     },
+    lost: (row) => leftToOthers.add([row]),
     found: (row) => {
       if (controller.signal.aborted) return;
       known.set(rowKey(row), row);
@@ -191,13 +225,17 @@ export function createPublisher(options: PublisherOptions): Publisher {
       pending = 0;
       inMemoryEvents = 0;
       inMemoryBytes = 0;
+      held = [];
       const rows = [...known.values()];
-      over(rows.filter((row) => !owned.has(row.epoch)));
+      const lost = rows.filter((row) => !owned.has(row.epoch));
+      over(lost);
+      leftToOthers.add(lost.filter((row) => row.left > 0));
       for (const row of rows) {
         if (!owned.has(row.epoch) || row.left === 0) continue;
         row.left = row.events;
         pending += row.events;
-        backlog.add(row);
+        if (leftToOthers.some) held.push(row);
+        else backlog.add(row);
       }
       refill();
     },
@@ -210,6 +248,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     },
     stop: async () => {
       controller.abort();
+      leftToOthers.stop();
       try {
         await remover.flush();
       } catch (error) {

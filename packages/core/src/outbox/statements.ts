@@ -10,6 +10,8 @@ export interface OutboxStatements {
   readonly scan: string;
   /** epoch, seqs */
   readonly read: string;
+  /** epoch, seqs: which of them are committed */
+  readonly present: string;
   /** epoch, owner, lease in ms */
   readonly claim: string;
   /** epoch, live: makes room for a claim where the owner is gone */
@@ -42,6 +44,7 @@ function write(tables: TableNames, dialect: SqlDialect, exclusive: boolean): Out
     remove: `DELETE FROM ${rows} WHERE epoch = ? AND seq IN ${dialect.inJson}`,
     scan: `SELECT seq, added_at, events FROM ${rows} WHERE epoch = ? AND seq > ? ORDER BY seq LIMIT ?`,
     read: `SELECT seq, content FROM ${rows} WHERE epoch = ? AND seq IN ${dialect.inJson}`,
+    present: `SELECT seq FROM ${rows} WHERE epoch = ? AND seq IN ${dialect.inJson} ORDER BY seq`,
     claim: `${dialect.insertOrIgnore(epochs, ['epoch', 'owner', 'lease_until'])}`,
     unclaim: `DELETE FROM ${epochs} WHERE epoch = ? AND NOT (${live})`,
     renew: `UPDATE ${epochs} SET lease_until = ${dialect.nowMs} + ? WHERE owner = ?`,

@@ -1,10 +1,12 @@
 import type { Clock, ClockTimer } from '../clock/port.ts';
 import type { Logger } from '../logger/port.ts';
+import { jsonList } from '../sql/json-list.ts';
 import type { Database } from '../sql/port.ts';
 import type { Epochs } from './epochs.ts';
 import type { Publisher } from './publisher.ts';
 import { type OutboxRow, rowKey } from './row.ts';
 import { outboxStatements } from './statements.ts';
+import { createWatcher } from './watcher.ts';
 
 /** Options of {@link createSweeper}. */
 export interface SweeperOptions {
@@ -22,8 +24,12 @@ export interface Sweeper {
   start(): Promise<void>;
   /** Renews the leases until it is sure of them; rows of those that are lost are forgotten then. */
   ascertain(): Promise<void>;
-  /** From now on rows of this instance are looked for too: their transactions may not tell of their end. */
-  watchOwn(): void;
+  /** Looks for a row of this instance's own, whose transaction may not tell of its end: often at first, then with the sweeps. */
+  watch(row: OutboxRow): void;
+  /** Its transaction told of its end. */
+  unwatch(row: OutboxRow): void;
+  /** Looks now for the rows that are watched. */
+  lookForWatched(): Promise<void>;
   /** Whether a sweep came upon this row of the instance's own; asked once for each. */
   wasFound(row: OutboxRow): boolean;
   stop(): Promise<void>;
@@ -77,7 +83,10 @@ export function createSweeper(options: SweeperOptions): Sweeper {
         count += 1;
         const row = { epoch, seq, events, addedAtMs: added_at, bytes: 0, left: events };
         if (publisher.knows(row)) continue;
-        if (epoch === epochs.current) remember(rowKey(row));
+        if (epoch === epochs.current) {
+          remember(rowKey(row));
+          watcher.forget(row);
+        }
         publisher.found(row);
       }
       if (rows.length < pageSize) return count;
@@ -91,6 +100,27 @@ export function createSweeper(options: SweeperOptions): Sweeper {
     if (!oldest.done) foundOwn.delete(oldest.value);
   };
 
+  /** Hands over which of the watched rows are committed. Those of an epoch that was lost are found by whoever has it. */
+  const lookFor = (rows: readonly OutboxRow[]): Promise<readonly OutboxRow[]> =>
+    serially(async () => {
+      const over = new Set(rows.filter((row) => !epochs.owned.has(row.epoch) || publisher.knows(row)));
+      const left = rows.filter((row) => !over.has(row));
+      for (const epoch of new Set(left.map((row) => row.epoch))) {
+        const bySeq = new Map(left.filter((row) => row.epoch === epoch).map((row) => [row.seq, row]));
+        const present = await database.query<{ readonly seq: number }>(sql.present, [epoch, jsonList(bySeq.keys())]);
+        for (const { seq } of present) {
+          const row = bySeq.get(seq);
+          if (row === undefined) continue;
+          over.add(row);
+          if (publisher.knows(row)) continue;
+          remember(rowKey(row));
+          publisher.found(row);
+        }
+      }
+      return [...over];
+    });
+  const watcher = createWatcher({ clock, giveUpMs: leaseMs / 2, look: lookFor });
+
   const sweep = (): Promise<void> =>
     serially(async () => {
       const won = await epochs.takeOver();
@@ -101,6 +131,7 @@ export function createSweeper(options: SweeperOptions): Sweeper {
         if ((await scan(epoch)) === 0) empty.push(epoch);
       }
       if (watchesOwn) await scan(epochs.current);
+      publisher.report();
       // A row that becomes visible later is found again, and its epoch with it.
       if (empty.length > 0) await epochs.release(empty);
     });
@@ -129,12 +160,16 @@ export function createSweeper(options: SweeperOptions): Sweeper {
     ascertain: async () => {
       while (!epochs.fresh() && !stopped) await renew();
     },
-    watchOwn: () => {
+    watch: (row) => {
       watchesOwn = true;
+      watcher.watch(row);
     },
+    unwatch: watcher.forget,
+    lookForWatched: watcher.lookNow,
     wasFound: (row) => foundOwn.delete(rowKey(row)),
     stop: async () => {
       stopped = true;
+      watcher.stop();
       for (const timer of timers) timer.cancel();
       await last;
     },

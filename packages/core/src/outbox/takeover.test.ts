@@ -237,6 +237,44 @@ describe('an instance that stood still for longer than its lease', () => {
     await frozen.close();
   });
 
+  it('publishes nothing new before others have published what it committed without knowing that it had lost its epoch', async () => {
+    const one = await open();
+    const link = cutOff(one);
+    const frozen = await outboxIn(world, { database: link.database });
+    const standby = await outboxIn(world, { database: await open() });
+    link.cut();
+    await one.transaction((tx) => frozen.add(foreign(tx), events('a1')));
+    while ((await contents(world.broker)).length === 0) await world.advance(500);
+    await commit(one, frozen, 'a2');
+    link.mend();
+    await world.clock.settle();
+    await commit(one, frozen, 'a3');
+    await world.advance(20_000);
+    expect(await contents(world.broker)).toEqual(['a1', 'a2', 'a3']);
+    await standby.close();
+    await frozen.close();
+  });
+
+  it('does not wait for ever for others to publish what it left to them', async () => {
+    const one = await open();
+    const link = cutOff(one);
+    const frozen = await outboxIn(world, { database: link.database });
+    const { outbox: stuck } = await stuckOutbox(await open());
+    link.cut();
+    await one.transaction((tx) => frozen.add(foreign(tx), events('a1')));
+    await world.advance(20_000);
+    await commit(one, frozen, 'a2');
+    link.mend();
+    await world.clock.settle();
+    await commit(one, frozen, 'b1');
+    await world.advance(15_000);
+    expect(await contents(world.broker)).toEqual([]);
+    await world.advance(10_000);
+    expect(await contents(world.broker)).toEqual(['b1']);
+    await stuck.close(0);
+    await frozen.close();
+  });
+
   it('does not count what it had under way, which others have published meanwhile', async () => {
     const link = cutOff(await open());
     const { outbox: frozen, thaw } = await stuckOutbox(link.database);

@@ -1,13 +1,13 @@
 import type { MessageId } from '../broker/port.ts';
+import type { TraceContext } from '../telemetry/port.ts';
 
-/** What may be said of an event beside its value. */
-export interface SendOptions {
+/** What may be said of an event beside its value, the trace that it belongs to among it. Default: the current span's. */
+export interface SendOptions extends TraceContext {
   /** Default: a new id. */
   readonly eventId?: string | undefined;
   /** When it happened, in milliseconds since the epoch. Default: now. */
   readonly occurredAtMs?: number | undefined;
   readonly correlationId?: string | undefined;
-  readonly traceparent?: string | undefined;
   /** Deliver it after so many milliseconds; shared and key-shared subscriptions only. Default: at once. */
   readonly delayMs?: number | undefined;
 }

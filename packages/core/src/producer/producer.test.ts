@@ -10,16 +10,24 @@ describe('producer', () => {
     const reader = await broker.createReader({ topic: 'steps', start: 'earliest' });
     const producer = await createProducer(broker, steps, { clock, random, telemetry });
     await producer.send({ key: 'a', n: 1 });
-    await producer.send({ key: 'b', n: 2 }, { eventId: 'event-2', occurredAtMs: 5, correlationId: 'c', traceparent: 't' });
+    const trace = { traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`, tracestate: 'vendor=1' };
+    await producer.send({ key: 'b', n: 2 }, { eventId: 'event-2', occurredAtMs: 5, correlationId: 'c', ...trace });
     const [first, second] = await reader.receive(10);
     expect(first).toMatchObject({ key: 'a', eventTimeMs: clock.now(), properties: { 'content-type': 'application/json' } });
     expect(first?.properties['paystream-event-id']).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
     expect(second).toMatchObject({
       key: 'b',
       eventTimeMs: 5,
-      properties: { 'paystream-event-id': 'event-2', 'paystream-correlation-id': 'c', traceparent: 't' },
+      properties: {
+        'paystream-event-id': 'event-2',
+        'paystream-correlation-id': 'c',
+        ...trace,
+        traceparent: telemetry.spans[1]?.traceparent,
+      },
     });
     expect(telemetry.counter('paystream_producer_messages_total', { topic: 'steps', outcome: 'sent' })).toBe(2);
+    expect(telemetry.spans).toMatchObject([{ name: 'send steps' }, { name: 'send steps', kind: 'producer', parent: trace, ended: true }]);
+    expect(telemetry.gaugeValue('paystream_producer_pending')).toBe(0);
   });
 
   it('refuses a value that does not fit the topic, and sends nothing', async () => {

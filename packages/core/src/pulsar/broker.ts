@@ -1,34 +1,16 @@
 import { createPulsarClient, type PulsarClient } from '@paystream/pulsar';
-import type { Broker, BrokerProducer, SubscribeOptions } from '../broker/port.ts';
-import { systemClock } from '../clock/system-clock.ts';
-import { PaystreamError } from '../errors/paystream-error.ts';
-import { silentLogger } from '../logger/port.ts';
+import type { Broker } from '../broker/port.ts';
+import { brokerClosed, createBrokerOn } from '../pulsar-adapter/broker.ts';
+import type { SharedContext } from '../pulsar-adapter/context.ts';
 import type { AdapterContext } from './context.ts';
 import { fromPulsar } from './errors.ts';
 import type { PulsarBrokerOptions } from './options.ts';
 import { createPulsarProducer } from './producer.ts';
 import { createPulsarReader } from './reader.ts';
 import { createPulsarSubscription } from './subscription.ts';
-import { checkNamespace, fullTopicName, refuse } from './topic-names.ts';
 
 /** A broker on Apache Pulsar. */
 export interface PulsarBroker extends Broker, AsyncDisposable {}
-
-/** The topic that `ping` asks for. It need not exist, and is not created. */
-const pingTopic = 'paystream-ping';
-
-function checkOptions({ topic, subscription, maxUnacknowledged: max, deadLetter }: SubscribeOptions): void {
-  if (subscription === '') refuse('a subscription wants a name');
-  if (max !== undefined && !(Number.isInteger(max) && max > 0)) refuse(`maxUnacknowledged wants an integer of at least 1, not ${max}`);
-  if (deadLetter === undefined) return;
-  if (deadLetter.topic === topic) refuse(`topic "${topic}" cannot be its own dead-letter topic`);
-  const redeliveries = deadLetter.maxRedeliveries;
-  if (!(Number.isInteger(redeliveries) && redeliveries >= 0)) refuse(`maxRedeliveries wants an integer of at least 0, not ${redeliveries}`);
-}
-
-function closedError(): PaystreamError {
-  return new PaystreamError('FAILED_PRECONDITION', 'the broker is closed', { reason: 'BROKER_CLOSED' });
-}
 
 function clientOf(options: PulsarBrokerOptions): PulsarClient {
   if ('client' in options) return options.client;
@@ -44,7 +26,7 @@ function clientOf(options: PulsarBrokerOptions): PulsarClient {
   try {
     return createPulsarClient(client);
   } catch (error) {
-    throw fromPulsar(error, { what: 'cannot make a Pulsar client', details: {}, closed: closedError });
+    throw fromPulsar(error, { what: 'cannot make a Pulsar client', details: {}, closed: brokerClosed });
   }
 }
 
@@ -56,6 +38,7 @@ function clientOf(options: PulsarBrokerOptions): PulsarClient {
  *   that closes or dies, to another one at once.
  * - An acknowledgement is durable as far as Pulsar keeps it: a broker that crashes may deliver again what was acknowledged
  *   within the last second (`managedLedgerDefaultMarkDeleteRateLimit`).
+ * - A `seek` to a message of a partitioned topic moves the cursor of its partition, and leaves the others where they are.
  * - `backlog` counts entries: messages that were sent in one batch are one until all are acknowledged.
  * - Delayed messages come as exactly as the broker's `delayedDeliveryTickTimeMillis` and `isDelayedDeliveryDeliverAtTimeStrict` say.
  *
@@ -71,98 +54,29 @@ function clientOf(options: PulsarBrokerOptions): PulsarClient {
  * ```
  */
 export function createPulsarBroker(options: PulsarBrokerOptions): PulsarBroker {
-  const namespace = checkNamespace(options.namespace ?? 'public/default');
-  const clock = options.clock ?? systemClock;
-  const pingTimeoutMs = options.pingTimeoutMs ?? 5_000;
+  const { ackGroupTimeMs = 2, producer = {} } = options;
   const client = clientOf(options);
-  const ownsClient = !('client' in options);
-  const open = new Set<{ close(): Promise<void> }>();
-  const shared = new Map<string, Promise<BrokerProducer>>();
-  let closing: Promise<void> | undefined;
-
-  const checkOpen = (): void => {
-    if (closing !== undefined) throw closedError();
-  };
-
-  /** Remembers what is made in order to close it; what comes about too late is closed at once. */
-  const opened = async <T extends { close(): Promise<void> }>(making: Promise<T>): Promise<T> => {
-    const made = await making;
-    if (closing !== undefined) {
-      await made.close();
-      throw closedError();
-    }
-    open.add(made);
-    return made;
-  };
-
-  const createProducer = (topic: string): Promise<BrokerProducer> => opened(createPulsarProducer(context, topic));
-
-  const context: AdapterContext = {
-    client,
-    clock,
-    logger: options.logger ?? silentLogger,
-    ackGroupTimeMs: options.ackGroupTimeMs ?? 2,
-    producer: options.producer ?? {},
-    fullName: (topic) => fullTopicName(topic, namespace),
-    producerOf: (topic) => {
-      let producer = shared.get(topic);
-      if (producer === undefined) {
-        producer = createProducer(topic);
-        shared.set(topic, producer);
-        producer.catch(() => shared.delete(topic));
-      }
-      return producer;
+  const contextOf = (context: SharedContext): AdapterContext => ({ ...context, client, ackGroupTimeMs, producer });
+  return createBrokerOn(
+    {
+      name: 'pulsar',
+      capabilities: {
+        delayedDelivery: true,
+        seekByTime: true,
+        deadLetter: true,
+        backlog: true,
+        acknowledgementReceipts: true,
+        durable: true,
+      },
+      tell: fromPulsar,
+      createProducer: (context, topic) => createPulsarProducer(contextOf(context), topic),
+      subscribe: (context, subscribeOptions) => createPulsarSubscription(contextOf(context), subscribeOptions),
+      createReader: (context, readerOptions) => createPulsarReader(contextOf(context), readerOptions),
+      partitionsOf: (topic) => client.partitionsOf(topic),
+      close: async () => {
+        if (!('client' in options)) await client.close();
+      },
     },
-    closed: (one) => {
-      open.delete(one);
-    },
-  };
-
-  const ping = async (): Promise<void> => {
-    checkOpen();
-    const late = Promise.withResolvers<never>();
-    const timer = clock.setTimer(pingTimeoutMs, () => {
-      const message = `Pulsar did not answer within ${pingTimeoutMs} ms: is the broker up, and is its address right?`;
-      late.reject(new PaystreamError('UNAVAILABLE', message, { reason: 'PULSAR_TIMEOUT' }));
-    });
-    try {
-      await Promise.race([client.partitionsOf(context.fullName(pingTopic)), late.promise]);
-    } catch (error) {
-      throw fromPulsar(error, { what: 'cannot reach Pulsar', details: {}, closed: closedError });
-    } finally {
-      timer.cancel();
-    }
-  };
-
-  const closeAll = async (): Promise<void> => {
-    const outcomes = await Promise.allSettled([...open].map((one) => one.close()));
-    if (ownsClient) await client.close();
-    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
-  };
-  const close = (): Promise<void> => {
-    closing ??= Promise.resolve().then(closeAll);
-    return closing;
-  };
-
-  return {
-    name: 'pulsar',
-    capabilities: { delayedDelivery: true, seekByTime: true, deadLetter: true, durable: true },
-    createProducer: async ({ topic }) => {
-      checkOpen();
-      return createProducer(topic);
-    },
-    subscribe: async (subscribeOptions) => {
-      checkOpen();
-      checkOptions(subscribeOptions);
-      return opened(createPulsarSubscription(context, subscribeOptions));
-    },
-    createReader: async (readerOptions) => {
-      checkOpen();
-      return opened(createPulsarReader(context, readerOptions));
-    },
-    ping,
-    close,
-    [Symbol.asyncDispose]: close,
-  };
+    options,
+  );
 }

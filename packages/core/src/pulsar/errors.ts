@@ -1,5 +1,6 @@
 import { PulsarError, type PulsarErrorCode } from '@paystream/pulsar';
 import { type ErrorCode, PaystreamError } from '../errors/paystream-error.ts';
+import type { Subject } from '../pulsar-adapter/subject.ts';
 
 const codes: Readonly<Record<PulsarErrorCode, readonly [code: ErrorCode, reason: string]>> = {
   INVALID_ARGUMENT: ['INVALID_ARGUMENT', 'BAD_OPTIONS'],
@@ -31,15 +32,6 @@ const codes: Readonly<Record<PulsarErrorCode, readonly [code: ErrorCode, reason:
   PROTOCOL: ['INTERNAL', 'PULSAR_PROTOCOL'],
   BROKER: ['INTERNAL', 'PULSAR_ERROR'],
 };
-
-/** What an operation was about, for messages and `details`. */
-export interface Subject {
-  /** `cannot subscribe to topic "orders" as "wallet"`. */
-  readonly what: string;
-  readonly details: Readonly<Record<string, string>>;
-  /** What it means that the thing is closed: its reason, and whether somebody waited for it. */
-  readonly closed: () => PaystreamError;
-}
 
 /** What a thing that failed in the client means to a user of the port. */
 export function fromPulsar(error: unknown, { what, details, closed }: Subject): PaystreamError {

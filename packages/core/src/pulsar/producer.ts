@@ -1,8 +1,10 @@
 import type { Producer } from '@paystream/pulsar';
 import type { BrokerProducer, OutgoingMessage } from '../broker/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
+import { checkMessage } from '../pulsar-adapter/check-message.ts';
+import type { Subject } from '../pulsar-adapter/subject.ts';
 import type { AdapterContext } from './context.ts';
-import { fromPulsar, type Subject } from './errors.ts';
+import { fromPulsar } from './errors.ts';
 
 /** How many messages may be on their way at once; more wait. */
 const maxPendingMessages = 10_000;
@@ -29,13 +31,9 @@ export async function createPulsarProducer(context: AdapterContext, topic: strin
     throw fromPulsar(error, about(`cannot make a producer of topic "${topic}"`));
   }
 
-  const refuse = (what: string): never => {
-    throw new PaystreamError('INVALID_ARGUMENT', `a message for topic "${topic}" ${what}`, { reason: 'BAD_MESSAGE', details });
-  };
-  const send = ({ payload, key, properties, eventTimeMs, deliverAtMs }: OutgoingMessage): ReturnType<Producer['send']> => {
-    if (!(payload instanceof Uint8Array)) refuse('has a payload that is not a Uint8Array');
-    if (key !== undefined && typeof key !== 'string') refuse('has a key that is not a string');
-    for (const name in properties) if (typeof properties[name] !== 'string') refuse(`has a property "${name}" that is not a string`);
+  const send = (message: OutgoingMessage): ReturnType<Producer['send']> => {
+    checkMessage(topic, message);
+    const { payload, key, properties, eventTimeMs, deliverAtMs } = message;
     return producer.send({ value: payload, key, properties, eventTimeMs, deliverAtMs });
   };
 

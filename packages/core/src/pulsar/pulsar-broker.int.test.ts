@@ -32,7 +32,7 @@ async function open(): Promise<Subject> {
   };
 }
 
-const abilities = ['delayedDelivery', 'seekByTime', 'deadLetter', 'durable'];
+const abilities = ['delayedDelivery', 'seekByTime', 'deadLetter', 'backlog', 'acknowledgementReceipts', 'durable'];
 
 describe('the broker on Pulsar keeps what the port promises', () => {
   const bound = bindCases<Subject>(brokerCases, { abilities: [...abilities, 'restart'], open, close: (subject) => subject.end() });

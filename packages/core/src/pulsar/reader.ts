@@ -2,9 +2,11 @@ import type { Reader } from '@paystream/pulsar';
 import type { BrokerReader, IncomingMessage, ReaderOptions } from '../broker/port.ts';
 import { checkMax, WaitList } from '../embedded/broker/wait-list.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
+import { Received } from '../pulsar-adapter/received.ts';
+import type { Subject } from '../pulsar-adapter/subject.ts';
+import { contentOf } from './content.ts';
 import type { AdapterContext } from './context.ts';
-import { fromPulsar, type Subject } from './errors.ts';
-import { Received } from './received.ts';
+import { fromPulsar } from './errors.ts';
 import { seekPosition } from './subscription.ts';
 
 /** How many messages are asked for in advance. */
@@ -17,7 +19,9 @@ export async function createPulsarReader(context: AdapterContext, { topic, start
     new PaystreamError('CANCELED', `the reader of topic "${topic}" is closed`, { reason: 'READER_CLOSED', details });
   const about = (what: string): Subject => ({ what, details, closed: closedError });
   const waiting = new WaitList<undefined>();
-  let connections = 0;
+  /** The topic, or its partitions, that were connected to before. */
+  const known = new Set<string>();
+  let gaps = 0;
   let closed: Promise<void> | undefined;
   let fetching = false;
   let ready: IncomingMessage[] = [];
@@ -30,17 +34,16 @@ export async function createPulsarReader(context: AdapterContext, { topic, start
       startInclusive: true,
       receiverQueueSize: queueSize,
       events: {
-        onConnected: () => {
-          connections += 1;
+        onConnected: (name) => {
+          // What was published while it was away may be gone now that it is back.
+          if (known.has(name)) gaps += 1;
+          known.add(name);
         },
       },
     });
   } catch (error) {
     throw fromPulsar(error, about(`cannot read topic "${topic}"`));
   }
-  // Of a partitioned topic each partition connects.
-  const atFirst = connections;
-
   const take = (max: number): IncomingMessage[] => {
     if (ready.length <= max) {
       const all = ready;
@@ -53,7 +56,7 @@ export async function createPulsarReader(context: AdapterContext, { topic, start
   const fetch = async (): Promise<void> => {
     const first = await reader.receive();
     const more = await reader.receiveBatch({ maxMessages: queueSize, timeoutMs: 0 });
-    for (const message of [first, ...more]) ready.push(new Received(message, topic, message.id.toString(), 0));
+    for (const message of [first, ...more]) ready.push(new Received(contentOf(message), topic, message.id.toString(), 0));
   };
 
   const pump = (): void => {
@@ -81,9 +84,8 @@ export async function createPulsarReader(context: AdapterContext, { topic, start
 
   const result: BrokerReader = {
     topic,
-    // What was published while it was away may be gone when it is back.
     get gaps() {
-      return Math.max(0, connections - atFirst);
+      return gaps;
     },
     receive: async (max, signal) => {
       signal?.throwIfAborted();

@@ -1,9 +1,13 @@
 import { PaystreamError } from '../errors/paystream-error.ts';
+import type { TraceContext } from '../telemetry/port.ts';
 import type { Principal, RpcContext } from './port.ts';
 import { anonymous } from './principal.ts';
 
 /** The reason of the error that ends what still runs when the server stops. */
 export const serverStops = 'SERVER_STOPS';
+
+/** How a call came. */
+export type Transport = 'grpc' | 'connectrpc' | 'http';
 
 /**
  * A call under way, as transports make it and middleware completes it: the handler's context. Its signals come into being
@@ -12,9 +16,10 @@ export const serverStops = 'SERVER_STOPS';
 export class ServerCall implements RpcContext {
   readonly method: string;
   readonly deadlineMs: number | undefined;
+  readonly transport: Transport | undefined;
   principal: Principal = anonymous;
   readonly #header: (name: string) => string | undefined;
-  #traceparent: string | undefined;
+  #trace: TraceContext | undefined;
   #controller: AbortController | undefined;
   #stopping: AbortController | undefined;
   #stops = false;
@@ -22,10 +27,11 @@ export class ServerCall implements RpcContext {
   #reason: PaystreamError | undefined;
   #onAbort: ((reason: PaystreamError) => void) | undefined;
 
-  constructor(method: string, deadlineMs: number | undefined, header: (name: string) => string | undefined) {
+  constructor(method: string, deadlineMs: number | undefined, header: (name: string) => string | undefined, transport?: Transport) {
     this.method = method;
     this.deadlineMs = deadlineMs;
     this.#header = header;
+    this.transport = transport;
   }
 
   header(name: string): string | undefined {
@@ -49,11 +55,16 @@ export class ServerCall implements RpcContext {
   }
 
   get traceparent(): string | undefined {
-    return this.#traceparent ?? this.#header('traceparent');
+    return this.#trace === undefined ? this.#header('traceparent') : this.#trace.traceparent;
   }
 
-  set traceparent(value: string | undefined) {
-    this.#traceparent = value;
+  get tracestate(): string | undefined {
+    return this.#trace === undefined ? this.#header('tracestate') : this.#trace.tracestate;
+  }
+
+  /** What the handler passes on instead of what the client sent. */
+  traceAs(trace: TraceContext): void {
+    this.#trace = trace;
   }
 
   /** Why it was aborted, if it was. */

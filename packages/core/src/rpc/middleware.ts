@@ -34,7 +34,7 @@ export interface RpcMiddlewareOptions {
   readonly validate?: boolean | RequestValidator | undefined;
   /** Gets a line for each call, at debug level, and what handlers throw after their call has ended. Default: none. */
   readonly logger?: Logger | undefined;
-  /** Gets `paystream_rpc_seconds{method,code}` and one span a call. Default: none. */
+  /** Gets `paystream_rpc_seconds{method,code}`, `paystream_rpc_in_flight` and one span a call. Default: none. */
   readonly telemetry?: Telemetry | undefined;
   /** Default: the system's. */
   readonly clock?: Clock | undefined;
@@ -118,7 +118,7 @@ export function createRpcMiddleware(options: RpcMiddlewareOptions = {}): RpcMidd
       const identified = open ? undefined : identify(call);
       if (identified !== undefined) await identified;
       timer = arm(call);
-      const answer = await work(call);
+      const answer = await observed.run(() => work(call));
       observed.end(call.reason);
       return answer;
     } catch (thrown) {

@@ -1,11 +1,13 @@
 import type { Clock } from '../clock/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import type { Logger } from '../logger/port.ts';
-import { type Labels, noTelemetry, type Telemetry } from '../telemetry/port.ts';
+import { type Labels, noLabels, noTelemetry, type Span, type Telemetry } from '../telemetry/port.ts';
 import type { ServerCall } from './call.ts';
 
 /** Watches one call. */
 export interface Observer {
+  /** Runs the handler in the call's span. */
+  run<T>(work: () => T): T;
   /** Called when it is over, with what it failed with. Only the first time counts. */
   end(error?: unknown): void;
 }
@@ -17,7 +19,18 @@ export interface ObserverOptions {
   readonly clock: Clock;
 }
 
-const ignored: Observer = { end: () => undefined };
+const ignored: Observer = { run: (work) => work(), end: () => undefined };
+
+/** A method is called `package.Service/Method` in traces; a route as HTTP has it. */
+function startSpan(telemetry: Telemetry, call: ServerCall): Span {
+  const isRoute = call.transport === 'http';
+  const name = isRoute ? call.method : call.method.replace(/^\//, '');
+  const [verb = '', route = ''] = call.method.split(' ');
+  const attributes = isRoute
+    ? { 'http.request.method': verb, 'http.route': route }
+    : { 'rpc.system.name': call.transport ?? 'paystream', 'rpc.method': name };
+  return telemetry.startSpan(name, { kind: 'server', parent: call, attributes });
+}
 
 /** Logs, counts and traces calls. Costs nothing where neither a logger nor telemetry is given. */
 export function createObserver(options: ObserverOptions): (call: ServerCall) => Observer {
@@ -34,12 +47,19 @@ export function createObserver(options: ObserverOptions): (call: ServerCall) => 
     }
     return found;
   };
+  let inFlight = 0;
+  const change = (by: 1 | -1): void => {
+    inFlight += by;
+    telemetry.gauge('paystream_rpc_in_flight', noLabels, inFlight);
+  };
   return (call) => {
     const startedAt = clock.monotonic();
-    const span = telemetry.startSpan(call.method, call.traceparent);
-    if (span.traceparent !== undefined) call.traceparent = span.traceparent;
+    const span = telemetry.tracing ? startSpan(telemetry, call) : undefined;
+    if (span?.traceparent !== undefined) call.traceAs(span);
+    change(1);
     let over = false;
     return {
+      run: (work) => (span === undefined ? work() : span.run(work)),
       end: (thrown) => {
         if (over) return;
         over = true;
@@ -47,7 +67,8 @@ export function createObserver(options: ObserverOptions): (call: ServerCall) => 
         const code = error?.code ?? 'OK';
         const ms = clock.monotonic() - startedAt;
         telemetry.observe('paystream_rpc_seconds', labels(call.method, code), ms / 1000);
-        span.end(thrown);
+        change(-1);
+        span?.end(thrown, call.transport === 'http' ? undefined : { 'rpc.response.status_code': code });
         logger?.debug(
           { method: call.method, code, ...(error === undefined ? {} : { reason: error.reason }), ms, principal: call.principal.id },
           `${call.method} ${code}`,

@@ -1,4 +1,5 @@
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import type { TraceContext } from '../telemetry/port.ts';
 
 /** Who calls, as the authenticator found out. */
 export interface Principal {
@@ -9,7 +10,7 @@ export interface Principal {
 }
 
 /** What a handler knows of its call, over whichever transport it came. */
-export interface RpcContext {
+export interface RpcContext extends TraceContext {
   /** `/paystream.order.v1.OrderService/CreateOrder`. */
   readonly method: string;
   /** Aborted when the client has gone, its deadline has passed, or the server stops. */
@@ -25,7 +26,7 @@ export interface RpcContext {
   header(name: string): string | undefined;
   /** Who calls. Every principal may do everything where no authenticator is set. */
   readonly principal: Principal;
-  /** W3C trace context that the client sent. */
+  /** W3C trace context: of the call's span where calls are traced, else as the client sent it. */
   readonly traceparent: string | undefined;
 }
 

@@ -35,7 +35,7 @@ function headerOf(request: IncomingMessage, name: string): string | undefined {
 }
 
 function callOf(request: IncomingMessage, response: ServerResponse, { route }: MatchedRoute): ServerCall {
-  const call = new ServerCall(`${route.method} ${route.path}`, undefined, (name) => headerOf(request, name));
+  const call = new ServerCall(`${route.method} ${route.path}`, undefined, (name) => headerOf(request, name), 'http');
   response.once('close', () => {
     call.abort(clientGone());
     call.end();

@@ -133,11 +133,16 @@ describe.each(['grpc', 'connect', 'connect-json', 'grpc-web'])('over %s', (name)
 
   it('tells the handler who calls, and hands it headers and trace', async () => {
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
-    await client().unary(getWallet, { merchantId: 'm1' }, { headers: { ...headers, traceparent, 'x-tenant': 'blue' } });
+    await client().unary(
+      getWallet,
+      { merchantId: 'm1' },
+      { headers: { ...headers, traceparent, tracestate: 'shop=1', 'x-tenant': 'blue' } },
+    );
     const context = seen.contexts.at(-1)!;
     expect(context.principal).toEqual({ id: 'shop', merchants: new Set(['m1']) });
     expect(context.method).toBe('/paystream.wallet.v1.WalletService/GetWallet');
     expect(context.traceparent).toBe(traceparent);
+    expect(context.tracestate).toBe('shop=1');
     expect(context.header('x-tenant')).toBe('blue');
     expect(context.header('x-none')).toBeUndefined();
     expect(context.deadlineMs).toBeUndefined();

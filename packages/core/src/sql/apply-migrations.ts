@@ -14,27 +14,30 @@ export async function applyMigrations(
   const known = new Map<string, () => readonly string[]>(applied.map((name) => [name, () => []]));
   for (const migration of migrations) known.set(migration.name, () => statementsOf(migration, target.dialect, target.tables));
   for (const statements of known.values()) statements();
+  const step = async (db: Kysely<unknown>, name: string, statements: readonly string[]): Promise<void> => {
+    if (target.step !== undefined) return target.step(name, statements);
+    for (const statement of statements) await db.executeQuery(CompiledQuery.raw(statement));
+  };
   const migrator = new Migrator({
     db: new Kysely<unknown>({ dialect: await target.kysely() }),
     provider: {
-      getMigrations: async () =>
-        Object.fromEntries(
-          [...known].map(([name, statements]) => [
-            name,
-            {
-              up: async (db: Kysely<unknown>) => {
-                for (const statement of statements()) await db.executeQuery(CompiledQuery.raw(statement));
-              },
-            },
-          ]),
-        ),
+      getMigrations: async () => {
+        // Asked for under the lock: another process may have applied those of another package meanwhile.
+        for (const name of await target.applied()) if (!known.has(name)) known.set(name, () => []);
+        return Object.fromEntries(
+          [...known].map(([name, statements]) => [name, { up: (db: Kysely<unknown>) => step(db, name, statements()) }]),
+        );
+      },
     },
     migrationTableName: target.tables(migrationTables.applied),
     migrationLockTableName: target.tables(migrationTables.lock),
     allowUnorderedMigrations: true,
   });
   const { error, results } = await migrator.migrateToLatest();
-  if (error === undefined) return;
+  if (error === undefined) {
+    await target.done?.();
+    return;
+  }
   const failed = results?.find((result) => result.status === 'Error')?.migrationName;
   const cause = PaystreamError.from(error);
   if (cause.code === 'UNAVAILABLE') throw cause;

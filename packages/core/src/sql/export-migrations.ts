@@ -1,5 +1,6 @@
 import { migrationTables, refuseDuplicates, statementsOf } from './migration-target.ts';
-import type { Migration, SqlDialect } from './port.ts';
+import { mysqlTableOptions } from './mysql-table-options.ts';
+import type { Migration, SqlDialect, TableNames } from './port.ts';
 import { tableNames } from './table-names.ts';
 
 /** Options of {@link exportMigrations}. */
@@ -12,6 +13,7 @@ export interface ExportMigrationsOptions {
 /**
  * Writes migrations as SQL, for teams whose services may not change schemas: somebody with the rights runs it, and the
  * services start with `migrations: 'check'`. Run it once: it fails, without changing anything, where one of them was applied.
+ * MySQL's changes of schemas cannot be taken back: should it fail half-way there, run what is left by hand.
  *
  * Errors: `UNSUPPORTED` / `MIGRATION_LACKS_DIALECT` for a migration that has no statements for the dialect.
  *
@@ -21,17 +23,38 @@ export interface ExportMigrationsOptions {
 export function exportMigrations(migrations: readonly Migration[], options: ExportMigrationsOptions): string {
   refuseDuplicates(migrations);
   const tables = tableNames(options.tablePrefix);
-  const applied = tables(migrationTables.applied);
-  const lock = tables(migrationTables.lock);
+  const statements = new Map(migrations.map((migration) => [migration.name, statementsOf(migration, options.dialect, tables)]));
+  const lines = options.dialect === 'sqlite' ? inOneTransaction(statements, tables) : eachByItself(statements, tables);
+  return `${lines.join('\n')}\n`;
+}
+
+type Statements = ReadonlyMap<string, readonly string[]>;
+
+const bookkeeping = (tables: TableNames, behind = ''): string[] => [
+  `CREATE TABLE IF NOT EXISTS ${tables(migrationTables.applied)} (name varchar(255) NOT NULL PRIMARY KEY, timestamp varchar(255) NOT NULL)${behind};`,
+  `CREATE TABLE IF NOT EXISTS ${tables(migrationTables.lock)} (id varchar(255) NOT NULL PRIMARY KEY, is_locked integer NOT NULL DEFAULT 0)${behind};`,
+];
+
+const record = (name: string, tables: TableNames): string =>
+  `INSERT INTO ${tables(migrationTables.applied)} (name, timestamp) VALUES ('${name}', CURRENT_TIMESTAMP);`;
+
+const written = (statements: readonly string[]): string[] => statements.map((statement) => `${statement.trim()};`);
+
+function inOneTransaction(migrations: Statements, tables: TableNames): string[] {
+  const lines = ['BEGIN;', ...bookkeeping(tables)];
+  for (const [name, statements] of migrations) lines.push('', `-- ${name}`, record(name, tables), ...written(statements));
+  return [...lines, '', 'COMMIT;'];
+}
+
+/** MySQL commits each change of a schema, so what was applied before is looked for first, and recorded last. */
+function eachByItself(migrations: Statements, tables: TableNames): string[] {
+  const names = [...migrations.keys()];
   const lines = [
-    'BEGIN;',
-    `CREATE TABLE IF NOT EXISTS ${applied} (name varchar(255) NOT NULL PRIMARY KEY, timestamp varchar(255) NOT NULL);`,
-    `CREATE TABLE IF NOT EXISTS ${lock} (id varchar(255) NOT NULL PRIMARY KEY, is_locked integer NOT NULL DEFAULT 0);`,
+    ...bookkeeping(tables, ` ${mysqlTableOptions}`),
+    ...['', '-- Fails, and ends this, where one of them was applied.', 'START TRANSACTION;'],
+    ...names.map((name) => record(name, tables)),
+    'ROLLBACK;',
   ];
-  for (const migration of migrations) {
-    lines.push('', `-- ${migration.name}`, `INSERT INTO ${applied} (name, timestamp) VALUES ('${migration.name}', CURRENT_TIMESTAMP);`);
-    for (const statement of statementsOf(migration, options.dialect, tables)) lines.push(`${statement.trim()};`);
-  }
-  lines.push('', 'COMMIT;', '');
-  return lines.join('\n');
+  for (const [name, statements] of migrations) lines.push('', `-- ${name}`, ...written(statements), record(name, tables));
+  return lines;
 }

@@ -10,10 +10,14 @@ export interface MigrationTarget {
   kysely(): Promise<Dialect>;
   /** The names of the migrations that were applied; none if there is no table of them yet. */
   applied(): Promise<readonly string[]>;
+  /** Runs the statements of a migration, where a change of the schema is not part of a transaction. Default: each by itself. */
+  readonly step?: (name: string, statements: readonly string[]) => Promise<void>;
+  /** Called once everything is applied. */
+  readonly done?: () => Promise<void>;
 }
 
-/** The table of applied migrations, and the one that Kysely locks. */
-export const migrationTables = { applied: 'migrations', lock: 'migrations_lock' } as const;
+/** The table of applied migrations, the one that Kysely locks, and how far those came that were cut off. */
+export const migrationTables = { applied: 'migrations', lock: 'migrations_lock', progress: 'migrations_progress' } as const;
 
 /** A migration's statements in a dialect. Throws `UNSUPPORTED` if it has none. */
 export function statementsOf(migration: Migration, dialect: SqlDialect['name'], tables: TableNames): readonly string[] {

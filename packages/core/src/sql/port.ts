@@ -24,8 +24,12 @@ export interface SqlTransaction {
 export interface Transaction extends SqlTransaction {
   /** One statement for each list of parameters: faster than one call each. `affected[i]` belongs to `rows[i]`. */
   executeMany(sql: string, rows: readonly (readonly SqlValue[])[]): Promise<{ readonly affected: readonly number[] }>;
-  /** Calls back after this transaction has committed, before `transaction` resolves; in the order in which transactions committed. Must not throw. */
-  onCommit(callback: () => void): void;
+  /**
+   * Calls back after this transaction has committed, before `transaction` resolves; in the order in which transactions
+   * committed. `unknown` is called instead if the connection was lost during the commit, so that nobody can say how it ended.
+   * Neither may throw.
+   */
+  onCommit(callback: () => void, unknown?: () => void): void;
 }
 
 /** Where the databases differ, as fragments of statements. */
@@ -33,7 +37,10 @@ export interface SqlDialect {
   readonly name: 'sqlite' | 'mysql';
   /** `INSERT` that leaves a row whose key is taken as it is: `affected` tells which were new. */
   insertOrIgnore(table: string, columns: readonly string[]): string;
-  /** `INSERT` that, where the row's key is taken, runs the assignments instead; `excluded('c')` is the value that was to be inserted. */
+  /**
+   * `INSERT` that, where the row's key is taken, runs the assignments instead; `excluded('c')` is the value that was to be
+   * inserted. Let no assignment read a column that one before it changes: databases differ in what it then sees.
+   */
   upsert(
     table: string,
     columns: readonly string[],
@@ -44,6 +51,11 @@ export interface SqlDialect {
   readonly inJson: string;
   /** Appended to a `SELECT` whose rows are then changed: locks them, leaves out rows that others have locked. */
   readonly forUpdateSkipLocked: string;
+  /**
+   * Appended to a `SELECT` whose rows are then changed: locks them, and waits for those that others have locked or have added
+   * and not committed; it then sees them as they were committed.
+   */
+  readonly forUpdate: string;
   /** An expression: the database's clock, in milliseconds since the epoch. */
   readonly nowMs: string;
 }
@@ -69,8 +81,9 @@ export type MigrationMode =
 /**
  * A relational database with transactions.
  *
- * Errors: `UNAVAILABLE` while it cannot be reached or cannot store (nothing was committed), `ABORTED` if the transaction
- * lost against another and may be repeated, `ALREADY_EXISTS` / `UNIQUE_VIOLATION` for a key that is taken.
+ * Errors: `UNAVAILABLE` while it cannot be reached or cannot store (nothing was committed, but with the reason
+ * `COMMIT_UNKNOWN` it may have been), `ABORTED` if the transaction lost against others again and again and may be repeated,
+ * `ALREADY_EXISTS` / `UNIQUE_VIOLATION` for a key that is taken.
  *
  * Who creates a database closes it.
  */
@@ -83,7 +96,8 @@ export interface Database {
   readonly exclusive: boolean;
   /**
    * Runs `work` in a transaction: commits when it resolves, rolls back when it rejects, then resolves or rejects with
-   * its result. Inside, await nothing but the transaction. Durable once it resolves.
+   * its result. Inside, await nothing but the transaction. Durable once it resolves. One that loses against another may be
+   * run again from its beginning: let `work` change nothing outside it but by `onCommit`.
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Reads outside a transaction; sees what is committed. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { BrokerCase } from './broker-subject.ts';
-import { bytes, eventually, numbered, publish, receive, receiveNothing, rejectsWith, subscribe, text, texts } from './broker-subject.ts';
+import { backlogIs, bytes, numbered, publish, receive, receiveNothing, rejectsWith, subscribe, text, texts } from './broker-subject.ts';
 
 /** Durable subscriptions: where they begin, what acknowledging does, what outlives a consumer. */
 export const cursorCases: readonly BrokerCase[] = [
@@ -45,8 +45,8 @@ export const cursorCases: readonly BrokerCase[] = [
       await publish(subject, topic, numbered(10));
       await one.acknowledge(await receive(subject, one, 10));
       assert.deepEqual(texts(await receive(subject, two, 10)), numbered(10));
-      await eventually(subject, 'the backlog of the first is empty', async () => (await one.backlog()) === 0);
-      assert.equal(await two.backlog(), 10);
+      await backlogIs(subject, one, 0);
+      await backlogIs(subject, two, 10);
     },
   },
   {
@@ -59,7 +59,7 @@ export const cursorCases: readonly BrokerCase[] = [
       await consumer.acknowledge(messages.slice(0, 2));
       await consumer.acknowledge(messages.slice(0, 2));
       await consumer.acknowledge([]);
-      await eventually(subject, 'one message is left', async () => (await consumer.backlog()) === 1);
+      await backlogIs(subject, consumer, 1);
     },
   },
   {
@@ -84,16 +84,17 @@ export const cursorCases: readonly BrokerCase[] = [
   },
   {
     name: 'backlog counts what is not acknowledged, delivered or not',
+    needs: ['backlog'],
     run: async (subject) => {
       const topic = subject.uniqueName('backlog');
       const consumer = await subscribe(subject, topic);
       assert.equal(await consumer.backlog(), 0);
       await publish(subject, topic, numbered(10));
-      await eventually(subject, 'ten wait', async () => (await consumer.backlog()) === 10);
+      await backlogIs(subject, consumer, 10);
       const messages = await receive(subject, consumer, 6);
       assert.equal(await consumer.backlog(), 10);
       await consumer.acknowledge(messages);
-      await eventually(subject, 'four are left', async () => (await consumer.backlog()) === 4);
+      await backlogIs(subject, consumer, 4);
     },
   },
   {
@@ -105,7 +106,7 @@ export const cursorCases: readonly BrokerCase[] = [
       await receive(subject, first, 1);
       await first.unsubscribe();
       const second = await subscribe(subject, topic, { initialPosition: 'latest' });
-      assert.equal(await second.backlog(), 0);
+      await backlogIs(subject, second, 0);
       await publish(subject, topic, ['new']);
       assert.deepEqual(texts(await receive(subject, second, 1)), ['new']);
     },

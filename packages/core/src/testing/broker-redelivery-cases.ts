@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { IncomingMessage } from '../broker/port.ts';
 import type { BrokerCase, BrokerUnderTest } from './broker-subject.ts';
 import {
+  backlogIs,
   bytes,
   eventually,
   numbered,
@@ -268,7 +269,7 @@ export const redeliveryCases: readonly BrokerCase[] = [
       assert.equal(letter === undefined ? '' : text(letter), 'poison');
       assert.equal(letter?.key, 'k');
       assert.equal(letter?.properties['a'], 'b');
-      await eventually(subject, 'nothing is left', async () => (await consumer.backlog()) === 0);
+      await backlogIs(subject, consumer, 0);
     },
   },
 ];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { BrokerCase } from './broker-subject.ts';
-import { eventually, numbered, publish, receive, receiveNothing, subscribe, texts } from './broker-subject.ts';
+import { backlogIs, numbered, publish, receive, receiveNothing, subscribe, texts } from './broker-subject.ts';
 
 /** Moving a cursor. */
 export const seekCases: readonly BrokerCase[] = [
@@ -25,7 +25,7 @@ export const seekCases: readonly BrokerCase[] = [
       await publish(subject, topic, numbered(5));
       await receive(subject, consumer, 1);
       await consumer.seek('latest');
-      await eventually(subject, 'the backlog is empty', async () => (await consumer.backlog()) === 0);
+      await backlogIs(subject, consumer, 0);
       await publish(subject, topic, ['new']);
       assert.deepEqual(texts(await receive(subject, consumer, 1)), ['new']);
     },
@@ -83,7 +83,7 @@ export const seekCases: readonly BrokerCase[] = [
       await consumer.acknowledge(stale);
       consumer.negativeAcknowledge(stale, 0);
       assert.deepEqual(texts(await receive(subject, consumer, 3)).sort(), numbered(3));
-      assert.equal(await consumer.backlog(), 3);
+      await backlogIs(subject, consumer, 3);
     },
   },
   {

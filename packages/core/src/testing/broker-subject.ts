@@ -32,7 +32,7 @@ export function brokerAbilities(broker: Broker): BrokerAbility[] {
 }
 
 /** How long a case waits for what must happen, in milliseconds. */
-const patienceMs = 15_000;
+const patienceMs = 30_000;
 /** How long a case watches for what must not happen, in milliseconds. */
 export const quietMs = 400;
 
@@ -152,6 +152,12 @@ export async function eventually(subject: BrokerUnderTest, what: string, holds: 
     if (subject.clock.monotonic() > deadline) assert.fail(`${what}: not within ${patienceMs} ms`);
     await subject.clock.sleep(20);
   }
+}
+
+/** Waits until so many messages are not acknowledged, where the broker can tell. */
+export async function backlogIs(subject: BrokerUnderTest, consumer: BrokerSubscription, count: number): Promise<void> {
+  if (!subject.broker.capabilities.backlog) return;
+  await eventually(subject, `${count} messages are not acknowledged`, async () => (await consumer.backlog()) === count);
 }
 
 /** Fails unless a promise rejects with a `PaystreamError` of this code, and reason if given. */

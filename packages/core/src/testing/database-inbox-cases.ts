@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createInbox } from '../inbox/inbox.ts';
+import { quietMs, rejectsWith } from './broker-subject.ts';
 import { type DatabaseCase, numberOf, restart, secondOf, things } from './database-subject.ts';
 
 /** The inbox: each event once for each consumer. */
@@ -39,6 +40,60 @@ export const inboxCases: readonly DatabaseCase[] = [
       );
       assert.deepEqual(foreign, new Set(['d']));
       assert.deepEqual(await each(), new Set());
+    },
+  },
+  {
+    name: 'inbox: an id that is longer than its column is refused, not cut off',
+    run: async ({ database, clock, uniqueName }) => {
+      const inbox = await createInbox({ database, clock });
+      const consumer = uniqueName('consumer');
+      const long = 'x'.repeat(255);
+      assert.equal(await database.transaction((tx) => inbox.once(tx, consumer, long)), true);
+      await rejectsWith(
+        database.transaction((tx) => inbox.once(tx, consumer, `${long}y`)),
+        'INVALID_ARGUMENT',
+        'EVENT_ID_TOO_LONG',
+      );
+      await rejectsWith(
+        database.transaction((tx) => inbox.onceEach(tx, 'c'.repeat(129), ['e'])),
+        'INVALID_ARGUMENT',
+        'EVENT_ID_TOO_LONG',
+      );
+    },
+  },
+  {
+    name: 'inbox: ids that differ in case, in blanks or in an accent are different events',
+    run: async ({ database, clock, uniqueName }) => {
+      const inbox = await createInbox({ database, clock });
+      const ids = ['e', 'E', 'e ', ' e', 'é', 'e\u0301', ''];
+      const fresh = await database.transaction((tx) => inbox.onceEach(tx, uniqueName('consumer'), ids));
+      assert.deepEqual(fresh, new Set(ids));
+    },
+  },
+  {
+    name: 'inbox: who comes second waits for the first, and applies the event if the first gives up',
+    needs: ['shared', 'concurrent'],
+    run: async (subject) => {
+      const { clock, database } = subject;
+      const inbox = await createInbox({ database, clock });
+      const consumer = subject.uniqueName('consumer');
+      for (const givesUp of [true, false]) {
+        const event = `e-${givesUp}`;
+        const first = Promise.withResolvers<void>();
+        const log: string[] = [];
+        const one = database.transaction(async (tx) => {
+          log.push(`first ${await inbox.once(tx, consumer, event)}`);
+          first.resolve();
+          await clock.sleep(quietMs);
+          log.push('first ends');
+          if (givesUp) throw new Error('gives up');
+        });
+        await first.promise;
+        const two = secondOf(subject).transaction((tx) => inbox.once(tx, consumer, event));
+        await one.catch(() => undefined);
+        log.push(`second ${await two}`);
+        assert.deepEqual(log, ['first true', 'first ends', `second ${givesUp}`]);
+      }
     },
   },
   {

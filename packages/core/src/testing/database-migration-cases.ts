@@ -7,7 +7,7 @@ import { type DatabaseCase, restart, secondOf } from './database-subject.ts';
 function steps(name: string): readonly Migration[] {
   const step = (number: number, write: (table: string) => readonly string[]): Migration => ({
     name: `${name}_000${number}`,
-    statements: { sqlite: (tables) => write(tables(name)) },
+    statements: { sqlite: (tables) => write(tables(name)), mysql: (tables) => write(tables(name)) },
   });
   return [
     step(1, (table) => [`CREATE TABLE ${table} (id INTEGER NOT NULL PRIMARY KEY, amount INTEGER NOT NULL)`]),

@@ -1,19 +1,24 @@
 import assert from 'node:assert/strict';
+import type { Broker } from '../broker/port.ts';
 import { outboxEvent } from '../outbox/event.ts';
 import type { Database } from '../sql/port.ts';
 import { eventually, quietMs } from './broker-subject.ts';
 import {
   addTexts,
   countPublished,
+  crash,
   type DatabaseCase,
   deafBroker,
+  freezable,
   leaseMs,
   mortal,
+  numberOf,
   outboxOn,
   published,
   restart,
   secondOf,
   textTopic,
+  things,
 } from './database-subject.ts';
 
 async function rowCount(database: Database): Promise<number> {
@@ -157,6 +162,106 @@ export const outboxCases: readonly DatabaseCase[] = [
       assert.equal(await countPublished(subject, topic.name), 2);
       assert.equal(await rowCount(database), 0);
       await Promise.all(heirs.map((heir) => heir.close()));
+    },
+  },
+  {
+    name: 'outbox: an instance that stood still for longer than its lease publishes nothing that another published meanwhile',
+    needs: ['shared'],
+    run: async (subject) => {
+      const { clock } = subject;
+      const topic = textTopic(subject.uniqueName('frozen'));
+      const still = freezable(secondOf(subject));
+      let thaw = (): void => undefined;
+      const thawed = new Promise<void>((resolve) => {
+        thaw = resolve;
+      });
+      const broker: Broker = {
+        ...subject.broker,
+        createProducer: async (options) => {
+          await thawed;
+          return subject.broker.createProducer(options);
+        },
+      };
+      const frozen = await outboxOn(subject, { database: still.database, broker });
+      const other = await outboxOn(subject);
+      await still.database.transaction((tx) => addTexts(frozen, tx, topic, 'a-1', 'a-2'));
+      still.freeze();
+      await eventually(subject, 'the other publishes', async () => (await countPublished(subject, topic.name)) === 2);
+      still.thaw();
+      thaw();
+      await still.database.transaction((tx) => addTexts(frozen, tx, topic, 'a-3'));
+      await eventually(subject, 'it goes on with what is new', async () => (await countPublished(subject, topic.name)) >= 3);
+      await clock.sleep(2 * leaseMs);
+      assert.deepEqual(await published(subject, topic.name, 3), ['a-1', 'a-2', 'a-3']);
+      assert.equal(await countPublished(subject, topic.name), 3);
+      await Promise.all([frozen.close(), other.close()]);
+    },
+  },
+  {
+    name: 'outbox: two instances that commit at once publish everything once, each key in the order of its commits',
+    needs: ['shared', 'concurrent'],
+    run: async (subject) => {
+      const topic = textTopic(subject.uniqueName('two'));
+      const both = [
+        { database: subject.database, outbox: await outboxOn(subject) },
+        { database: secondOf(subject), outbox: await outboxOn(subject, { database: secondOf(subject) }) },
+      ];
+      const perKey = 20;
+      const write = async (index: number, key: string): Promise<void> => {
+        const { database, outbox } = both[index] ?? assert.fail();
+        for (let n = 0; n < perKey; n++) await database.transaction((tx) => addTexts(outbox, tx, topic, `${key}${index}-${n}`));
+      };
+      await Promise.all([0, 1].flatMap((index) => ['a', 'b', 'c', 'd'].map((key) => write(index, key))));
+      await Promise.all(both.map(({ outbox }) => outbox.flush()));
+      const all = await published(subject, topic.name, 8 * perKey);
+      for (const key of ['a0', 'b0', 'c0', 'd0', 'a1', 'b1', 'c1', 'd1']) {
+        assert.deepEqual(
+          all.filter((value) => value.startsWith(key)),
+          Array.from({ length: perKey }, (_, n) => `${key}-${n}`),
+        );
+      }
+      assert.equal(await countPublished(subject, topic.name), 8 * perKey);
+      assert.equal(await rowCount(subject.database), 0);
+      await Promise.all(both.map(({ outbox }) => outbox.close()));
+    },
+  },
+  {
+    name: 'outbox: what is committed around a crash of the server is published, and what is not known to be is not forgotten',
+    needs: ['outage'],
+    run: async (subject) => {
+      const { database, clock } = subject;
+      const topic = textTopic(subject.uniqueName('crash'));
+      const sql = await things(database);
+      const name = subject.uniqueName('crash');
+      const outbox = await outboxOn(subject);
+      let over = false;
+      let next = 0;
+      const write = async (): Promise<void> => {
+        while (!over) {
+          const n = next++;
+          await database
+            .transaction(async (tx) => {
+              await tx.execute(sql.insert, [`${name}-${n}`, n, null, null]);
+              await addTexts(outbox, tx, topic, `k${n % 5}-${n}`);
+            })
+            .catch(() => clock.sleep(20));
+        }
+      };
+      const writers = Promise.all(Array.from({ length: 8 }, write));
+      await eventually(subject, 'some are published', async () => (await countPublished(subject, topic.name)) > 50);
+      const mend = await crash(subject);
+      await clock.sleep(quietMs);
+      await mend();
+      const before = await countPublished(subject, topic.name);
+      await eventually(subject, 'more are published', async () => (await countPublished(subject, topic.name)) > before + 50);
+      over = true;
+      await writers;
+      await eventually(subject, 'the table is empty', async () => (await rowCount(database)) === 0);
+      const all = new Set(await published(subject, topic.name, await countPublished(subject, topic.name)));
+      for (let n = 0; n < next; n++) {
+        assert.equal(all.has(`k${n % 5}-${n}`), (await numberOf(database, `${name}-${n}`)) !== undefined, `event ${n}`);
+      }
+      await outbox.close();
     },
   },
   {

@@ -3,13 +3,17 @@ import type { Broker, IncomingMessage } from '../broker/port.ts';
 import type { Clock } from '../clock/port.ts';
 import { outboxEvent } from '../outbox/event.ts';
 import { createOutbox, type OutboxOptions } from '../outbox/outbox.ts';
+import { mysqlTableOptions } from '../sql/mysql-table-options.ts';
 import type { Database, Migration, SqlTransaction, SqlValue } from '../sql/port.ts';
 import { defineTopic, type Topic } from '../topic/topic.ts';
 import { receive, text } from './broker-subject.ts';
 import type { ConformanceCase } from './conformance.ts';
 
-/** What cases for databases may need: a second instance on the same data, or that the subject can be restarted. */
-export type DatabaseAbility = 'shared' | 'restart';
+/**
+ * What cases for databases may need: a second instance on the same data, that the subject can be restarted, that transactions
+ * run side by side and may wait for other things, or that the server can be taken away.
+ */
+export type DatabaseAbility = 'shared' | 'restart' | 'concurrent' | 'outage';
 
 /** What cases for databases are run against. */
 export interface DatabaseUnderTest {
@@ -25,6 +29,8 @@ export interface DatabaseUnderTest {
   uniqueName(prefix: string): string;
   /** Closes the database and opens it again on what it has stored. Needed for the ability `restart`. */
   restart?(): Promise<void>;
+  /** Ends the server as a crash does, under the databases that are open; gives what starts it again on its data. Needed for the ability `outage`. */
+  crash?(): Promise<() => Promise<void>>;
 }
 
 /** A case for databases. */
@@ -41,6 +47,14 @@ const schema: readonly Migration[] = [
           words TEXT,
           bytes BLOB
         )`,
+      ],
+      mysql: (tables) => [
+        `CREATE TABLE ${tables('conformance_things')} (
+          id VARCHAR(255) NOT NULL PRIMARY KEY,
+          number BIGINT,
+          words MEDIUMTEXT,
+          bytes LONGBLOB
+        ) ${mysqlTableOptions}`,
       ],
     },
   },
@@ -99,6 +113,12 @@ export function secondOf(subject: DatabaseUnderTest): Database {
 export async function restart(subject: DatabaseUnderTest): Promise<void> {
   assert.ok(subject.restart !== undefined, 'the subject has the ability `restart` but no restart()');
   await subject.restart();
+}
+
+/** Takes the server away. */
+export async function crash(subject: DatabaseUnderTest): Promise<() => Promise<void>> {
+  assert.ok(subject.crash !== undefined, 'the subject has the ability `outage` but no crash()');
+  return subject.crash();
 }
 
 /** A topic of texts, each its own event; what stands before `-` is the key. */
@@ -165,6 +185,31 @@ export function mortal(database: Database): { readonly database: Database; die()
     die: () => {
       dead = true;
     },
+  };
+}
+
+/** The same database for a process that can stand still: meanwhile its calls wait. */
+export function freezable(database: Database): { readonly database: Database; freeze(): void; thaw(): void } {
+  let gate: Promise<void> | undefined;
+  let open = (): void => undefined;
+  return {
+    database: {
+      ...database,
+      transaction: async (work) => {
+        await gate;
+        return database.transaction(work);
+      },
+      query: async (sql, parameters) => {
+        await gate;
+        return database.query(sql, parameters);
+      },
+    },
+    freeze: () => {
+      gate = new Promise((resolve) => {
+        open = resolve;
+      });
+    },
+    thaw: () => open(),
   };
 }
 

@@ -3,7 +3,7 @@ import type { Database } from '../sql/port.ts';
 import type { TimerEntry, Timers } from '../timers/port.ts';
 import { createTimers, type TimersOptions } from '../timers/timers.ts';
 import { eventually, quietMs } from './broker-subject.ts';
-import { type DatabaseCase, type DatabaseUnderTest, restart, secondOf } from './database-subject.ts';
+import { crash, type DatabaseCase, type DatabaseUnderTest, restart, secondOf } from './database-subject.ts';
 
 function timersOn(subject: DatabaseUnderTest, kind: string, options: Partial<TimersOptions> = {}): Promise<Timers> {
   return createTimers({ database: subject.database, clock: subject.clock, kind, sweepMs: 100, ...options });
@@ -160,6 +160,25 @@ export const timerCases: readonly DatabaseCase[] = [
       await set(database, one, [{ id: 'there', dueAtMs: clock.now() }]);
       await eventually(subject, 'the other instance calls it', () => calls.includes('there'));
       await two.close();
+    },
+  },
+  {
+    name: 'timers: come although the server crashed while they were waited for',
+    needs: ['outage'],
+    run: async (subject) => {
+      const { database, clock } = subject;
+      const timers = await timersOn(subject, subject.uniqueName('crash'), { leaseMs: 1_000 });
+      const calls: string[] = [];
+      collect(database, timers, calls);
+      await set(database, timers, [
+        { id: 'during', dueAtMs: clock.now() + 200 },
+        { id: 'after', dueAtMs: clock.now() + 4_000 },
+      ]);
+      const mend = await crash(subject);
+      await clock.sleep(quietMs);
+      await mend();
+      await eventually(subject, 'both are called', () => calls.includes('during') && calls.includes('after'));
+      await timers.close();
     },
   },
   {

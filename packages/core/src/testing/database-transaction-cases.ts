@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { createBatcher } from '../batcher/batcher.ts';
-import { rejectsWith } from './broker-subject.ts';
-import { type DatabaseCase, numberOf, restart, secondOf, things } from './database-subject.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import { jsonList } from '../sql/json-list.ts';
+import { eventually, rejectsWith } from './broker-subject.ts';
+import { crash, type DatabaseCase, numberOf, restart, secondOf, things } from './database-subject.ts';
 
 /** Transactions: all or nothing, one after the other, told of in order. */
 export const transactionCases: readonly DatabaseCase[] = [
@@ -151,6 +153,167 @@ export const transactionCases: readonly DatabaseCase[] = [
       );
       assert.equal(await numberOf(database, id), 100);
       assert.equal(await numberOf(second, id), 100);
+    },
+  },
+  {
+    name: 'two transactions that change two rows in opposite order both commit, once each',
+    needs: ['concurrent'],
+    run: async ({ database, uniqueName }) => {
+      const sql = await things(database);
+      const [a, b] = [uniqueName('deadlock-a'), uniqueName('deadlock-b')];
+      await database.transaction((tx) =>
+        tx.executeMany(
+          sql.insert,
+          [a, b].map((id) => [id, 0, null, null]),
+        ),
+      );
+      const both = Promise.withResolvers<void>();
+      const told: number[] = [];
+      let waiting = 0;
+      let runs = 0;
+      const change = (first: string, second: string, amount: number): Promise<void> =>
+        database.transaction(async (tx) => {
+          runs += 1;
+          tx.onCommit(() => told.push(amount));
+          await tx.execute(sql.add, [amount, first]);
+          waiting += 1;
+          if (waiting === 2) both.resolve();
+          await both.promise;
+          await tx.execute(sql.add, [amount, second]);
+        });
+      await Promise.all([change(a, b, 1), change(b, a, 10)]);
+      assert.equal(runs, 3, 'the one that lost is run again');
+      assert.deepEqual(told.toSorted(), [1, 10]);
+      assert.deepEqual([await numberOf(database, a), await numberOf(database, b)], [11, 11]);
+    },
+  },
+  {
+    name: 'a transaction that lost does not go on by itself when its work hides that from it',
+    needs: ['concurrent'],
+    run: async ({ database, uniqueName }) => {
+      const sql = await things(database);
+      const [a, b, mark] = [uniqueName('hidden-a'), uniqueName('hidden-b'), uniqueName('hidden-mark')];
+      await database.transaction((tx) =>
+        tx.executeMany(
+          sql.insert,
+          [a, b, mark].map((id) => [id, 0, null, null]),
+        ),
+      );
+      const both = Promise.withResolvers<void>();
+      let waiting = 0;
+      const change = (first: string, second: string): Promise<void> =>
+        database.transaction(async (tx) => {
+          await tx.execute(sql.add, [1, first]);
+          waiting += 1;
+          if (waiting === 2) both.resolve();
+          await both.promise;
+          await tx.execute(sql.add, [1, second]).catch(() => undefined);
+          await tx.execute(sql.add, [1, mark]).catch(() => undefined);
+        });
+      await Promise.all([change(a, b), change(b, a)]);
+      assert.deepEqual([await numberOf(database, a), await numberOf(database, b), await numberOf(database, mark)], [2, 2, 2]);
+    },
+  },
+  {
+    name: 'many transactions over the same rows in any order all commit, from two instances at once',
+    needs: ['shared', 'concurrent'],
+    run: async (subject) => {
+      const sql = await things(subject.database);
+      const name = subject.uniqueName('storm');
+      const ids = [0, 1, 2, 3].map((index) => `${name}-${index}`);
+      await subject.database.transaction((tx) =>
+        tx.executeMany(
+          sql.insert,
+          ids.map((id) => [id, 0, null, null]),
+        ),
+      );
+      await Promise.all(
+        Array.from({ length: 60 }, (_, index) =>
+          (index % 2 ? subject.database : secondOf(subject)).transaction(async (tx) => {
+            const [first = '', second = ''] = [ids[index % 4], ids[(index * 3 + 1 + (index % 3)) % 4]];
+            await tx.execute(sql.add, [1, first]);
+            await tx.execute(sql.add, [1, second]);
+          }),
+        ),
+      );
+      const numbers = await Promise.all(ids.map((id) => numberOf(subject.database, id)));
+      assert.equal(
+        numbers.reduce<number>((sum, number) => sum + Number(number), 0),
+        120,
+      );
+    },
+  },
+  {
+    name: 'rows that a transaction holds are passed over by others that skip them, and waited for by nobody',
+    needs: ['shared', 'concurrent'],
+    run: async (subject) => {
+      const { database } = subject;
+      const sql = await things(database);
+      const name = subject.uniqueName('skip');
+      const ids = [0, 1, 2].map((index) => `${name}-${index}`);
+      await database.transaction((tx) =>
+        tx.executeMany(
+          sql.insert,
+          ids.map((id) => [id, 0, null, null]),
+        ),
+      );
+      const take = `SELECT id FROM ${database.tables('conformance_things')} WHERE id IN ${database.dialect.inJson} ORDER BY id LIMIT ? ${database.dialect.forUpdateSkipLocked}`;
+      const taken = await database.transaction(async (tx) => {
+        const own = await tx.execute<{ id: string }>(take, [jsonList(ids), 2]);
+        const other = await secondOf(subject).transaction((two) => two.execute<{ id: string }>(take, [jsonList(ids), 2]));
+        return [
+          own.rows.length,
+          ...other.rows.map((row) => row.id).filter((id) => own.rows.some((row) => row.id === id)),
+          other.rows.length,
+        ];
+      });
+      assert.deepEqual(taken, [2, 1]);
+    },
+  },
+  {
+    name: 'while the server is away all reject with UNAVAILABLE, and go on by themselves when it is back',
+    needs: ['outage'],
+    run: async (subject) => {
+      const { database, clock } = subject;
+      const sql = await things(database);
+      const name = subject.uniqueName('outage');
+      const committed = new Set<number>();
+      const unknown = new Set<number>();
+      const reasons = new Set<string>();
+      let next = 0;
+      let over = false;
+      const write = async (): Promise<void> => {
+        while (!over) {
+          const number = next++;
+          try {
+            await database.transaction((tx) => tx.execute(sql.insert, [`${name}-${number}`, number, null, null]));
+            committed.add(number);
+          } catch (error) {
+            const { code, reason } = PaystreamError.from(error);
+            reasons.add(code);
+            if (reason === 'COMMIT_UNKNOWN') unknown.add(number);
+            await clock.sleep(20);
+          }
+        }
+      };
+      const writers = Promise.all(Array.from({ length: 8 }, write));
+      await eventually(subject, 'some are stored', () => committed.size > 50);
+      const mend = await crash(subject);
+      await rejectsWith(database.ping(), 'UNAVAILABLE');
+      await rejectsWith(database.query(sql.find, [name]), 'UNAVAILABLE');
+      await rejectsWith(database.migrate([]), 'UNAVAILABLE');
+      await eventually(subject, 'the writers notice', () => reasons.size > 0);
+      await mend();
+      const before = committed.size;
+      await eventually(subject, 'the writers go on', () => committed.size > before + 50);
+      over = true;
+      await writers;
+      await database.ping();
+      assert.deepEqual([...reasons], ['UNAVAILABLE']);
+      for (let number = 0; number < next; number++) {
+        const stored = (await numberOf(database, `${name}-${number}`)) !== undefined;
+        if (!unknown.has(number)) assert.equal(stored, committed.has(number), `${number}`);
+      }
     },
   },
   {

@@ -1,10 +1,17 @@
-import type { Labels, Telemetry } from '../telemetry/port.ts';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Labels, SpanAttributes, SpanOptions, Telemetry, TraceContext } from '../telemetry/port.ts';
 
 /** A span that was started. */
 export interface RecordedSpan {
   readonly name: string;
-  readonly traceparent: string | undefined;
-  readonly labels: Labels;
+  readonly kind: NonNullable<SpanOptions['kind']>;
+  /** Its own context. */
+  readonly traceparent: string;
+  readonly tracestate: string | undefined;
+  /** The context that it was started in; `undefined` if it begins a trace. */
+  readonly parent: TraceContext | undefined;
+  readonly links: readonly TraceContext[];
+  attributes: SpanAttributes;
   ended: boolean;
   error: unknown;
 }
@@ -37,23 +44,46 @@ export function createMemoryTelemetry(): MemoryTelemetry {
   const values: Sample[] = [];
   const gauges: Sample[] = [];
   const spans: RecordedSpan[] = [];
+  const active = new AsyncLocalStorage<RecordedSpan>();
+  const current = (): TraceContext | undefined => {
+    const span = active.getStore();
+    return span === undefined || span.ended ? undefined : span;
+  };
   return {
     count: (name, labels, by = 1) => counts.push({ name, labels, value: by }),
     observe: (name, labels, value) => values.push({ name, labels, value }),
     gauge: (name, labels, value) => gauges.push({ name, labels, value }),
-    startSpan: (name, traceparent, labels = {}) => {
+    tracing: true,
+    startSpan: (name, { kind = 'internal', parent: given, links = [], attributes = {} } = {}) => {
+      const parent = given === 'current' ? current() : given?.traceparent === undefined ? undefined : given;
       const spanId = (spans.length + 1).toString(16).padStart(16, '0');
-      const traceId = traceparent?.split('-')[1] ?? spanId.padStart(32, '0');
-      const recorded: RecordedSpan = { name, traceparent, labels, ended: false, error: undefined };
+      const traceId = parent?.traceparent?.split('-')[1] ?? spanId.padStart(32, '0');
+      const recorded: RecordedSpan = {
+        name,
+        kind,
+        traceparent: `00-${traceId}-${spanId}-01`,
+        tracestate: parent?.tracestate,
+        parent,
+        links: links.filter((link) => link.traceparent !== undefined),
+        attributes,
+        ended: false,
+        error: undefined,
+      };
       spans.push(recorded);
       return {
-        traceparent: `00-${traceId}-${spanId}-01`,
-        end: (error) => {
+        traceparent: recorded.traceparent,
+        tracestate: recorded.tracestate,
+        run: (work) => active.run(recorded, work),
+        end: (error, more) => {
+          if (recorded.ended) return;
           recorded.ended = true;
           recorded.error = error;
+          recorded.attributes = { ...recorded.attributes, ...more };
         },
       };
     },
+    current,
+    detached: (work) => active.exit(work),
     counter: (name, labels = {}) => matching(counts, name, labels).reduce((sum, sample) => sum + sample.value, 0),
     observations: (name, labels = {}) => matching(values, name, labels).map((sample) => sample.value),
     gaugeValue: (name, labels = {}) => matching(gauges, name, labels).at(-1)?.value,

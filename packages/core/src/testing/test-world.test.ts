@@ -59,7 +59,7 @@ describe('memory telemetry', () => {
   it('makes a span the child of the one that it is given', () => {
     const telemetry = createMemoryTelemetry();
     const parent = telemetry.startSpan('parent');
-    const child = telemetry.startSpan('child', parent.traceparent);
+    const child = telemetry.startSpan('child', { parent });
     child.end(new Error('failed'));
     expect(parent.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
     expect(child.traceparent?.split('-')[1]).toBe(parent.traceparent?.split('-')[1]);

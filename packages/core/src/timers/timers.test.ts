@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSqliteDatabase } from '../embedded/database/sqlite-database.ts';
 import type { Database } from '../sql/port.ts';
+import { createMemoryTelemetry } from '../testing/memory-telemetry.ts';
 import { createVirtualClock, type VirtualClock } from '../testing/virtual-clock.ts';
 import type { TimerEntry, Timers } from './port.ts';
 import { createTimers, type TimersOptions } from './timers.ts';
@@ -166,5 +167,23 @@ describe('timers', () => {
     });
     timers.start(async () => undefined);
     expect(() => timers.start(async () => undefined)).toThrow('started already');
+  });
+
+  it('tell how many were due, how late they were, and whether their handler failed', async () => {
+    const telemetry = createMemoryTelemetry();
+    const timers = await makeTimers({ telemetry, leaseMs: 10_000 });
+    await set(timers, { id: 'a', dueAtMs: clock.now() }, { id: 'b', dueAtMs: clock.now() });
+    await clock.advance(2_000);
+    let fails = true;
+    timers.start(async (due) => {
+      if (fails) throw new Error('bug');
+      await cancel(timers, ...due.map((timer) => timer.id));
+    });
+    await clock.advance(5_000);
+    fails = false;
+    await clock.advance(10_000);
+    expect(telemetry.counter('paystream_timers_due_total', { kind: 'test' })).toBe(4);
+    expect(telemetry.counter('paystream_timers_failures_total', { kind: 'test' })).toBe(1);
+    expect(telemetry.observations('paystream_timers_lateness_seconds').map(Math.round)).toEqual([2, 2, 12, 12]);
   });
 });

@@ -5,6 +5,7 @@ import { type Logger, silentLogger } from '../logger/port.ts';
 import { jsonList } from '../sql/json-list.ts';
 import type { Database, MigrationMode, SqlTransaction, Transaction } from '../sql/port.ts';
 import { defineStatements } from '../sql/statements.ts';
+import { noTelemetry, type Telemetry } from '../telemetry/port.ts';
 import { timerMigrations } from './migrations.ts';
 import type { TimerEntry, Timers } from './port.ts';
 
@@ -23,6 +24,8 @@ export interface TimersOptions {
   readonly sweepMs?: number;
   /** Told of handlers that throw. Default: writes nothing. */
   readonly logger?: Logger;
+  /** Gets how many timers were due, how late they were called and how often that failed, by kind. Default: keeps nothing. */
+  readonly telemetry?: Telemetry;
   /** What to do about the schema. Default: `apply`. */
   readonly migrations?: MigrationMode;
 }
@@ -79,6 +82,8 @@ export async function createTimers(options: TimersOptions): Promise<Timers> {
   const batchSize = options.batchSize ?? 100;
   const sweepMs = options.sweepMs ?? 1_000;
   const logger = options.logger ?? silentLogger;
+  const telemetry = options.telemetry ?? noTelemetry;
+  const labels = { kind };
   const sql = timerStatements(database);
   let handler: ((due: readonly Required<TimerEntry>[]) => Promise<void>) | undefined;
   let closed = false;
@@ -110,9 +115,12 @@ export async function createTimers(options: TimersOptions): Promise<Timers> {
       if (next.next_call_at > nowMs) return clock.now() + Math.min(next.next_call_at - nowMs, sweepMs);
       const due = await claim(nowMs);
       if (due.length === 0) break;
+      telemetry.count('paystream_timers_due_total', labels, due.length);
+      for (const { dueAtMs } of due) telemetry.observe('paystream_timers_lateness_seconds', labels, Math.max(0, nowMs - dueAtMs) / 1_000);
       try {
         await call(due);
       } catch (error) {
+        telemetry.count('paystream_timers_failures_total', labels);
         logger.error({ kind, count: due.length, err: error }, `the handler of timers failed; they are called again in ${leaseMs} ms`);
       }
     }

@@ -1,16 +1,15 @@
 import type { IncomingMessage, OutgoingMessage } from '../broker/port.ts';
+import type { TraceContext } from '../telemetry/port.ts';
 import type { Topic } from './topic.ts';
 
 /** What travels with every message beside its content. */
-export interface Envelope {
+export interface Envelope extends TraceContext {
   /** Stable through retries and re-publishing: the id that consumers dedupe by. */
   readonly eventId: string;
   /** When the event happened, in milliseconds since the epoch. */
   readonly occurredAtMs: number;
   /** Ties together everything that one request caused. */
   readonly correlationId?: string | undefined;
-  /** W3C trace context of the span that published it. */
-  readonly traceparent?: string | undefined;
 }
 
 /** Names of the message properties that hold the envelope. */
@@ -19,6 +18,7 @@ export const envelopeProperties = {
   correlationId: 'paystream-correlation-id',
   contentType: 'content-type',
   traceparent: 'traceparent',
+  tracestate: 'tracestate',
 } as const;
 
 /** Encodes a value for its topic, with its envelope. Throws `INVALID_ARGUMENT` if the value does not fit the codec. */
@@ -29,7 +29,13 @@ export function sealMessage<T, I>(topic: Topic<T, I>, value: I, envelope: Envelo
   };
   if (envelope.correlationId !== undefined) properties[envelopeProperties.correlationId] = envelope.correlationId;
   if (envelope.traceparent !== undefined) properties[envelopeProperties.traceparent] = envelope.traceparent;
+  if (envelope.tracestate !== undefined) properties[envelopeProperties.tracestate] = envelope.tracestate;
   return { payload: topic.codec.encode(value), key: topic.key?.(value), properties, eventTimeMs: envelope.occurredAtMs };
+}
+
+/** The trace context that a message carries. */
+export function openTrace({ properties = {} }: Pick<OutgoingMessage, 'properties'>): TraceContext {
+  return { traceparent: properties[envelopeProperties.traceparent], tracestate: properties[envelopeProperties.tracestate] };
 }
 
 /** Reads the envelope of a message. One that another program published without an event id gets its place in the topic as one. */
@@ -39,5 +45,6 @@ export function openEnvelope(message: IncomingMessage): Envelope {
     occurredAtMs: message.eventTimeMs ?? message.publishTimeMs,
     correlationId: message.properties[envelopeProperties.correlationId],
     traceparent: message.properties[envelopeProperties.traceparent],
+    tracestate: message.properties[envelopeProperties.tracestate],
   };
 }

@@ -1,5 +1,6 @@
-import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import { PaystreamError } from '../errors/paystream-error.ts';
+import { decodeMessage } from '../protobuf/decode.ts';
 import { encodeMessage } from '../protobuf/encode.ts';
 import type { Codec } from './codec.ts';
 
@@ -19,7 +20,7 @@ export function protobuf<S extends DescMessage>(schema: S): Codec<MessageShape<S
     },
     decode: (bytes) => {
       try {
-        return fromBinary(schema, bytes);
+        return decodeMessage(schema, bytes);
       } catch (cause) {
         throw new PaystreamError('INVALID_ARGUMENT', `${bytes.length} bytes are not a ${schema.typeName}: ${String(cause)}`, {
           reason: 'UNDECODABLE',

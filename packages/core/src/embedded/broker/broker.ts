@@ -87,7 +87,14 @@ export function createBrokerOn(store: EntryStore, options: EmbeddedBrokerOptions
 
   return {
     name: 'embedded',
-    capabilities: { delayedDelivery: true, seekByTime: true, deadLetter: true, durable: store.durable },
+    capabilities: {
+      delayedDelivery: true,
+      seekByTime: true,
+      deadLetter: true,
+      backlog: true,
+      acknowledgementReceipts: true,
+      durable: store.durable,
+    },
     createProducer: async ({ topic }) => {
       checkOpen();
       checkTopic(topic);

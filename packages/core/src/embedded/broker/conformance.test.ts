@@ -52,7 +52,7 @@ function bindInVirtualTime(abilities: readonly string[], open: (clock: VirtualCl
   }
 }
 
-const abilities = ['delayedDelivery', 'seekByTime', 'deadLetter'];
+const abilities = ['delayedDelivery', 'seekByTime', 'deadLetter', 'backlog', 'acknowledgementReceipts'];
 
 describe('the embedded broker in memory keeps what the port promises', () => {
   bindInVirtualTime([...abilities, 'departureCount'], (clock) => openSubject(clock, {}));

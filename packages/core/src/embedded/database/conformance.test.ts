@@ -67,7 +67,7 @@ describe('the SQLite database in memory keeps what the port promises', () => {
 
   it('skips nothing without saying what it lacks', () => {
     const reasons = new Set(bound.map((one) => one.skip).filter((skip) => skip !== undefined));
-    expect([...reasons].sort()).toEqual(['needs restart', 'needs shared']);
+    expect([...reasons].sort()).toEqual(['needs concurrent', 'needs outage', 'needs restart', 'needs shared', 'needs shared, concurrent']);
   });
 });
 

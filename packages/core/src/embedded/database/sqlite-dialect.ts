@@ -15,5 +15,6 @@ export const sqliteDialect: SqlDialect = {
   inJson: '(SELECT value FROM json_each(?))',
   // There is one writer at a time: who reads in a transaction has the rows to itself.
   forUpdateSkipLocked: '',
+  forUpdate: '',
   nowMs: `${nowFunction}()`,
 };

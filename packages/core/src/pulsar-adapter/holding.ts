@@ -56,8 +56,8 @@ export interface Holding<N> {
   settled(held: Held<N>): void;
   /** It could not be acknowledged: still in hand. */
   unsettled(held: Held<N>): void;
-  /** Forgets everything. */
-  clear(): void;
+  /** Forgets what matches: its cursor was moved. Default: everything. */
+  clear(matches?: (native: N) => boolean): void;
 }
 
 /** Makes a {@link Holding}. */
@@ -144,6 +144,39 @@ export function createHolding<N>({ keyed, clock, describe, onDue }: HoldingOptio
     bySequence.delete(held.sequence);
   };
 
+  const clearAll = (): void => {
+    for (const held of byId.values()) held.state = 'settled';
+    byId.clear();
+    bySequence.clear();
+    fresh = [];
+    head = 0;
+    replay.clear();
+    later.clear();
+    lanes.clear();
+    inHand = 0;
+    waiting = 0;
+    arm();
+  };
+
+  const leaveLane = (held: Held<N>): void => {
+    waiting -= 1;
+    const lane = held.key === undefined ? undefined : lanes.get(held.key);
+    if (lane === undefined) return;
+    lane.splice(lane.indexOf(held), 1);
+    advance(held.key as string, lane);
+  };
+
+  const clearSome = (matches: (native: N) => boolean): void => {
+    for (const held of [...byId.values()]) {
+      if (!matches(held.native)) continue;
+      const { state } = held;
+      // Before its lane goes on, which must not hand it out.
+      forget(held);
+      if (state === 'in-hand' || state === 'settling') inHand -= 1;
+      else if (state === 'waiting') leaveLane(held);
+    }
+  };
+
   return {
     get inHand() {
       return inHand;
@@ -205,12 +238,7 @@ export function createHolding<N>({ keyed, clock, describe, onDue }: HoldingOptio
       held.state = 'settling';
       if (before === 'in-hand') return;
       inHand += 1;
-      if (before !== 'waiting') return;
-      waiting -= 1;
-      const lane = held.key === undefined ? undefined : lanes.get(held.key);
-      if (lane === undefined) return;
-      lane.splice(lane.indexOf(held), 1);
-      advance(held.key as string, lane);
+      if (before === 'waiting') leaveLane(held);
     },
     settled: (held) => {
       if (held.state !== 'settling') return;
@@ -220,18 +248,9 @@ export function createHolding<N>({ keyed, clock, describe, onDue }: HoldingOptio
     unsettled: (held) => {
       if (held.state === 'settling') held.state = 'in-hand';
     },
-    clear: () => {
-      for (const held of byId.values()) held.state = 'settled';
-      byId.clear();
-      bySequence.clear();
-      fresh = [];
-      head = 0;
-      replay.clear();
-      later.clear();
-      lanes.clear();
-      inHand = 0;
-      waiting = 0;
-      arm();
+    clear: (matches) => {
+      if (matches === undefined) clearAll();
+      else clearSome(matches);
     },
   };
 }

@@ -117,4 +117,38 @@ describe('messages that are held for a consumer', () => {
     holding.arrive([{ id: 'a0', key: 'a' }]);
     expect(all()).toEqual(['a0']);
   });
+
+  it('of one partition are forgotten when its cursor moves, and those of the others stay, with their order', async () => {
+    const { holding, clock, all, hand } = setUp();
+    holding.arrive([
+      { id: 'a0', key: 'a', from: 'p0' },
+      { id: 'b0', key: 'b', from: 'p1' },
+      { id: 'b1', key: 'b', from: 'p1' },
+      { id: 'c0', from: 'p0' },
+    ]);
+    const [a0, b0] = hand(2) as [Held<Copy>, Held<Copy>];
+    holding.giveBack(a0, 100);
+    holding.giveBack(b0, 100);
+    expect(hand(1).map(({ id }) => id)).toEqual(['c0']);
+    holding.clear(({ from }) => from === 'p0');
+    expect(holding).toMatchObject({ inHand: 0, waiting: 2 });
+    holding.arrive([{ id: 'a0', key: 'a', from: 'p0' }]);
+    expect(all()).toEqual(['a0']);
+    await clock.advance(100);
+    expect(all()).toEqual(['b0', 'b1']);
+    expect(holding).toMatchObject({ inHand: 3, waiting: 0 });
+  });
+
+  it('let those behind them go when they are forgotten in the middle of a lane', () => {
+    const { holding, all, hand } = setUp();
+    holding.arrive([
+      { id: 'a0', key: 'a', from: 'p0' },
+      { id: 'a1', key: 'a', from: 'p1' },
+    ]);
+    const [a0] = hand(1) as [Held<Copy>];
+    holding.giveBack(a0, 60_000);
+    expect(all()).toEqual([]);
+    holding.clear(({ from }) => from === 'p0');
+    expect(all()).toEqual(['a1']);
+  });
 });

@@ -1,0 +1,1 @@
+export { type DrizzleTransaction, fromDrizzle } from './from-drizzle.ts';

@@ -1,0 +1,1 @@
+export { fromKysely, type KyselyTransaction } from './from-kysely.ts';

@@ -1,0 +1,3 @@
+export { createMysqlDatabase } from './mysql-database.ts';
+export { mysqlDialect } from './mysql-dialect.ts';
+export type { MysqlAdapterOptions, MysqlConnectionOptions, MysqlDatabaseOptions, MysqlPoolOptions, MysqlTls } from './options.ts';

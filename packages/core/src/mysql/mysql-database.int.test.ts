@@ -1,0 +1,164 @@
+import { readFileSync } from 'node:fs';
+import { createConnection, createPool } from 'mysql2/promise';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { inboxMigrations } from '../inbox/migrations.ts';
+import { outboxMigrations } from '../outbox/migrations.ts';
+import { exportMigrations } from '../sql/export-migrations.ts';
+import type { Database } from '../sql/port.ts';
+import { timerMigrations } from '../timers/migrations.ts';
+import { createMysqlDatabase } from './mysql-database.ts';
+import type { MysqlDatabaseOptions } from './options.ts';
+import { freshDatabase, type RealServer, realServer, runBare } from './test-support.ts';
+
+const migrations = [...outboxMigrations, ...inboxMigrations, ...timerMigrations];
+const open: Database[] = [];
+let real: RealServer;
+let url: string;
+
+function database(options: Partial<MysqlDatabaseOptions> & Record<string, unknown> = {}): Database {
+  const made = createMysqlDatabase({ url, ...options } as MysqlDatabaseOptions);
+  open.push(made);
+  return made;
+}
+
+beforeAll(async () => {
+  real = await realServer('mortal');
+  url = await freshDatabase(real);
+  await runBare(url, 'CREATE TABLE rows_of_tests (id INT PRIMARY KEY, words VARCHAR(10) NOT NULL, amount BIGINT)');
+});
+
+afterEach(async () => {
+  for (const one of open.splice(0)) await one.close();
+});
+
+describe('wrong settings end in one clear error that holds no password', () => {
+  it.each<[string, Partial<URL>, string, string]>([
+    ['a port where nobody listens', { port: '1' }, 'UNAVAILABLE', 'MYSQL_CONNECT_REFUSED'],
+    ['a host that does not exist', { hostname: 'nowhere.invalid' }, 'UNAVAILABLE', 'MYSQL_HOST_NOT_FOUND'],
+    ['a wrong password', { password: 'guessed' }, 'UNAUTHENTICATED', 'MYSQL_CREDENTIALS_REFUSED'],
+    ['a database that is not there', { pathname: '/nothing_here' }, 'FAILED_PRECONDITION', 'DATABASE_NOT_FOUND'],
+  ])('%s', async (_what, part, code, reason) => {
+    const wrong = database({ url: Object.assign(new URL(url), part).href });
+    const error = await wrong.ping().catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ code, reason });
+    expect(String(error)).not.toContain(new URL(url).password);
+    expect(String(error)).not.toContain('guessed');
+  });
+
+  it.each(['nonsense', 'postgres://a@b/c', 'mysql://host', 'mysql://u:p@host/db?tsl=true'])('the URL %s', (wrong) => {
+    expect(() => createMysqlDatabase({ url: wrong })).toThrow('the URL of MySQL');
+  });
+
+  it('a table that is not there', async () => {
+    await expect(database().query('SELECT * FROM nothing_here')).rejects.toMatchObject({ reason: 'TABLE_NOT_FOUND' });
+  });
+});
+
+describe('a connection that dies', () => {
+  const killAll = async (): Promise<void> => {
+    const rows = await runBare(url, 'SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()');
+    await runBare(url, ...rows.map(({ id }) => `KILL ${id}`));
+  };
+
+  it('while it lies idle is not noticed by who comes next', async () => {
+    const one = database({ poolSize: 2 });
+    for (let round = 0; round < 20; round++) {
+      await Promise.all([one.ping(), one.ping()]);
+      await killAll();
+      await one.transaction((tx) => tx.execute('SELECT 1'));
+    }
+  });
+
+  it('while nothing answers any more fails what waits for it, and the database recovers by itself', async () => {
+    const one = database({ statementTimeoutMs: 300, connectTimeoutMs: 300 });
+    await one.ping();
+    await real.freeze(true);
+    const slow = await Promise.allSettled([one.query('SELECT 1'), one.transaction((tx) => tx.execute('SELECT 1'))]);
+    await real.freeze(false);
+    const reasons = slow.map((outcome) => outcome.status === 'rejected' && outcome.reason.reason);
+    expect(reasons).toEqual(['MYSQL_STATEMENT_TIMEOUT', 'MYSQL_CONNECT_TIMEOUT']);
+    await one.ping();
+  });
+});
+
+describe('nothing is cut off, rounded or ignored unseen', () => {
+  it('by INSERT IGNORE, which makes warnings of errors', async () => {
+    const one = database();
+    const sql = one.dialect.insertOrIgnore('rows_of_tests', ['id', 'words', 'amount']);
+    await expect(one.transaction((tx) => tx.execute(sql, [1, 'far too long', 0]))).rejects.toMatchObject({ reason: 'VALUE_REFUSED' });
+    await expect(one.transaction((tx) => tx.execute(sql, [1, null, 0]))).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    const many = [1, 2, 3].map((id) => [id, id === 2 ? 'far too long' : 'fits', 0]);
+    await expect(one.transaction((tx) => tx.executeMany(sql, many))).rejects.toMatchObject({ reason: 'VALUE_REFUSED' });
+    expect(await one.query('SELECT id FROM rows_of_tests')).toEqual([]);
+  });
+
+  it('in sums, whose type is DECIMAL', async () => {
+    const one = database();
+    const [row] = await one.query('SELECT SUM(n) AS sum, COUNT(*) AS count FROM (SELECT 9007199254740993 AS n UNION ALL SELECT 2) AS t');
+    expect(row).toEqual({ sum: 9_007_199_254_740_995n, count: 2 });
+  });
+
+  it('by a statement that is larger than the server takes', async () => {
+    const large = new Uint8Array(20_000_000);
+    await expect(database().transaction((tx) => tx.execute('SELECT LENGTH(?)', [large]))).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      reason: 'VALUE_TOO_LARGE',
+    });
+  });
+
+  it('by a change of the schema, which would commit what came before it', async () => {
+    const one = database();
+    const failing = one.transaction(async (tx) => {
+      await tx.execute("INSERT INTO rows_of_tests VALUES (9, 'x', 1)");
+      await tx.execute('CREATE TABLE other_rows (id INT)');
+    });
+    await expect(failing).rejects.toMatchObject({ reason: 'IMPLICIT_COMMIT' });
+    expect(await one.query('SELECT id FROM rows_of_tests')).toEqual([]);
+  });
+});
+
+describe('a pool whose settings would spoil values', () => {
+  it.each([
+    ["SET SESSION sql_mode = ''", 'MYSQL_NOT_STRICT'],
+    ["SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES'", 'MYSQL_UNSAFE_MODE'],
+    ['SET SESSION autocommit = 0', 'MYSQL_NO_AUTOCOMMIT'],
+    ['SET NAMES latin1', 'MYSQL_WRONG_CHARSET'],
+  ])('by %s is refused', async (setting, reason) => {
+    const pool = createPool({ uri: url, connectionLimit: 1 });
+    await pool.query(setting);
+    await expect(database({ pool }).ping()).rejects.toMatchObject({ code: 'FAILED_PRECONDITION', reason });
+    await pool.end();
+  });
+});
+
+describe('connections over TLS', () => {
+  it('are made when the server proves who it is, and only then', async () => {
+    const secure = await realServer('secure');
+    const parsed = new URL(secure.url);
+    const ca = readFileSync(secure.certificates?.ca ?? '', 'utf8');
+    await expect(database({ url: parsed.href }).ping()).rejects.toMatchObject({ reason: 'MYSQL_CREDENTIALS_REFUSED' });
+    parsed.hostname = 'localhost';
+    await database({ url: parsed.href, tls: { ca } }).ping();
+    const [row] = await database({ url: parsed.href, tls: { acceptAnyCertificate: true } }).query("SHOW STATUS LIKE 'Ssl_version'");
+    expect(String(row?.['Value'])).toMatch(/^TLSv1\.[23]$/);
+    await expect(database({ url: parsed.href, tls: true }).ping()).rejects.toMatchObject({ reason: 'MYSQL_TLS_REFUSED' });
+  });
+});
+
+describe('the schema', () => {
+  it('is brought up to date once by ten replicas that start at the same time', async () => {
+    const fresh = await freshDatabase(real);
+    await Promise.all(Array.from({ length: 10 }, () => database({ url: fresh, poolSize: 1 }).migrate(migrations)));
+    await database({ url: fresh }).migrate(migrations, 'check');
+  });
+
+  it('that was exported and run by somebody else is accepted, and running it again changes nothing', async () => {
+    const fresh = await freshDatabase(real);
+    const sql = exportMigrations(migrations, { dialect: 'mysql', tablePrefix: 'shop_' });
+    const connection = await createConnection({ uri: fresh, multipleStatements: true });
+    await connection.query(sql);
+    await expect(connection.query(sql)).rejects.toMatchObject({ code: 'ER_DUP_ENTRY' });
+    await connection.end();
+    await database({ url: fresh, tablePrefix: 'shop_' }).migrate(migrations, 'check');
+  });
+});

@@ -1,0 +1,128 @@
+import { systemClock } from '../clock/system-clock.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import { silentLogger } from '../logger/port.ts';
+import { systemRandom } from '../random/system-random.ts';
+import { migrateDatabase } from '../sql/migrate.ts';
+import type { Database, SqlRow, SqlValue } from '../sql/port.ts';
+import { tableNames } from '../sql/table-names.ts';
+import { migrationTarget } from './migration-target.ts';
+import { mysqlDialect } from './mysql-dialect.ts';
+import type { MysqlDatabaseOptions } from './options.ts';
+import { createSessions } from './pool.ts';
+import { runStatement } from './run-statement.ts';
+import { createStatementCache, type Statement } from './statement.ts';
+import { createTransactions } from './transactions.ts';
+
+const clockQuery = `SELECT ${mysqlDialect.nowMs} AS now`;
+const pingQuery = 'SELECT @@GLOBAL.read_only AS readOnly';
+
+/**
+ * A database on MySQL 8.0 or later, or MariaDB 10.6 or later. Nothing connects before it is first used. Transactions are
+ * `READ COMMITTED`; one that meets a deadlock, or waits in vain for a row, is run again from its beginning.
+ *
+ * Statements go over as text with the values filled in: exact for every value of the port, and one round trip each; a transaction
+ * begins in that of its first. A text with several is refused: `INVALID_ARGUMENT` / `SEVERAL_STATEMENTS`.
+ *
+ * Errors, beside those of {@link Database}: `UNAVAILABLE` / `MYSQL_CONNECT_REFUSED`, `MYSQL_CONNECT_TIMEOUT`,
+ * `MYSQL_CONNECTION_LOST`, `MYSQL_STATEMENT_TIMEOUT`, `MYSQL_TOO_MANY_CONNECTIONS`, `DATABASE_READ_ONLY`, `COMMIT_UNKNOWN`;
+ * `UNAUTHENTICATED` / `MYSQL_CREDENTIALS_REFUSED`; `FAILED_PRECONDITION` / `DATABASE_NOT_FOUND`, `TABLE_NOT_FOUND`,
+ * `MYSQL_TOO_OLD`, `MYSQL_TLS_REFUSED`; `ABORTED` / `DEADLOCK`, `LOCK_TIMEOUT`; `INVALID_ARGUMENT` / `VALUE_TOO_LARGE`.
+ *
+ * @example
+ * const database = createMysqlDatabase({ url: 'mysql://app:secret@localhost:3306/shop', poolSize: 20 });
+ */
+export function createMysqlDatabase(options: MysqlDatabaseOptions): Database {
+  const tables = tableNames(options.tablePrefix);
+  const sessions = createSessions(options);
+  const compile = createStatementCache();
+  const { where } = sessions;
+  const run = createTransactions({
+    sessions,
+    compile,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? systemRandom,
+    logger: options.logger ?? silentLogger,
+    maxAttempts: options.maxAttempts ?? 10,
+  });
+  let active = 0;
+  let idle: (() => void) | undefined;
+  let closing: Promise<void> | undefined;
+
+  const counted = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (closing !== undefined) {
+      throw new PaystreamError('FAILED_PRECONDITION', `the database on MySQL at ${where} is closed`, { reason: 'CLOSED' });
+    }
+    active += 1;
+    try {
+      return await work();
+    } finally {
+      active -= 1;
+      if (active === 0) idle?.();
+    }
+  };
+
+  const readOnce = async (statement: Statement, parameters: readonly SqlValue[]): Promise<readonly SqlRow[]> => {
+    const session = await sessions.acquire();
+    try {
+      return (await runStatement(session, statement, parameters)).rows;
+    } finally {
+      session.release();
+    }
+  };
+
+  const read = async (sql: string, parameters: readonly SqlValue[] = []): Promise<readonly SqlRow[]> => {
+    const statement = compile(sql);
+    if (statement.kind !== 'read') {
+      throw new PaystreamError('INVALID_ARGUMENT', `query only reads; write in a transaction: ${sql}`, { reason: 'NOT_A_QUERY' });
+    }
+    try {
+      return await readOnce(statement, parameters);
+    } catch (error) {
+      // A connection that lay idle may have died: reading again does no harm.
+      if (!PaystreamError.is(error) || error.reason !== 'MYSQL_CONNECTION_LOST') throw error;
+      return readOnce(statement, parameters);
+    }
+  };
+
+  const close = async (): Promise<void> => {
+    if (active > 0) {
+      await new Promise<void>((resolve) => {
+        idle = resolve;
+      });
+    }
+    await sessions.close();
+  };
+
+  return {
+    name: 'mysql',
+    dialect: mysqlDialect,
+    tables,
+    exclusive: false,
+    transaction: (work) => counted(() => run(work)),
+    query: <R = SqlRow>(sql: string, parameters?: readonly SqlValue[]) => counted(() => read(sql, parameters) as Promise<readonly R[]>),
+    now: () =>
+      counted(async () => {
+        const [row] = await read(clockQuery);
+        return Number(row?.['now']);
+      }),
+    migrate: (migrations, mode = 'apply') =>
+      counted(async () => {
+        const session = await sessions.acquire(0);
+        try {
+          await migrateDatabase(migrationTarget(session, compile, tables, where), migrations, mode);
+        } finally {
+          session.release();
+        }
+      }),
+    ping: () =>
+      counted(async () => {
+        const [row] = await read(pingQuery);
+        if (row?.['readOnly'] === 0 || row?.['readOnly'] === 'OFF') return;
+        throw new PaystreamError('UNAVAILABLE', `MySQL at ${where} takes no writes now: it is read-only`, { reason: 'DATABASE_READ_ONLY' });
+      }),
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}

@@ -1,0 +1,102 @@
+import { PaystreamError } from '../errors/paystream-error.ts';
+import type { SqlResult, SqlRow, SqlValue, Transaction } from '../sql/port.ts';
+import { runMany } from './bulk.ts';
+import type { Session } from './connection.ts';
+import { runStatement } from './run-statement.ts';
+import type { Statement } from './statement.ts';
+
+const none: readonly never[] = [];
+
+const overError = new PaystreamError('FAILED_PRECONDITION', 'the transaction is over: await its calls before its work resolves', {
+  reason: 'TRANSACTION_OVER',
+});
+
+/** What is to be told of a transaction's end. */
+export interface CommitCallbacks {
+  readonly committed: () => void;
+  readonly unknown: (() => void) | undefined;
+}
+
+/** Whether the server has rolled the whole transaction back, or must be thought to have. */
+function endsTransaction(error: PaystreamError, session: Session): boolean {
+  return error.code === 'ABORTED' || session.broken;
+}
+
+/** A transaction on a connection of its own. */
+export class MysqlTransaction implements Transaction {
+  readonly #session: Session;
+  readonly #compile: (sql: string) => Statement;
+  #over: PaystreamError | undefined;
+  #lost: PaystreamError | undefined;
+  #callbacks: CommitCallbacks[] | undefined;
+  #statements = 0;
+  #schemaChanged = false;
+
+  constructor(session: Session, compile: (sql: string) => Statement) {
+    this.#session = session;
+    this.#compile = compile;
+  }
+
+  /** What to call once its end is known. */
+  get callbacks(): readonly CommitCallbacks[] {
+    return this.#callbacks ?? none;
+  }
+
+  /** Why the server ended it, if it did: whatever its work made of that, nothing of it is stored. */
+  get lost(): PaystreamError | undefined {
+    return this.#lost;
+  }
+
+  /** Nothing more is taken. */
+  end(): void {
+    this.#over ??= overError;
+  }
+
+  #statement(sql: string): Statement {
+    if (this.#lost !== undefined) throw this.#lost;
+    if (this.#over !== undefined) throw this.#over;
+    const statement = this.#compile(sql);
+    if (statement.kind === 'control') {
+      throw new PaystreamError('INVALID_ARGUMENT', `the database itself begins and ends transactions: leave out ${sql}`, {
+        reason: 'TRANSACTION_CONTROL',
+      });
+    }
+    if (this.#schemaChanged || (statement.kind === 'schema' && this.#statements > 0)) {
+      throw new PaystreamError(
+        'FAILED_PRECONDITION',
+        `MySQL commits what a transaction did before it changes a schema: let the change be the only statement of its transaction; at ${sql}`,
+        { reason: 'IMPLICIT_COMMIT' },
+      );
+    }
+    this.#statements += 1;
+    this.#schemaChanged = statement.kind === 'schema';
+    return statement;
+  }
+
+  async #watch<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      // After this MySQL would take further statements each by itself, as if there had never been a transaction.
+      if (PaystreamError.is(error) && endsTransaction(error, this.#session)) this.#lost ??= error;
+      throw error;
+    }
+  }
+
+  async execute<R = SqlRow>(sql: string, parameters: readonly SqlValue[] = none): Promise<SqlResult<R>> {
+    const statement = this.#statement(sql);
+    const { rows, affected } = await this.#watch(runStatement(this.#session, statement, parameters));
+    return { rows: rows as readonly R[], affected };
+  }
+
+  async executeMany(sql: string, rows: readonly (readonly SqlValue[])[]): Promise<{ readonly affected: readonly number[] }> {
+    const statement = this.#statement(sql);
+    return { affected: await this.#watch(runMany(this.#session, statement, rows)) };
+  }
+
+  onCommit(committed: () => void, unknown?: () => void): void {
+    if (this.#over !== undefined) throw this.#over;
+    this.#callbacks ??= [];
+    this.#callbacks.push({ committed, unknown });
+  }
+}

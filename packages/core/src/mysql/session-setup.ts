@@ -1,0 +1,84 @@
+import type { PoolConnection } from 'mysql2';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import type { Session, SessionFacts } from './connection.ts';
+
+const modes = [
+  'STRICT_ALL_TABLES',
+  'STRICT_TRANS_TABLES',
+  'NO_ZERO_IN_DATE',
+  'NO_ZERO_DATE',
+  'ERROR_FOR_DIVISION_BY_ZERO',
+  'NO_ENGINE_SUBSTITUTION',
+  'ONLY_FULL_GROUP_BY',
+];
+
+function refuse(where: string, what: string, reason: string): never {
+  throw new PaystreamError('FAILED_PRECONDITION', `MySQL at ${where} ${what}`, { reason });
+}
+
+/** Throws `FAILED_PRECONDITION` / `MYSQL_TOO_OLD` for a server that lacks what statements need, such as `SKIP LOCKED`. */
+export function checkVersion(version: string, where: string): void {
+  const mariadb = /mariadb/i.test(version);
+  // Behind some proxies MariaDB calls itself 5.5.5-10.11.6-MariaDB.
+  const [, major = 0, minor = 0] = (/^(\d+)\.(\d+)/.exec(version.replace(/^5\.5\.5-/, '')) ?? []).map(Number);
+  const [needMajor, needMinor] = mariadb ? [10, 6] : [8, 0];
+  if (major > needMajor || (major === needMajor && minor >= needMinor)) return;
+  refuse(where, `is ${version}: MySQL 8.0 or MariaDB 10.6 is the oldest that serves`, 'MYSQL_TOO_OLD');
+}
+
+interface Server {
+  readonly version: string;
+  readonly packet: number;
+  readonly mode: string;
+  readonly charset: string;
+  readonly autocommit: number;
+}
+
+const server = `SELECT VERSION() AS version, @@max_allowed_packet AS packet, @@SESSION.sql_mode AS mode,
+  @@SESSION.character_set_client AS charset, @@SESSION.autocommit AS autocommit`;
+
+async function ask(session: Session, where: string): Promise<Server> {
+  const { rows } = await session.run(server, server);
+  const [found] = rows as unknown as readonly Server[];
+  if (found === undefined) throw new PaystreamError('INTERNAL', `MySQL at ${where} does not say what it is`, { reason: 'UNEXPECTED' });
+  checkVersion(found.version, where);
+  return found;
+}
+
+/**
+ * Sets up a connection of ours. `READ COMMITTED`: what must not happen twice is decided by unique keys and by changes that
+ * name the version that they expect, never by what was read before; so a snapshot would bring nothing but gaps that are
+ * locked, and with them most deadlocks. The session's time zone is UTC for statements that users write.
+ */
+export async function prepareOwnSession(session: Session, where: string, lockTimeoutMs: number): Promise<SessionFacts> {
+  const { packet } = await ask(session, where);
+  const set = (text: string): Promise<unknown> => session.run(text, text);
+  await set('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
+  // MariaDB makes a subquery of a long list, which it runs once for each row that it deletes.
+  await set(
+    `SET SESSION sql_mode = '${modes.join(',')}', time_zone = '+00:00', autocommit = 1,
+      innodb_lock_wait_timeout = ${Math.max(1, Math.ceil(lockTimeoutMs / 1_000))} /*M!100318 , in_predicate_conversion_threshold = 0 */`,
+  );
+  // Room for what goes ahead of a statement.
+  return { foreignIsolation: false, maxStatementBytes: packet - 128 };
+}
+
+/** Checks a connection that is not ours, and leaves it as it is: its owner relies on it. */
+export async function checkForeignSession(session: Session, connection: PoolConnection, where: string): Promise<SessionFacts> {
+  const { packet, mode, charset, autocommit } = await ask(session, where);
+  const advice = (what: string): string => `is used by a pool ${what}`;
+  if (!/STRICT_(?:TRANS|ALL)_TABLES/.test(mode)) {
+    refuse(where, advice('whose sql_mode is not strict: values would be cut off unseen; add STRICT_TRANS_TABLES'), 'MYSQL_NOT_STRICT');
+  }
+  if (mode.includes('NO_BACKSLASH_ESCAPES')) {
+    refuse(where, advice('whose sql_mode has NO_BACKSLASH_ESCAPES: leave it out'), 'MYSQL_UNSAFE_MODE');
+  }
+  if (charset !== 'utf8mb4') refuse(where, advice(`whose charset is ${charset}: set charset to utf8mb4`), 'MYSQL_WRONG_CHARSET');
+  if (autocommit !== 1) refuse(where, advice('whose autocommit is off: switch it on'), 'MYSQL_NO_AUTOCOMMIT');
+  const { clientFlags = 0 } = connection.config as { readonly clientFlags?: number };
+  const foundRows = 2;
+  if ((clientFlags & foundRows) === 0) {
+    refuse(where, advice('without the flag FOUND_ROWS, which mysql2 sets by default: leave it on'), 'MYSQL_NO_FOUND_ROWS');
+  }
+  return { foreignIsolation: true, maxStatementBytes: packet };
+}

@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import type { SqlValue } from '../sql/port.ts';
+import { mysqlDialect } from './mysql-dialect.ts';
+import { mysqlError } from './mysql-errors.ts';
+import { checkVersion } from './session-setup.ts';
+import { createStatementCache, fill } from './statement.ts';
+
+const compile = createStatementCache();
+const filled = (sql: string, ...values: SqlValue[]): string => fill(compile(sql).whole, values, sql);
+
+describe('values that are filled into a statement', () => {
+  it('stay values, whatever a customer calls himself', () => {
+    expect(filled('SELECT ?, ?', "'; DROP TABLE x; --", "\\' OR 1=1 #")).toBe("SELECT '\\'; DROP TABLE x; --', '\\\\\\' OR 1=1 #'");
+  });
+
+  it('are exact integers, bytes and nothing', () => {
+    const values = [9_007_199_254_740_993n, -1, 1.5, null, new Uint8Array([0, 255]), new Uint8Array(0)];
+    expect(filled('?, ?, ?, ?, ?, ?', ...values)).toBe("9007199254740993, -1, 1.5, NULL, x'00ff', ''");
+  });
+
+  it('go where a parameter is, and not into texts, names and comments', () => {
+    const sql = "SELECT '?', \"?\", `?`, ? -- ?\n, /* ? */ 'it''s ?', '\\'?' # ?\n, ?";
+    expect(filled(sql, 1, 2)).toBe("SELECT '?', \"?\", `?`, 1 -- ?\n, /* ? */ 'it''s ?', '\\'?' # ?\n, 2");
+  });
+
+  it('are lists behind IN, with every digit of their integers', () => {
+    const sql = `DELETE FROM t WHERE a = ? AND id IN ${mysqlDialect.inJson} AND b = ?`;
+    expect(filled(sql, 1, '[9007199254740993,-2]', 3)).toBe('DELETE FROM t WHERE a = 1 AND id IN (9007199254740993,-2) AND b = 3');
+    expect(filled(sql, 1, '["a\'b","\\"c"]', 3)).toBe("DELETE FROM t WHERE a = 1 AND id IN ('a\\'b','\"c') AND b = 3");
+    expect(filled(sql, 1, '[]', 3)).toContain('WHERE FALSE');
+    for (const wrong of ['x', '{}', '[1,"a"]', '[1.5]', 7, null]) {
+      expect(() => filled(sql, 1, wrong, 3)).toThrow('jsonList');
+    }
+  });
+
+  it('are refused where they cannot be stored, and where there are too many or too few', () => {
+    for (const wrong of [undefined, true, Number.NaN, 2 ** 60, 2n ** 64n, new Date(0)]) {
+      expect(() => filled('SELECT ?', wrong as SqlValue)).toThrow('parameter 1');
+    }
+    expect(() => filled('SELECT ?', 1, 2)).toThrow('1 places');
+    expect(() => filled('SELECT ?, ?', 1)).toThrow('2 places');
+  });
+});
+
+describe('statements', () => {
+  it.each([
+    ['INSERT INTO t (a) VALUES (?)', 'insert', true],
+    ['insert ignore into t (a, b) values (?, UPPER(?))', 'insertIgnore', true],
+    ['INSERT INTO t (a) VALUES (?) ON DUPLICATE KEY UPDATE a = VALUES(a)', 'upsert', true],
+    ['INSERT INTO t (a) VALUES (?) ON DUPLICATE KEY UPDATE a = ?', 'upsert', false],
+    ['INSERT INTO t (a) VALUES (?), (?)', 'insert', false],
+    ['INSERT INTO t (a) SELECT ?', 'insert', false],
+    ["INSERT INTO t (a) SELECT 'VALUES (?)'", 'insert', false],
+    ['  /* why */ SELECT 1', 'read', false],
+    ['WITH a AS (SELECT 1) SELECT * FROM a', 'read', false],
+    ['(SELECT 1) UNION (SELECT 2)', 'read', false],
+    ['UPDATE t SET a = ?', 'write', false],
+    ['ALTER TABLE t ADD COLUMN b INT', 'schema', false],
+    ['commit', 'control', false],
+  ])('%s is known for what it is', (sql, kind, bulk) => {
+    const statement = compile(sql);
+    expect([statement.kind, statement.bulk !== undefined]).toEqual([kind, bulk]);
+  });
+});
+
+describe('several statements in one text', () => {
+  it.each([
+    'SELECT 1; SELECT 2',
+    "SELECT '1'; SELECT 2",
+    'SELECT 1 /*! ; SELECT 2 */',
+    'SELECT 1 /*M!100100 ; SELECT 2 */',
+    "SELECT 'open; SELECT 2",
+  ])('are refused: %s', (sql) => expect(() => compile(sql)).toThrow('only one statement'));
+
+  it.each(['SELECT 1;', 'SELECT \';\' AS a, "; b", `; c`', 'SELECT 1 -- ; not one\n + 1', 'SELECT 1; # done'])(
+    'are not seen in: %s',
+    (sql) => {
+      expect(compile(sql).kind).toBe('read');
+    },
+  );
+});
+
+describe('a server that is too old', () => {
+  it.each(['5.7.44-log', '10.5.23-MariaDB', '5.5.5-10.4.1-MariaDB'])(
+    '%s is refused when it is met, not by a syntax error later',
+    (version) => {
+      expect(() => checkVersion(version, 'here')).toThrow(version);
+    },
+  );
+
+  it.each(['8.0.36', '8.4.2', '9.1.0', '10.6.18-MariaDB', '11.4.5-MariaDB', '5.5.5-10.11.6-MariaDB-1:10.11.6+maria~deb12'])(
+    '%s serves',
+    (version) => checkVersion(version, 'here'),
+  );
+});
+
+describe('errors of the driver', () => {
+  it('lose the values that the driver writes into them', () => {
+    const cause = Object.assign(new Error('Duplicate entry'), {
+      errno: 1062,
+      code: 'ER_DUP_ENTRY',
+      sql: "INSERT INTO t VALUES ('secret')",
+    });
+    const error = mysqlError(cause, 'here', 'INSERT INTO t VALUES (?)');
+    expect(error).toMatchObject({ code: 'ALREADY_EXISTS', reason: 'UNIQUE_VIOLATION' });
+    expect(JSON.stringify([error, error.cause])).not.toContain('secret');
+  });
+});

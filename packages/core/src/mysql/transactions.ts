@@ -1,0 +1,154 @@
+import type { Clock } from '../clock/port.ts';
+import { backoffMs } from '../consumer/backoff.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import type { Logger } from '../logger/port.ts';
+import type { Random } from '../random/port.ts';
+import type { Transaction } from '../sql/port.ts';
+import { createCommitOrder } from './commit-order.ts';
+import type { Session } from './connection.ts';
+import { MysqlTransaction } from './mysql-transaction.ts';
+import type { Sessions } from './pool.ts';
+import type { Statement } from './statement.ts';
+
+/** Options of {@link createTransactions}. */
+export interface TransactionsOptions {
+  readonly sessions: Sessions;
+  readonly compile: (sql: string) => Statement;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly maxAttempts: number;
+}
+
+/** Runs transactions. */
+export type RunTransaction = <T>(work: (tx: Transaction) => Promise<T>) => Promise<T>;
+
+/** Waits between attempts of a transaction that lost against another. */
+const backoff = { delayMs: 4, maxDelayMs: 500 } as const;
+/** A transaction that waited in vain for a row has waited long enough the second time. */
+const maxLockTimeouts = 2;
+
+/** A commit that is not answered while later ones are, for so long, has lost its connection; in milliseconds. */
+const maxOvertakenMs = 3_000;
+
+/** How an attempt ended that may be made again. */
+class Repeat {
+  readonly error: PaystreamError;
+  /** Nothing was answered yet: the connection had died while it lay idle. */
+  readonly stale: boolean;
+
+  constructor(error: PaystreamError, stale: boolean) {
+    this.error = error;
+    this.stale = stale;
+  }
+}
+
+function unknownCommit(cause: PaystreamError): PaystreamError {
+  return new PaystreamError('UNAVAILABLE', `${cause.message} (during COMMIT: the transaction may have been stored or not)`, {
+    reason: 'COMMIT_UNKNOWN',
+    details: cause.details,
+    cause,
+  });
+}
+
+function overtaken(where: string): PaystreamError {
+  return new PaystreamError('UNAVAILABLE', `MySQL at ${where} answers on other connections and on this one no more`, {
+    reason: 'MYSQL_CONNECTION_LOST',
+  });
+}
+
+/** Calls back; a callback that throws breaks its contract, which the process must hear of without the others suffering. */
+function callAll(callbacks: readonly ((() => void) | undefined)[]): void {
+  for (const callback of callbacks) {
+    try {
+      callback?.();
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+}
+
+/** Makes what runs the transactions of a database. */
+export function createTransactions(options: TransactionsOptions): RunTransaction {
+  const { sessions, compile, clock, random, logger } = options;
+  const order = createCommitOrder({ clock, maxOvertakenMs });
+
+  const rollBack = async (session: Session): Promise<void> => {
+    if (session.broken) return;
+    try {
+      await session.end('ROLLBACK');
+    } catch (error) {
+      // The connection is broken now, and ended when it is given back: that rolls back too.
+      logger.debug({ err: error }, 'a transaction could not be rolled back by hand');
+    }
+  };
+
+  const commitOf = async (session: Session, tx: MysqlTransaction): Promise<void> => {
+    const { callbacks } = tx;
+    if (callbacks.length === 0) {
+      await session.end('COMMIT').catch((error: PaystreamError) => {
+        throw session.broken ? unknownCommit(error) : error;
+      });
+      return;
+    }
+    let failure: PaystreamError | undefined;
+    const failed = (error: PaystreamError) => () => {
+      failure = session.broken ? unknownCommit(error) : error;
+      if (session.broken) callAll(callbacks.map((one) => one.unknown));
+    };
+    await order.commit(
+      () => session.end('COMMIT').then(() => () => callAll(callbacks.map((one) => one.committed)), failed),
+      () => {
+        session.abandon();
+        return failed(overtaken(sessions.where));
+      },
+    );
+    if (failure !== undefined) throw failure;
+  };
+
+  const attempt = async <T>(work: (tx: Transaction) => Promise<T>): Promise<T | Repeat> => {
+    const session = await sessions.acquire();
+    try {
+      try {
+        await session.begin();
+      } catch (error) {
+        return new Repeat(PaystreamError.from(error), true);
+      }
+      const tx = new MysqlTransaction(session, compile);
+      let value: T;
+      try {
+        value = await work(tx);
+      } catch (error) {
+        tx.end();
+        await rollBack(session);
+        if (tx.lost === undefined) throw error;
+        return new Repeat(tx.lost, session.stale);
+      }
+      tx.end();
+      if (tx.lost !== undefined) {
+        await rollBack(session);
+        return new Repeat(tx.lost, session.stale);
+      }
+      await commitOf(session, tx);
+      return value;
+    } finally {
+      session.release();
+    }
+  };
+
+  return async (work) => {
+    let lockTimeouts = 0;
+    for (let attempts = 1; ; attempts++) {
+      const result = await attempt(work);
+      if (!(result instanceof Repeat)) return result;
+      const { error, stale } = result;
+      if (error.reason === 'LOCK_TIMEOUT') lockTimeouts += 1;
+      const again = stale ? attempts === 1 : error.code === 'ABORTED' && attempts < options.maxAttempts && lockTimeouts < maxLockTimeouts;
+      if (!again) throw error;
+      logger.debug({ attempts, err: error }, 'a transaction is run again');
+      if (!stale) await clock.sleep(backoffMs(backoff, attempts, random));
+    }
+  };
+}

@@ -1,0 +1,1 @@
+export { fromMysql2 } from './from-mysql2.ts';

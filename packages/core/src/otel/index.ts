@@ -1,0 +1,1 @@
+export { createOpenTelemetry, type OpenTelemetryOptions } from './open-telemetry.ts';

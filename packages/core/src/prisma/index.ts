@@ -1,0 +1,1 @@
+export { fromPrisma, type PrismaTransaction } from './from-prisma.ts';

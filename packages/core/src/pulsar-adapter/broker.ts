@@ -1,0 +1,138 @@
+import type { Broker, BrokerProducer, BrokerReader, BrokerSubscription, ReaderOptions, SubscribeOptions } from '../broker/port.ts';
+import type { Clock } from '../clock/port.ts';
+import { systemClock } from '../clock/system-clock.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import { type Logger, silentLogger } from '../logger/port.ts';
+import type { SharedContext } from './context.ts';
+import type { Tell } from './subject.ts';
+import { checkNamespace, fullTopicName, refuse } from './topic-names.ts';
+
+/** Options of a broker on Pulsar, whichever its client. */
+export interface BrokerOptions {
+  readonly namespace?: string | undefined;
+  readonly pingTimeoutMs?: number | undefined;
+  readonly clock?: Clock | undefined;
+  readonly logger?: Logger | undefined;
+}
+
+/** What a broker does by its client. */
+export interface ClientLink extends Pick<Broker, 'name' | 'capabilities'> {
+  readonly tell: Tell;
+  createProducer(context: SharedContext, topic: string): Promise<BrokerProducer>;
+  subscribe(context: SharedContext, options: SubscribeOptions): Promise<BrokerSubscription>;
+  createReader(context: SharedContext, options: ReaderOptions): Promise<BrokerReader>;
+  /** Asks for the partitions of a topic, which need not exist. */
+  partitionsOf(fullName: string): Promise<unknown>;
+  /** Closes the client, if it is ours. */
+  close(): Promise<void>;
+}
+
+/** The topic that `ping` asks for. It need not exist, and is not created. */
+const pingTopic = 'paystream-ping';
+
+function checkOptions({ topic, subscription, maxUnacknowledged: max, deadLetter }: SubscribeOptions): void {
+  if (subscription === '') refuse('a subscription wants a name');
+  if (max !== undefined && !(Number.isInteger(max) && max > 0)) refuse(`maxUnacknowledged wants an integer of at least 1, not ${max}`);
+  if (deadLetter === undefined) return;
+  if (deadLetter.topic === topic) refuse(`topic "${topic}" cannot be its own dead-letter topic`);
+  const redeliveries = deadLetter.maxRedeliveries;
+  if (!(Number.isInteger(redeliveries) && redeliveries >= 0)) refuse(`maxRedeliveries wants an integer of at least 0, not ${redeliveries}`);
+}
+
+/** What it means that the broker is closed. */
+export function brokerClosed(): PaystreamError {
+  return new PaystreamError('FAILED_PRECONDITION', 'the broker is closed', { reason: 'BROKER_CLOSED' });
+}
+
+/** A broker on Pulsar: keeps what is made from it, to close it, and checks what it is asked for. */
+export function createBrokerOn(link: ClientLink, options: BrokerOptions): Broker & AsyncDisposable {
+  const namespace = checkNamespace(options.namespace ?? 'public/default');
+  const clock = options.clock ?? systemClock;
+  const pingTimeoutMs = options.pingTimeoutMs ?? 5_000;
+  const open = new Set<{ close(): Promise<void> }>();
+  const shared = new Map<string, Promise<BrokerProducer>>();
+  let closing: Promise<void> | undefined;
+
+  const checkOpen = (): void => {
+    if (closing !== undefined) throw brokerClosed();
+  };
+
+  /** Remembers what is made in order to close it; what comes about too late is closed at once. */
+  const opened = async <T extends { close(): Promise<void> }>(making: Promise<T>): Promise<T> => {
+    const made = await making;
+    if (closing !== undefined) {
+      await made.close();
+      throw brokerClosed();
+    }
+    open.add(made);
+    return made;
+  };
+
+  const createProducer = (topic: string): Promise<BrokerProducer> => opened(link.createProducer(context, topic));
+
+  const context: SharedContext = {
+    clock,
+    logger: options.logger ?? silentLogger,
+    fullName: (topic) => fullTopicName(topic, namespace),
+    producerOf: (topic) => {
+      let producer = shared.get(topic);
+      if (producer === undefined) {
+        producer = createProducer(topic);
+        shared.set(topic, producer);
+        producer.catch(() => shared.delete(topic));
+      }
+      return producer;
+    },
+    closed: (one) => {
+      open.delete(one);
+    },
+  };
+
+  const ping = async (): Promise<void> => {
+    checkOpen();
+    const late = Promise.withResolvers<never>();
+    const timer = clock.setTimer(pingTimeoutMs, () => {
+      const message = `Pulsar did not answer within ${pingTimeoutMs} ms: is the broker up, and is its address right?`;
+      late.reject(new PaystreamError('UNAVAILABLE', message, { reason: 'PULSAR_TIMEOUT' }));
+    });
+    try {
+      await Promise.race([link.partitionsOf(context.fullName(pingTopic)), late.promise]);
+    } catch (error) {
+      throw link.tell(error, { what: 'cannot reach Pulsar', details: {}, closed: brokerClosed });
+    } finally {
+      timer.cancel();
+    }
+  };
+
+  const closeAll = async (): Promise<void> => {
+    const outcomes = await Promise.allSettled([...open].map((one) => one.close()));
+    await link.close();
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  };
+  const close = (): Promise<void> => {
+    closing ??= Promise.resolve().then(closeAll);
+    return closing;
+  };
+
+  return {
+    name: link.name,
+    capabilities: link.capabilities,
+    createProducer: async ({ topic }) => {
+      checkOpen();
+      return createProducer(topic);
+    },
+    subscribe: async (subscribeOptions) => {
+      checkOpen();
+      checkOptions(subscribeOptions);
+      return opened(link.subscribe(context, subscribeOptions));
+    },
+    createReader: async (readerOptions) => {
+      checkOpen();
+      return opened(link.createReader(context, readerOptions));
+    },
+    ping,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

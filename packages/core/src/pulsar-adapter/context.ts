@@ -1,0 +1,15 @@
+import type { BrokerProducer } from '../broker/port.ts';
+import type { Clock } from '../clock/port.ts';
+import type { Logger } from '../logger/port.ts';
+
+/** What producers, subscriptions and readers of one broker share. */
+export interface SharedContext {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The full name of a topic. */
+  fullName(topic: string): string;
+  /** A producer of a topic that several share; closed with the broker. */
+  producerOf(topic: string): Promise<BrokerProducer>;
+  /** Something was closed by its user: the broker need not. */
+  closed(one: { close(): Promise<void> }): void;
+}

@@ -1,0 +1,246 @@
+import type { BrokerSubscription, IncomingMessage, Position, SubscribeOptions } from '../broker/port.ts';
+import { checkMax, WaitList } from '../embedded/broker/wait-list.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import type { SharedContext } from './context.ts';
+import { createHolding, type Held, type HoldingOptions } from './holding.ts';
+import { type Content, Received } from './received.ts';
+import type { Subject, Tell } from './subject.ts';
+
+/** How many messages may wait here beyond those in hand before no more are asked for. */
+const maxWaiting = 10_000;
+/** How long a dead letter waits that could not be sent, in milliseconds. */
+const deadLetterRetryMs = 1_000;
+
+/** What a subscription does by its client. What it rejects with is told in the terms of the port by `tell`. */
+export interface SubscriptionLink<N> {
+  readonly describe: HoldingOptions<N>['describe'];
+  contentOf(native: N): Content;
+  /** Waits until there is at least one message, and gives those that are there; what is aborted gives what it has, or nothing. */
+  fetch(room: number, signal: AbortSignal): Promise<readonly N[]>;
+  acknowledge(all: readonly Held<N>[]): Promise<void>;
+  /** Moves the cursor, while nothing is being fetched. Says which messages are void by it; `undefined`: all. */
+  seek(position: Position): Promise<((native: N) => boolean) | undefined>;
+  backlog(): Promise<number>;
+  unsubscribe(): Promise<void>;
+  /** Ends what is being fetched, too. */
+  close(): Promise<void>;
+}
+
+/**
+ * How many messages are asked for in advance: so few that others are not kept from what this one cannot take. Where little
+ * may be in hand, one at a time when somebody waits.
+ */
+export function queueSizeOf(maxUnacknowledged: number): number {
+  return maxUnacknowledged < 20 ? 0 : Math.min(1_000, Math.floor(maxUnacknowledged / 2));
+}
+
+/** How many messages a consumer may have in hand, unless told otherwise. */
+export const defaultMaxUnacknowledged = 1_000;
+
+/**
+ * Joins a subscription. What is given back is kept here until it is due, and handed out here again: so each has its own delay,
+ * keys keep their order, and a batch does not come again for one of its messages.
+ */
+export async function createHeldSubscription<N>(
+  context: SharedContext,
+  options: SubscribeOptions,
+  join: () => Promise<SubscriptionLink<N>>,
+  tell: Tell,
+): Promise<BrokerSubscription> {
+  const { clock, logger } = context;
+  const { topic, subscription, type = 'exclusive', maxUnacknowledged = defaultMaxUnacknowledged, deadLetter } = options;
+  const labels = { topic, subscription };
+  const about = (doing: string): Subject => ({
+    what: `cannot ${doing} subscription "${subscription}" of topic "${topic}"`,
+    details: labels,
+    closed: closedError,
+  });
+  const waiting = new WaitList<undefined>();
+  let closed: Promise<void> | undefined;
+  let fetching: AbortController | undefined;
+  /** Settles when nothing is being fetched any more. */
+  let fetched: Promise<void> = Promise.resolve();
+  let seeking = 0;
+
+  function closedError(): PaystreamError {
+    return new PaystreamError('CANCELED', `the consumer of subscription "${subscription}" of topic "${topic}" is closed`, {
+      reason: 'CONSUMER_CLOSED',
+      details: labels,
+    });
+  }
+  const checkOpen = (): void => {
+    if (closed !== undefined) throw closedError();
+  };
+
+  let link: SubscriptionLink<N>;
+  try {
+    link = await join();
+  } catch (error) {
+    throw tell(error, about('join'));
+  }
+  const holding = createHolding<N>({ keyed: type === 'key-shared', clock, describe: link.describe, onDue: () => pump() });
+  /** What a delivery of ours is of. */
+  const heldOf = (message: IncomingMessage): Held<N> | undefined =>
+    (Received.heldOf(message) as Held<N> | undefined) ?? holding.find(message.id);
+
+  const settleAll = async (all: readonly Held<N>[]): Promise<void> => {
+    const natives = all.map((held) => held.native);
+    try {
+      await link.acknowledge(all);
+    } catch (error) {
+      for (const [index, held] of all.entries()) {
+        held.settlement = undefined;
+        held.lost = held.native === natives[index];
+        holding.unsettled(held);
+      }
+      throw tell(error, about('acknowledge to'));
+    }
+    for (const held of all) holding.settled(held);
+  };
+
+  /** Acknowledges; what it says it says of all. */
+  const settle = (all: readonly Held<N>[]): Promise<void> => {
+    for (const held of all) holding.settling(held);
+    const settlement = settleAll(all);
+    for (const held of all) held.settlement = settlement;
+    return settlement;
+  };
+
+  const toDeadLetters = async (held: Held<N>, to: string): Promise<void> => {
+    try {
+      const { payload, key, properties, eventTimeMs } = link.contentOf(held.native);
+      await (await context.producerOf(to)).send({ payload, key, properties, eventTimeMs });
+      await settle([held]);
+    } catch (error) {
+      if (closed !== undefined) return;
+      logger.warn({ ...labels, err: PaystreamError.from(error), deadLetterTopic: to }, 'a dead letter could not be moved: tried again');
+      holding.giveBack(held, deadLetterRetryMs);
+      held.redeliveries -= 1;
+    }
+    pump();
+  };
+
+  const take = (max: number): IncomingMessage[] => {
+    const out: IncomingMessage[] = [];
+    while (out.length < max && holding.inHand < maxUnacknowledged) {
+      const held = holding.next();
+      if (held === undefined) break;
+      if (deadLetter === undefined || held.redeliveries <= deadLetter.maxRedeliveries) {
+        out.push(new Received(link.contentOf(held.native), topic, held.id, held.redeliveries, held));
+      } else toDeadLetters(held, deadLetter.topic).catch((error: unknown) => waiting.reject(undefined, error));
+    }
+    return out;
+  };
+
+  /** Asks the client for as many as there is room for. */
+  const fetch = async (signal: AbortSignal): Promise<void> => {
+    try {
+      const messages = await link.fetch(maxUnacknowledged - holding.inHand, signal);
+      if (closed === undefined) holding.arrive(messages);
+    } catch (error) {
+      if (!signal.aborted) waiting.reject(undefined, tell(error, about('receive from')));
+    }
+  };
+
+  function pump(): void {
+    if (closed !== undefined) return;
+    waiting.serve((waiter) => take(waiter.max));
+    if (fetching !== undefined || seeking > 0 || waiting.size === 0) return;
+    if (holding.inHand >= maxUnacknowledged || holding.waiting >= maxWaiting) return;
+    fetching = new AbortController();
+    fetched = fetch(fetching.signal).then(() => {
+      fetching = undefined;
+      pump();
+    });
+  }
+
+  /** Moves the cursor while nothing is being fetched: the client keeps what is void apart from what then comes. */
+  const move = async (position: Position): Promise<void> => {
+    seeking += 1;
+    try {
+      fetching?.abort();
+      await fetched;
+      holding.clear(await link.seek(position));
+    } finally {
+      seeking -= 1;
+    }
+  };
+
+  const leave = (): Promise<void> => {
+    closed ??= (async () => {
+      waiting.reject(undefined, closedError());
+      holding.clear();
+      context.closed(result);
+      fetching?.abort();
+      await link.close();
+    })();
+    return closed;
+  };
+
+  const result: BrokerSubscription = {
+    topic,
+    subscription,
+    receive: async (max, signal) => {
+      signal?.throwIfAborted();
+      checkMax(max);
+      checkOpen();
+      const messages = waiting.size === 0 ? take(max) : [];
+      if (messages.length > 0) return messages;
+      const served = waiting.wait(undefined, max, signal);
+      pump();
+      return served;
+    },
+    acknowledge: async (messages) => {
+      checkOpen();
+      const open: Held<N>[] = [];
+      const underWay = new Set<Promise<void>>();
+      for (const message of messages) {
+        const held = heldOf(message);
+        if (held === undefined || held.state === 'settled') continue;
+        if (held.settlement === undefined) open.push(held);
+        else underWay.add(held.settlement);
+      }
+      if (open.length > 0) underWay.add(settle(open));
+      await Promise.all(underWay);
+      pump();
+    },
+    negativeAcknowledge: (messages, delayMs) => {
+      if (closed !== undefined) return;
+      for (const message of messages) {
+        const held = heldOf(message);
+        // An earlier delivery of it says nothing about a later one.
+        if (held !== undefined && held.redeliveries === message.redeliveryCount) holding.giveBack(held, delayMs);
+      }
+      pump();
+    },
+    seek: async (position) => {
+      checkOpen();
+      try {
+        await move(position);
+      } catch (error) {
+        throw tell(error, about('move'));
+      } finally {
+        pump();
+      }
+    },
+    backlog: async () => {
+      checkOpen();
+      try {
+        return await link.backlog();
+      } catch (error) {
+        throw tell(error, about('ask for the backlog of'));
+      }
+    },
+    close: leave,
+    unsubscribe: async () => {
+      checkOpen();
+      try {
+        await link.unsubscribe();
+      } catch (error) {
+        throw tell(error, about('remove'));
+      }
+      await leave();
+    },
+  };
+  return result;
+}

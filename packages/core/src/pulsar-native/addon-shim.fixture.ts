@@ -1,0 +1,324 @@
+// The API of the package `pulsar-client` as of 1.18, as far as the adapter uses it, on `@paystream/pulsar`: so the adapter meets a
+// real broker where the addon's binary does not load. It does what the addon does, its traps included.
+import {
+  createPulsarClient,
+  type PulsarClient,
+  type Consumer as PulsarConsumer,
+  PulsarError,
+  type PulsarErrorCode,
+  type Message as PulsarMessage,
+  MessageId as PulsarMessageId,
+  type Producer as PulsarProducer,
+  type Reader as PulsarReader,
+} from '@paystream/pulsar';
+import type {
+  Client,
+  ClientConfig,
+  Consumer,
+  ConsumerConfig,
+  Message,
+  MessageId,
+  Producer,
+  ProducerConfig,
+  Reader,
+  ReaderConfig,
+} from 'pulsar-client';
+import type { Addon } from './options.ts';
+
+const results: Partial<Readonly<Record<PulsarErrorCode, string>>> = {
+  INVALID_ARGUMENT: 'InvalidConfiguration',
+  NOT_CONNECTED: 'NotConnected',
+  TIMEOUT: 'TimeOut',
+  ALREADY_CLOSED: 'AlreadyClosed',
+  AUTHENTICATION: 'AuthenticationError',
+  AUTHORIZATION: 'AuthorizationError',
+  TOPIC_NOT_FOUND: 'TopicNotFound',
+  SUBSCRIPTION_NOT_FOUND: 'SubscriptionNotFound',
+  TOPIC_TERMINATED: 'TopicTerminated',
+  CONSUMER_BUSY: 'ConsumerBusy',
+  MESSAGE_TOO_LARGE: 'MessageTooBig',
+  QUEUE_FULL: 'ProducerQueueIsFull',
+  UNAVAILABLE: 'ServiceUnitNotReady',
+  NOT_ALLOWED: 'ResultNotAllowedError',
+};
+
+/** What the addon rejects with. */
+async function or<T>(failed: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw new Error(`Failed to ${failed}: ${(PulsarError.is(error) && results[error.code]) || 'UnknownError'}`);
+  }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+class ShimMessageId implements MessageId {
+  readonly id: PulsarMessageId;
+  constructor(id: PulsarMessageId = PulsarMessageId.earliest) {
+    this.id = id;
+  }
+  static earliest(): MessageId {
+    return new ShimMessageId(PulsarMessageId.earliest);
+  }
+  static latest(): MessageId {
+    return new ShimMessageId(PulsarMessageId.latest);
+  }
+  static deserialize(data: Buffer): MessageId {
+    return new ShimMessageId(PulsarMessageId.fromBytes(data));
+  }
+  serialize(): Buffer {
+    return Buffer.from(this.id.toBytes());
+  }
+  toString(): string {
+    const { ledgerId, entryId, partition, batchIndex } = this.id;
+    return `(${ledgerId},${entryId},${partition},${batchIndex})`;
+  }
+}
+
+const native = (id: MessageId): PulsarMessageId => (id as ShimMessageId).id;
+/** Where the addon would go: it has no word for the ends of a topic but their ids. */
+function position(id: MessageId): PulsarMessageId | 'earliest' | 'latest' {
+  if (native(id).equals(PulsarMessageId.earliest)) return 'earliest';
+  return native(id).equals(PulsarMessageId.latest) ? 'latest' : native(id);
+}
+
+class ShimMessage implements Message {
+  readonly message: PulsarMessage;
+  constructor(message: PulsarMessage) {
+    this.message = message;
+  }
+  getTopicName = (): string => this.message.topic;
+  /** An array, on which properties are set. */
+  getProperties = (): Record<string, string> => Object.assign([], this.message.properties) as unknown as Record<string, string>;
+  getData = (): Buffer => Buffer.from(this.message.data);
+  getMessageId = (): MessageId => new ShimMessageId(this.message.id);
+  getPublishTimestamp = (): number => this.message.publishTimeMs;
+  getEventTimestamp = (): number => this.message.eventTimeMs ?? 0;
+  getRedeliveryCount = (): number => this.message.redeliveryCount;
+  getPartitionKey = (): string => this.message.key ?? '';
+  getOrderingKey = (): string => '';
+  getProducerName = (): string => this.message.producerName;
+  isReplicated = (): boolean => false;
+  getReplicatedFrom = (): string => '';
+  getEncryptionContext = (): null => null;
+}
+
+class ShimProducer implements Producer {
+  readonly #producer: PulsarProducer<unknown>;
+  constructor(producer: PulsarProducer<unknown>) {
+    this.#producer = producer;
+  }
+  async send({ data, partitionKey, properties, eventTimestamp, deliverAt }: Parameters<Producer['send']>[0]): Promise<MessageId> {
+    const sent = this.#producer.send({
+      value: Buffer.from(data),
+      key: partitionKey,
+      properties,
+      eventTimeMs: eventTimestamp,
+      deliverAtMs: deliverAt,
+    });
+    return new ShimMessageId(await or('send message', sent));
+  }
+  async flush(): Promise<null> {
+    await or('flush producer', this.#producer.flush());
+    return null;
+  }
+  async close(): Promise<null> {
+    if (this.#producer.state === 'closed') throw new Error('Failed to close producer: AlreadyClosed');
+    await this.#producer.close();
+    return null;
+  }
+  getProducerName = (): string => this.#producer.name;
+  getTopic = (): string => this.#producer.topic;
+  isConnected = (): boolean => this.#producer.state === 'ready';
+}
+
+class ShimConsumer implements Consumer {
+  readonly #consumer: PulsarConsumer;
+  readonly #queueSize: number;
+  readonly #partitioned: boolean;
+  #last: Promise<unknown> = Promise.resolve();
+  #calls = 0;
+  #closed = false;
+  constructor(consumer: PulsarConsumer, queueSize: number, partitioned: boolean) {
+    this.#consumer = consumer;
+    this.#queueSize = queueSize;
+    this.#partitioned = partitioned;
+  }
+  /** Calls get messages in their order, and settle in any. */
+  async receive(timeout?: number): Promise<Message> {
+    if (timeout !== undefined && this.#queueSize === 0) throw new Error('Failed to receive message: InvalidConfiguration');
+    if (this.#closed) throw new Error('Failed to receive message: AlreadyClosed');
+    const late = this.#calls++ % 3 === 1;
+    const next = this.#last.then(() => this.#consumer.receive({ timeoutMs: timeout ?? Number.POSITIVE_INFINITY }));
+    this.#last = next.catch(() => undefined);
+    const message = await or('receive message', next);
+    if (message === undefined) throw new Error('Failed to receive message: TimeOut');
+    if (late) await turn();
+    return new ShimMessage(message);
+  }
+  batchReceive(): Promise<Message[]> {
+    throw new Error('not in the shim');
+  }
+  /** Resolves at once: the addon asks for no receipts. */
+  async acknowledge(message: Message): Promise<null> {
+    if (this.#closed) throw new Error('Failed to acknowledge: AlreadyClosed');
+    await or('acknowledge', this.#consumer.acknowledge((message as ShimMessage).message));
+    return null;
+  }
+  async acknowledgeId(id: MessageId): Promise<null> {
+    await or('acknowledge id', this.#consumer.acknowledge(native(id)));
+    return null;
+  }
+  negativeAcknowledge(message: Message): void {
+    this.#consumer.negativeAcknowledge((message as ShimMessage).message);
+  }
+  negativeAcknowledgeId(id: MessageId): void {
+    this.#consumer.negativeAcknowledge(native(id));
+  }
+  acknowledgeCumulative(): Promise<null> {
+    throw new Error('not in the shim');
+  }
+  acknowledgeCumulativeId(): Promise<null> {
+    throw new Error('not in the shim');
+  }
+  /** What comes then lies behind the message, though the cursor lies at it. */
+  async seek(id: MessageId): Promise<null> {
+    const to = position(id);
+    if (this.#partitioned && typeof to !== 'string') throw new Error('Failed to seek message by id: OperationNotSupported');
+    await or('seek message by id', this.#consumer.seek(to));
+    return null;
+  }
+  async seekTimestamp(timeMs: number): Promise<null> {
+    await or('seek message by timestamp', this.#consumer.seek({ timeMs }));
+    return null;
+  }
+  isConnected = (): boolean => this.#consumer.connected;
+  async close(): Promise<null> {
+    if (this.#closed) throw new Error('Failed to close consumer: AlreadyClosed');
+    this.#closed = true;
+    await or('close consumer', this.#consumer.close());
+    return null;
+  }
+  async unsubscribe(): Promise<null> {
+    await or('unsubscribe consumer', this.#consumer.unsubscribe());
+    this.#closed = true;
+    return null;
+  }
+}
+
+/** With a listener, which gets one message after the other, and each when the promise of the one before is fulfilled. */
+class ShimReader implements Reader {
+  readonly #reader: PulsarReader;
+  #closed = false;
+  constructor(reader: PulsarReader) {
+    this.#reader = reader;
+  }
+  /** What comes before the listener knows its reader is dropped. */
+  async run(listener: (message: Message, reader: Reader) => unknown, isKnown: () => boolean): Promise<void> {
+    while (!this.#closed) {
+      const message = await this.#reader.receive().catch(() => undefined);
+      if (message === undefined || this.#closed) return;
+      await turn();
+      if (isKnown()) await listener(new ShimMessage(message), this);
+    }
+  }
+  readNext(): Promise<Message> {
+    throw new Error('the addon frees memory that is not its own when this ends without a message');
+  }
+  hasNext(): boolean {
+    throw new Error('the addon blocks the event loop for this');
+  }
+  isConnected = (): boolean => this.#reader.connected;
+  async seek(id: MessageId): Promise<null> {
+    await or('seek message by id', this.#reader.seek(position(id)));
+    return null;
+  }
+  async seekTimestamp(timeMs: number): Promise<null> {
+    await or('seek message by timestamp', this.#reader.seek({ timeMs }));
+    return null;
+  }
+  async close(): Promise<null> {
+    if (this.#closed) throw new Error('Failed to close reader: AlreadyClosed');
+    this.#closed = true;
+    await or('close reader', this.#reader.close());
+    return null;
+  }
+}
+
+const types = { Exclusive: 'exclusive', Shared: 'shared', KeyShared: 'key_shared', Failover: 'failover' } as const;
+
+class ShimClient implements Client {
+  static setLogHandler(): void {
+    // It has nothing to log.
+  }
+
+  readonly #client: PulsarClient;
+  constructor({ serviceUrl, operationTimeoutSeconds }: ClientConfig) {
+    if (serviceUrl === undefined) {
+      throw new Error('Service URL is required and must be specified as a string unless serviceUrlProvider is configured');
+    }
+    this.#client = createPulsarClient({
+      serviceUrl,
+      ...(operationTimeoutSeconds === undefined ? {} : { operationTimeoutMs: operationTimeoutSeconds * 1_000 }),
+    });
+  }
+  async createProducer(config: ProducerConfig): Promise<Producer> {
+    const making = this.#client.createProducer({
+      topic: config.topic,
+      batching: {
+        keyed: config.batchingType === 'KeyBasedBatching',
+        maxDelayMs: config.batchingMaxPublishDelayMs ?? 10,
+        maxMessages: config.batchingMaxMessages ?? 1_000,
+      },
+      maxPendingMessages: config.maxPendingMessages ?? 1_000,
+      blockIfQueueFull: config.blockIfQueueFull ?? false,
+      // It passes over 0.
+      sendTimeoutMs: config.sendTimeoutMs || 30_000,
+      routing: config.messageRoutingMode === 'RoundRobinDistribution' ? 'round-robin' : 'single-partition',
+    });
+    return new ShimProducer((await or('create producer', making)) as PulsarProducer<unknown>);
+  }
+  async subscribe(config: ConsumerConfig): Promise<Consumer> {
+    const { topic = '', subscription, receiverQueueSize = 1_000, ackTimeoutMs = 0 } = config;
+    if (ackTimeoutMs !== 0 && ackTimeoutMs < 10_000) throw new Error('Ack timeout should be 0 or greater than or equal to 10000');
+    const partitions = await or('create consumer', this.#client.partitionsOf(topic));
+    const partitioned = partitions.some((name) => name !== topic);
+    if (partitioned && receiverQueueSize === 0) throw new Error('Failed to create consumer: InvalidConfiguration');
+    const joining = this.#client.subscribe({
+      topic,
+      subscription,
+      type: types[config.subscriptionType ?? 'Exclusive'],
+      initialPosition: config.subscriptionInitialPosition === 'Earliest' ? 'earliest' : 'latest',
+      receiverQueueSize,
+      ackTimeoutMs,
+      negativeAckDelayMs: config.nAckRedeliverTimeoutMs ?? 60_000,
+      batchIndexAck: config.batchIndexAckEnabled ?? false,
+    });
+    return new ShimConsumer(await or('create consumer', joining), receiverQueueSize, partitioned);
+  }
+  async createReader({ topic, startMessageId, receiverQueueSize, listener }: ReaderConfig): Promise<Reader> {
+    const making = this.#client.createReader({
+      topic,
+      start: position(startMessageId),
+      ...(receiverQueueSize === undefined ? {} : { receiverQueueSize }),
+    });
+    const reader = new ShimReader(await or('create reader', making));
+    let known = false;
+    const running = listener === undefined ? undefined : reader.run(listener, () => known);
+    running?.catch((error: unknown) => process.nextTick(() => Promise.reject(error)));
+    for (let turns = 0; turns < 5; turns++) await turn();
+    known = true;
+    return reader;
+  }
+  async getPartitionsForTopic(topic: string): Promise<string[]> {
+    return [...(await or('get partitions for topic', this.#client.partitionsOf(topic)))];
+  }
+  async close(): Promise<null> {
+    await or('close client', this.#client.close());
+    return null;
+  }
+}
+
+/** What stands for the addon. */
+export const addonShim: Addon = { Client: ShimClient, MessageId: ShimMessageId };

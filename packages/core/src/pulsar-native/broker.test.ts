@@ -1,0 +1,193 @@
+import type { Client, ClientConfig, Message, Producer, ProducerConfig, Reader, ReaderConfig } from 'pulsar-client';
+import { describe, expect, it } from 'vitest';
+import type { Logger } from '../logger/port.ts';
+import { settleTurns } from '../testing/settle.ts';
+import { createVirtualClock } from '../testing/virtual-clock.ts';
+import { addonShim } from './addon-shim.fixture.ts';
+import { createPulsarNativeBroker } from './broker.ts';
+import type { Addon } from './options.ts';
+
+/** A client of which a test says what it does. */
+function clientWith(parts: Partial<Client>): Client & { closes: number } {
+  const client = {
+    closes: 0,
+    createProducer: () => Promise.reject(new Error('Failed to create producer: UnknownError')),
+    subscribe: () => Promise.reject(new Error('Failed to create consumer: UnknownError')),
+    createReader: () => Promise.reject(new Error('Failed to create reader: UnknownError')),
+    getPartitionsForTopic: async () => [],
+    close: async () => {
+      client.closes += 1;
+      return null;
+    },
+    ...parts,
+  };
+  return client;
+}
+
+const message = (text: string, entry: number, properties: Record<string, string> = {}): Message =>
+  ({
+    getMessageId: () => ({ toString: () => `(1,${entry},-1,-1)` }),
+    getData: () => Buffer.from(text),
+    getPartitionKey: () => '',
+    getEventTimestamp: () => 0,
+    getPublishTimestamp: () => 1,
+    getRedeliveryCount: () => 0,
+    getProperties: () => Object.assign([], properties),
+  }) as unknown as Message;
+
+describe('a broker on a client of the caller', () => {
+  it('leaves it open', async () => {
+    const client = clientWith({});
+    const broker = createPulsarNativeBroker({ client, addon: addonShim });
+    await broker.ping();
+    await broker.close();
+    expect(client.closes).toBe(0);
+  });
+
+  it('does not wait for ever for an answer', async () => {
+    const clock = createVirtualClock();
+    const client = clientWith({ getPartitionsForTopic: () => new Promise(() => undefined) });
+    const pinged = createPulsarNativeBroker({ client, addon: addonShim, clock, pingTimeoutMs: 2_000 }).ping();
+    const refused = expect(pinged).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'PULSAR_TIMEOUT' });
+    await clock.advance(2_000);
+    await refused;
+  });
+
+  it('never lets the addon hold the event loop while a queue is full, and batches by key', async () => {
+    const configs: ProducerConfig[] = [];
+    const client = clientWith({
+      createProducer: async (config) => {
+        configs.push(config);
+        return { flush: async () => null, close: async () => null } as unknown as Producer;
+      },
+    });
+    await using broker = createPulsarNativeBroker({
+      client,
+      addon: addonShim,
+      producer: { compressionType: 'LZ4', maxPendingMessages: 5 },
+    });
+    const producer = await broker.createProducer({ topic: 'orders' });
+    expect(configs).toMatchObject([
+      {
+        topic: 'persistent://public/default/orders',
+        batchingType: 'KeyBasedBatching',
+        hashingScheme: 'JavaStringHash',
+        compressionType: 'LZ4',
+        maxPendingMessages: 5,
+        blockIfQueueFull: false,
+      },
+    ]);
+    const payload = Buffer.from('x');
+    for (const wrong of [{ key: '' }, { key: 'a\0b' }, { properties: { length: '1' } }, { properties: { a: 'b\0' } }]) {
+      await expect(producer.send({ payload, ...wrong })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'BAD_MESSAGE' });
+    }
+  });
+
+  it('says that it cannot tell a backlog', async () => {
+    const client = clientWith({ subscribe: async () => ({ close: async () => null }) as never });
+    await using broker = createPulsarNativeBroker({ client, addon: addonShim });
+    const consumer = await broker.subscribe({ topic: 't', subscription: 's' });
+    await expect(consumer.backlog()).rejects.toMatchObject({ code: 'UNSUPPORTED', reason: 'BACKLOG_UNKNOWN' });
+  });
+});
+
+describe('a client that the broker makes', () => {
+  it('verifies host names, logs to the logger, and is closed with the broker', async () => {
+    const made: ClientConfig[] = [];
+    const client = clientWith({});
+    class Native {
+      constructor(config: ClientConfig) {
+        made.push(config);
+        // biome-ignore lint/correctness/noConstructorReturn: it stands for a class of native code
+        return client;
+      }
+    }
+    const addon = { ...addonShim, Client: Native } as unknown as Addon;
+    const lines: unknown[] = [];
+    const log = (fields: unknown, text: string): unknown => lines.push([fields, text]);
+    const logger = { debug: log, info: log, warn: log, error: log } as unknown as Logger;
+    const broker = createPulsarNativeBroker({ serviceUrl: 'pulsar://localhost:6650', operationTimeoutSeconds: 7, addon, logger });
+    expect(made).toEqual([]);
+    await broker.ping();
+    await broker.ping();
+    expect(made).toMatchObject([{ serviceUrl: 'pulsar://localhost:6650', operationTimeoutSeconds: 7, tlsValidateHostname: true }]);
+    made[0]?.log?.(2, 'Client.cc', 7, 'connection lost');
+    expect(lines).toEqual([[{ file: 'Client.cc', line: 7 }, 'connection lost']]);
+    await broker.close();
+    expect(client.closes).toBe(1);
+  });
+
+  it('that cannot be made is told as a bad option', async () => {
+    const broker = createPulsarNativeBroker({ addon: addonShim } as never);
+    await expect(broker.ping()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'BAD_OPTIONS' });
+  });
+});
+
+describe('a reader', () => {
+  async function setUp(start: 'earliest' | 'latest' = 'latest') {
+    const clock = createVirtualClock();
+    const state = { connected: true, seeks: [] as string[], listener: undefined as ReaderConfig['listener'] };
+    const reader = {
+      isConnected: () => state.connected,
+      seek: async (id: { toString(): string }) => {
+        state.seeks.push(String(id));
+        for (const entry of [0, 1, 2]) state.listener?.(message(`m${entry}`, entry), reader);
+        return null;
+      },
+      close: async () => null,
+    } as unknown as Reader;
+    const client = clientWith({
+      createReader: async (config) => {
+        state.listener = config.listener;
+        // Those before were dropped: the reader was not there for the listener.
+        if (start === 'earliest') config.listener?.(message('m2', 2), reader);
+        return reader;
+      },
+    });
+    const broker = createPulsarNativeBroker({ client, addon: addonShim, clock });
+    const making = broker.createReader({ topic: 't', start });
+    await settleTurns(2);
+    await clock.advance(1);
+    return { clock, state, broker, made: await making, bring: (one: Message): unknown => state.listener?.(one, reader) };
+  }
+  const text = ({ payload }: { payload: Uint8Array }): string => Buffer.from(payload).toString();
+
+  it('gets what the addon dropped before its listener was there, once and in order', async () => {
+    const { state, broker, made } = await setUp('earliest');
+    expect(state.seeks).toEqual(['(-1,-1,-1,-1)']);
+    expect((await made.receive(10)).map(text)).toEqual(['m0', 'm1', 'm2']);
+    await broker.close();
+  });
+
+  it('sees that it was away', async () => {
+    const { clock, state, broker, made } = await setUp();
+    await clock.advance(1_000);
+    expect(made.gaps).toBe(0);
+    state.connected = false;
+    await clock.advance(100);
+    expect(made.gaps).toBe(0);
+    state.connected = true;
+    await clock.advance(100);
+    expect(made.gaps).toBe(1);
+    await broker.close();
+  });
+
+  it('holds the addon up when nobody receives, and lets it go when somebody does, or when it is closed', async () => {
+    const { broker, made, bring } = await setUp();
+    for (let entry = 0; entry < 999; entry++) expect(bring(message('m', entry))).toBe(undefined);
+    const held = bring(message('m', 999)) as Promise<void>;
+    await made.receive(1);
+    await held;
+    const again = bring(message('m', 1_000)) as Promise<void>;
+    await broker.close();
+    await again;
+  });
+
+  it('takes a message whose properties the addon cannot read', async () => {
+    const { broker, made, bring } = await setUp();
+    bring(message('m', 0, { length: 'long' }));
+    const [one] = await made.receive(1);
+    expect(one?.properties).toEqual({});
+    await broker.close();
+  });
+});

@@ -1,0 +1,97 @@
+import type { Client, ClientConfig } from 'pulsar-client';
+import type { Broker } from '../broker/port.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import { type Logger, silentLogger } from '../logger/port.ts';
+import { createBrokerOn } from '../pulsar-adapter/broker.ts';
+import type { SharedContext } from '../pulsar-adapter/context.ts';
+import type { NativeContext } from './context.ts';
+import { fromAddon } from './errors.ts';
+import { loadAddon } from './load.ts';
+import type { Addon, PulsarNativeBrokerOptions } from './options.ts';
+import { createNativeProducer } from './producer.ts';
+import { createNativeReader } from './reader.ts';
+import { createNativeSubscription } from './subscription.ts';
+
+/** A broker on Apache Pulsar, by the official client. */
+export interface PulsarNativeBroker extends Broker, AsyncDisposable {}
+
+/** The addon's levels, from 0, by what a logger calls them. */
+const levels = ['debug', 'info', 'warn', 'error'] as const;
+const warnings = 2;
+
+/** The addon prints to standard error unless it is given somewhere to write. */
+function logTo(logger: Logger): NonNullable<ClientConfig['log']> {
+  return (level, file, line, message) => logger[levels[level] ?? 'error']({ file, line }, message);
+}
+
+function makeClient({ Client: Native }: Addon, config: ClientConfig, logger: Logger): Client {
+  try {
+    return new Native({ tlsValidateHostname: true, log: logTo(logger), logLevel: warnings, ...config });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new PaystreamError('INVALID_ARGUMENT', `cannot make a Pulsar client: ${why}`, { reason: 'BAD_OPTIONS', cause: error });
+  }
+}
+
+/**
+ * A broker on Apache Pulsar, by the official package `pulsar-client`, a native addon. The package is loaded when the broker is first
+ * used; a client that the broker made is closed with it, one that the caller gave is not.
+ *
+ * What differs from `@paystream/core/pulsar`:
+ * - `capabilities.backlog` is false: the addon cannot tell it.
+ * - `capabilities.acknowledgementReceipts` is false: an acknowledgement resolves at once, and is sent within 100 ms.
+ * - A cursor of a topic with partitions moves to the earliest, the latest or a time, not to a message (`UNSUPPORTED`).
+ * - After a `seek` a new consumer takes the place of the old: on a failover subscription, perhaps behind others.
+ * - A receive that was aborted may still take a message, which then waits for the next.
+ * - A reader sees that it was away by looking 20 times a second: `gaps` does not count a move to another broker that takes no time.
+ * - A reader of which nobody receives holds up the other readers of its client from 1,000 messages on.
+ * - Refused, since the addon would change them: empty keys, a property named `length`, NUL characters in keys and properties.
+ *
+ * Errors: those of `@paystream/core/pulsar`, the addon's error as the cause and the name of its result in `details.result`;
+ * and `FAILED_PRECONDITION` with `PACKAGE_MISSING` or `ADDON_NOT_LOADED`, which say what to do.
+ *
+ * @example
+ * ```ts
+ * await using broker = createPulsarNativeBroker({ serviceUrl: 'pulsar://localhost:6650' });
+ * const producer = await broker.createProducer({ topic: 'orders' });
+ * await producer.send({ payload: new TextEncoder().encode('hello'), key: 'order-1' });
+ * ```
+ */
+export function createPulsarNativeBroker(options: PulsarNativeBrokerOptions): PulsarNativeBroker {
+  const { namespace, producer = {}, consumer = {}, pingTimeoutMs, addon: given, clock, logger = silentLogger, ...rest } = options;
+  const ownsClient = !('client' in rest);
+  let opening: Promise<Pick<NativeContext, 'addon' | 'client'>> | undefined;
+
+  const open = async (): Promise<Pick<NativeContext, 'addon' | 'client'>> => {
+    const addon = given ?? (await loadAddon());
+    return { addon, client: 'client' in rest ? rest.client : makeClient(addon, rest, logger) };
+  };
+  const opened = (): NonNullable<typeof opening> => {
+    opening ??= open();
+    return opening;
+  };
+  const contextOf = async (context: SharedContext): Promise<NativeContext> => ({ ...context, ...(await opened()), producer, consumer });
+
+  return createBrokerOn(
+    {
+      name: 'pulsar-native',
+      capabilities: {
+        delayedDelivery: true,
+        seekByTime: true,
+        deadLetter: true,
+        backlog: false,
+        acknowledgementReceipts: false,
+        durable: true,
+      },
+      tell: fromAddon,
+      createProducer: async (context, topic) => createNativeProducer(await contextOf(context), topic),
+      subscribe: async (context, subscribeOptions) => createNativeSubscription(await contextOf(context), subscribeOptions),
+      createReader: async (context, readerOptions) => createNativeReader(await contextOf(context), readerOptions),
+      partitionsOf: async (topic) => (await opened()).client.getPartitionsForTopic(topic),
+      close: async () => {
+        if (ownsClient) await (await opening?.catch(() => undefined))?.client.close();
+      },
+    },
+    { namespace, pingTimeoutMs, clock, logger },
+  );
+}

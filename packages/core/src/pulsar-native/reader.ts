@@ -1,0 +1,133 @@
+import type { Message, Reader } from 'pulsar-client';
+import type { BrokerReader, IncomingMessage, ReaderOptions } from '../broker/port.ts';
+import type { ClockTimer } from '../clock/port.ts';
+import { checkMax, WaitList } from '../embedded/broker/wait-list.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import { Received } from '../pulsar-adapter/received.ts';
+import type { Subject } from '../pulsar-adapter/subject.ts';
+import { type Arrived, arrived } from './arrived.ts';
+import type { NativeContext } from './context.ts';
+import { fromAddon, saysClosed } from './errors.ts';
+import { addonPosition, isBehind, type Place, parsePlace, placeBefore } from './message-ids.ts';
+
+/** How many messages may wait here before the addon is held up. */
+const maxReady = 1_000;
+/** How often a reader is looked at whether it is connected, in milliseconds. The addon takes longer to connect again. */
+const lookMs = 50;
+
+/**
+ * Reads a topic without a durable cursor. By a listener: `readNext` holds a thread of Node's pool while it waits, and when its
+ * time-out passes, or the reader is closed, it frees memory that is not its own.
+ */
+export async function createNativeReader(context: NativeContext, { topic, start = 'latest' }: ReaderOptions): Promise<BrokerReader> {
+  const { addon, client, clock } = context;
+  const details = { topic };
+  const closedError = (): PaystreamError =>
+    new PaystreamError('CANCELED', `the reader of topic "${topic}" is closed`, { reason: 'READER_CLOSED', details });
+  const about = (what: string): Subject => ({ what, details, closed: closedError });
+  const waiting = new WaitList<undefined>();
+  const last = new Map<number, Place>();
+  let ready: Arrived[] = [];
+  let begun = false;
+  let gaps = 0;
+  let connected = true;
+  let closed: Promise<void> | undefined;
+  let looking: ClockTimer | undefined;
+  /** The addon waits for this before it brings the next message. */
+  let room: PromiseWithResolvers<void> | undefined;
+
+  const take = (max: number): IncomingMessage[] => {
+    const out = ready.splice(0, max).map((one) => new Received(one, topic, one.id, 0));
+    if (room !== undefined && ready.length < maxReady) {
+      room.resolve();
+      room = undefined;
+    }
+    return out;
+  };
+  const pump = (): void => {
+    if (begun && closed === undefined) waiting.serve((waiter) => take(waiter.max));
+  };
+
+  /** What it gives must not reject, nor may it throw: the addon would wait for ever, or end the process. */
+  const listener = (message: Message): Promise<void> | undefined => {
+    if (closed !== undefined) return undefined;
+    const one = arrived(message);
+    const { partition } = one.place;
+    const before = last.get(partition);
+    // It has gone back to where it is to begin: what came before that is void.
+    if (!begun && before !== undefined && !isBehind(one.place, before)) ready = ready.filter(({ place }) => place.partition !== partition);
+    last.set(partition, one.place);
+    ready.push(one);
+    pump();
+    if (ready.length < maxReady) return undefined;
+    room ??= Promise.withResolvers();
+    return room.promise;
+  };
+
+  const look = (): void => {
+    const now = reader.isConnected();
+    // What was published while it was away may be gone now that it is back.
+    if (now && !connected) gaps += 1;
+    connected = now;
+    looking = clock.setTimer(lookMs, look);
+  };
+
+  /** The addon drops what comes before its reader is there for the listener: so the reader goes back once it is. */
+  const begin = async (to: Reader, from: Place | undefined): Promise<void> => {
+    if (start === 'latest') return;
+    if (typeof start === 'object' && 'timeMs' in start) await to.seekTimestamp(start.timeMs);
+    else await to.seek(addonPosition(addon, from ?? 'earliest'));
+    // What was on its way to the listener has come when the turn is over.
+    await clock.sleep(0);
+  };
+
+  let reader: Reader;
+  try {
+    const from = typeof start === 'object' && 'messageId' in start ? placeBefore(parsePlace(start.messageId)) : undefined;
+    reader = await client.createReader({
+      topic: context.fullName(topic),
+      startMessageId: addonPosition(addon, from ?? (start === 'earliest' ? 'earliest' : 'latest')),
+      receiverQueueSize: maxReady,
+      listener,
+    });
+    await begin(reader, from).catch(async (error: unknown) => {
+      await reader.close();
+      throw error;
+    });
+  } catch (error) {
+    throw fromAddon(error, about(`cannot read topic "${topic}"`));
+  }
+  begun = true;
+  look();
+
+  const end = async (): Promise<void> => {
+    waiting.reject(undefined, closedError());
+    context.closed(result);
+    looking?.cancel();
+    room?.resolve();
+    try {
+      await reader.close();
+    } catch (error) {
+      if (!saysClosed(error)) throw fromAddon(error, about(`cannot close the reader of topic "${topic}"`));
+    }
+  };
+
+  const result: BrokerReader = {
+    topic,
+    get gaps() {
+      return gaps;
+    },
+    receive: async (max, signal) => {
+      signal?.throwIfAborted();
+      checkMax(max);
+      if (closed !== undefined) throw closedError();
+      const messages = waiting.size === 0 ? take(max) : [];
+      return messages.length > 0 ? messages : waiting.wait(undefined, max, signal);
+    },
+    close: () => {
+      closed ??= end();
+      return closed;
+    },
+  };
+  return result;
+}

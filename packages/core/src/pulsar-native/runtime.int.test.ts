@@ -1,0 +1,68 @@
+import { createPulsarAdmin } from '@paystream/pulsar/admin';
+import { beforeAll, expect, it } from 'vitest';
+import type { BrokerReader, BrokerSubscription, IncomingMessage } from '../broker/port.ts';
+import { freshName, type RealBroker, realBroker } from '../pulsar/test-support.ts';
+import { createPulsarNativeBroker } from './broker.ts';
+import { addonUnderTest } from './test-support.ts';
+
+let real: RealBroker;
+beforeAll(async () => {
+  real = await realBroker();
+});
+
+const textOf = ({ payload }: IncomingMessage): string => Buffer.from(payload).toString();
+const numbered = (count: number): string[] => Array.from({ length: count }, (_, n) => `m${n}`);
+
+/** The next messages; the test's own time-out ends it where they do not come. */
+async function take(from: BrokerSubscription | BrokerReader, count: number): Promise<IncomingMessage[]> {
+  const messages: IncomingMessage[] = [];
+  while (messages.length < count) messages.push(...(await from.receive(count - messages.length)));
+  return messages;
+}
+
+it('reads a topic with partitions, and says that its cursor cannot be moved to a message', async () => {
+  const admin = createPulsarAdmin({ url: real.adminUrl });
+  await using broker = createPulsarNativeBroker({ serviceUrl: real.serviceUrl, addon: addonUnderTest });
+  const topic = freshName('parted');
+  await admin.topics.createPartitioned(topic, 3);
+  const consumer = await broker.subscribe({ topic, subscription: 's', initialPosition: 'earliest', maxUnacknowledged: 5 });
+  const reader = await broker.createReader({ topic, start: 'earliest' });
+  const producer = await broker.createProducer({ topic });
+  await producer.sendAll(numbered(30).map((text, n) => ({ payload: Buffer.from(text), key: `k${n % 7}` })));
+  const seen: string[] = [];
+  while (seen.length < 30) {
+    const messages = await take(consumer, 1);
+    seen.push(...messages.map(textOf));
+    if (seen.length === 1) {
+      const id = (messages[0] as IncomingMessage).id;
+      await expect(consumer.seek({ messageId: id })).rejects.toMatchObject({ code: 'UNSUPPORTED', reason: 'PULSAR_CANNOT_DO_IT' });
+    }
+    await consumer.acknowledge(messages);
+  }
+  expect(seen.sort()).toEqual(numbered(30).sort());
+  expect((await take(reader, 30)).map(textOf).sort()).toEqual(numbered(30).sort());
+});
+
+it('says that the broker is away, and goes on with what was not acknowledged when it is back', async () => {
+  await using broker = createPulsarNativeBroker({ serviceUrl: real.serviceUrl, addon: addonUnderTest, pingTimeoutMs: 2_000 });
+  const topic = freshName('away');
+  const consumer = await broker.subscribe({ topic, subscription: 's', type: 'key-shared', initialPosition: 'earliest' });
+  const reader = await broker.createReader({ topic, start: 'earliest' });
+  const producer = await broker.createProducer({ topic });
+  await producer.sendAll(numbered(10).map((text) => ({ payload: Buffer.from(text), key: 'k' })));
+  const [first, ...rest] = await take(consumer, 10);
+  await take(reader, 10);
+  const waiting = take(consumer, 1);
+  await real.kill();
+  await expect(broker.ping()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  await real.restart();
+  await broker.ping();
+  await expect.poll(() => reader.gaps, { timeout: 60_000 }).toBe(1);
+  await producer.send({ payload: Buffer.from('later'), key: 'k' });
+  // What is in hand is not handed out again.
+  expect((await waiting).map(textOf)).toEqual(['later']);
+  await consumer.acknowledge(rest);
+  consumer.negativeAcknowledge([first as IncomingMessage], 0);
+  expect((await take(consumer, 1)).map(textOf)).toEqual(['m0']);
+  expect((await take(reader, 1)).map(textOf)).toEqual(['later']);
+});

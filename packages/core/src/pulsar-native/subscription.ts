@@ -1,0 +1,123 @@
+import type { Consumer, Message } from 'pulsar-client';
+import type { BrokerSubscription, Position, SubscribeOptions } from '../broker/port.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import { createHeldSubscription, defaultMaxUnacknowledged, queueSizeOf, type SubscriptionLink } from '../pulsar-adapter/subscription.ts';
+import { type Arrived, arrived } from './arrived.ts';
+import type { NativeContext } from './context.ts';
+import { fromAddon, saysClosed } from './errors.ts';
+import { createIntake, type Intake } from './intake.ts';
+import { addonPosition, type Place, parsePlace } from './message-ids.ts';
+
+/** How many messages are asked for at once. */
+const parallel = 64;
+
+const types = { exclusive: 'Exclusive', failover: 'Failover', shared: 'Shared', 'key-shared': 'KeyShared' } as const;
+
+interface Joined {
+  readonly consumer: Consumer;
+  readonly intake: Intake;
+}
+
+async function closeConsumer(consumer: Consumer): Promise<void> {
+  try {
+    await consumer.close();
+  } catch (error) {
+    if (!saysClosed(error)) throw error;
+  }
+}
+
+/** Whether a message lies in the same batch, before a place. */
+function isBefore(place: Place, from: Place | undefined): boolean {
+  return (
+    place.ledger === from?.ledger && place.entry === from.entry && place.partition === from.partition && place.batchIndex < from.batchIndex
+  );
+}
+
+/** Joins a subscription by the addon. */
+export function createNativeSubscription(context: NativeContext, options: SubscribeOptions): Promise<BrokerSubscription> {
+  const { addon, client, consumer: consumerOptions } = context;
+  const { topic, subscription, type = 'exclusive', maxUnacknowledged = defaultMaxUnacknowledged } = options;
+  const fullName = context.fullName(topic);
+  let joining: Promise<Joined> | undefined;
+  let closed = false;
+  /** Where the cursor was moved to. Messages before it in its batch are done with. */
+  let from: Place | undefined;
+
+  const join = async (): Promise<Joined> => {
+    const wanted = queueSizeOf(maxUnacknowledged);
+    // Of a topic with partitions the addon wants to ask for at least one message of each in advance.
+    const partitioned = wanted === 0 && (await client.getPartitionsForTopic(fullName)).some((name) => name !== fullName);
+    const consumer = await client.subscribe({
+      ...consumerOptions,
+      topic: fullName,
+      subscription,
+      subscriptionType: types[type],
+      subscriptionInitialPosition: options.initialPosition === 'earliest' ? 'Earliest' : 'Latest',
+      receiverQueueSize: partitioned ? 1 : wanted,
+      batchIndexAckEnabled: true,
+    });
+    return { consumer, intake: createIntake(consumer, wanted === 0 ? 1 : parallel) };
+  };
+  const joined = (): Promise<Joined> => {
+    if (joining === undefined) {
+      const attempt = join();
+      joining = attempt;
+      // Joining again after a seek failed: the next who needs it tries anew.
+      attempt.catch(() => {
+        if (joining === attempt) joining = undefined;
+      });
+    }
+    return joining;
+  };
+
+  /** Moves the cursor. A call of `receive` that is under way cannot be told from one after: so a new consumer takes over. */
+  const seek = async (position: Position): Promise<undefined> => {
+    const { consumer } = await joined();
+    const place = typeof position === 'object' && 'messageId' in position ? parsePlace(position.messageId) : undefined;
+    if (typeof position === 'object' && 'timeMs' in position) await consumer.seekTimestamp(position.timeMs);
+    else await consumer.seek(addonPosition(addon, place ?? (position as 'earliest' | 'latest')));
+    from = place;
+    joining = undefined;
+    await closeConsumer(consumer);
+    if (!closed) await joined();
+  };
+
+  const acknowledge = async (messages: readonly Message[]): Promise<void> => {
+    const { consumer } = await joined();
+    await Promise.all(messages.map((message) => consumer.acknowledge(message)));
+  };
+
+  const link: SubscriptionLink<Arrived> = {
+    describe: ({ id, key, redeliveries }) => ({ id, key, redeliveries }),
+    contentOf: (message) => message,
+    fetch: async (room, signal) => {
+      const { intake } = await joined();
+      const all = (await intake.next(room, signal)).map(arrived);
+      const passed = all.filter(({ place }) => isBefore(place, from));
+      if (passed.length === 0) return all;
+      await acknowledge(passed.map(({ message }) => message));
+      return all.filter(({ place }) => !isBefore(place, from));
+    },
+    acknowledge: (all) => acknowledge(all.map((held) => held.native.message)),
+    seek,
+    backlog: async () => {
+      throw new PaystreamError('UNSUPPORTED', 'the addon cannot tell a backlog: ask the broker, or use @paystream/core/pulsar', {
+        reason: 'BACKLOG_UNKNOWN',
+      });
+    },
+    unsubscribe: async () => {
+      const { consumer } = await joined();
+      await consumer.unsubscribe();
+    },
+    close: async () => {
+      closed = true;
+      const last = await joining?.catch(() => undefined);
+      if (last !== undefined) await closeConsumer(last.consumer);
+    },
+  };
+  const begin = async (): Promise<SubscriptionLink<Arrived>> => {
+    await joined();
+    return link;
+  };
+  return createHeldSubscription(context, options, begin, fromAddon);
+}
