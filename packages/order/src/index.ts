@@ -1,7 +1,7 @@
 export { catalogMigrations } from './catalog/catalog-tables.ts';
 export type { Catalog, CatalogPrice, Merchant, Product } from './catalog/port.ts';
 export { type CatalogSeed, seedCatalog } from './catalog/seed-catalog.ts';
-export { type SqlCatalog, type SqlCatalogOptions, sqlCatalog } from './catalog/sql-catalog.ts';
+export { type PutOptions, type SqlCatalog, type SqlCatalogOptions, sqlCatalog } from './catalog/sql-catalog.ts';
 export { staticCatalog } from './catalog/static-catalog.ts';
 export { isFinalState, orderStateName } from './order/states.ts';
 export type { GroupCommitOptions, OrderServiceOptions } from './service/options.ts';

@@ -61,7 +61,7 @@ const batchSize = 500;
 const longestLine = 1_048_576;
 const mostCharacters = 67_108_864;
 const firstRetryMs = 500;
-const longestRetryMs = 30_000;
+const longestRetryMs = 5_000;
 const graceMs = 100;
 
 /**

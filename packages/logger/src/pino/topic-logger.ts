@@ -23,7 +23,7 @@ async function loadPino(): Promise<typeof pino> {
     return (await import('pino')).pino;
   } catch (cause) {
     throw new PaystreamError('FAILED_PRECONDITION', 'createTopicLogger needs the package "pino": npm install pino', {
-      reason: 'PEER_MISSING',
+      reason: 'PACKAGE_MISSING',
       details: { package: 'pino' },
       cause,
     });
@@ -32,7 +32,7 @@ async function loadPino(): Promise<typeof pino> {
 
 /**
  * A pino logger that publishes to a topic. See {@link TopicDestinationOptions} for what becomes of its lines. Throws
- * `FAILED_PRECONDITION` / `PEER_MISSING` if pino is not installed.
+ * `FAILED_PRECONDITION` / `PACKAGE_MISSING` if pino is not installed.
  *
  * @example
  * const log = await createTopicLogger({ broker, topic: 'order-logs-topic', service: 'checkout' });

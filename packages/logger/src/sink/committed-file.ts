@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Clock, Logger } from '@paystream/core';
 import { createIdGenerator, PaystreamError, type Random } from '@paystream/core';
 import { type Database, defineStatements, type Transaction } from '@paystream/core/sql';
@@ -13,19 +14,39 @@ export interface CommittedFileOptions extends LogFileOptions {
   readonly logger: Logger;
 }
 
-/** A file that is exactly as long as the last committed transaction says. */
+/** Bytes on their way behind the committed end. */
+export interface BytesAhead {
+  /** Resolves when they are on the disk, or lost. */
+  readonly settled: Promise<void>;
+  /** Whether they cannot be committed any more: they, or others before them, were not written or are cut off. */
+  readonly lost: boolean;
+  /** Why they were not written; nothing if they were lost with others. */
+  readonly failure: unknown;
+}
+
+/** A file that is exactly as long as the last committed transaction says, but for what is on its way. */
 export interface CommittedFile {
-  /** Makes sure that the file is what the database says; to be called before each transaction. */
+  /** Makes sure that the file is what the database says; to be called before each transaction, when the one before is over. */
   ready(): Promise<void>;
-  /** Appends inside a transaction: stays if it commits, is cut off if it does not. */
+  /** Whether `ahead` may be called: not before `ready` has put in order what is in doubt, and never where other processes use the database. */
+  readonly takesAhead: boolean;
+  /**
+   * Begins to write bytes off the thread, behind all that was written before. They count for nothing until a transaction
+   * commits them, and must stay as they are until they are settled.
+   */
+  ahead(bytes: Uint8Array): BytesAhead;
+  /** Commits, inside a transaction, bytes that are on the disk: the first that are on their way. */
+  commit(tx: Transaction, bytes: BytesAhead): Promise<void>;
+  /** Appends inside a transaction, while the event loop waits for the disk; to be called when nothing is on its way. */
   append(tx: Transaction, bytes: Uint8Array): Promise<void>;
   /** Removes files that are too old to be kept; to be called when a transaction has committed. */
   tidy(): void;
-  /** To be called when a transaction that appended has failed, or may have. */
+  /** To be called when a transaction that was to append has failed, or may have: what is on its way is lost. */
   doubt(): void;
   /** The file that is written now. */
   readonly path: string;
-  close(): void;
+  /** Waits for what is on its way. */
+  close(): Promise<void>;
 }
 
 const statements = defineStatements(({ tables, dialect }) => ({
@@ -35,6 +56,7 @@ const statements = defineStatements(({ tables, dialect }) => ({
     ['instance'],
     (excluded) => `owner = ${excluded('owner')}`,
   ),
+  hold: `UPDATE ${tables('log_files')} SET owner = ? WHERE instance = ? AND owner = ?`,
   position: `SELECT owner, sequence, size FROM ${tables('log_files')} WHERE instance = ?`,
   advance: `UPDATE ${tables('log_files')} SET sequence = ?, size = ? WHERE instance = ? AND owner = ?`,
 }));
@@ -51,35 +73,135 @@ function taken(instance: string): PaystreamError {
   );
 }
 
+function outOfOrder(): PaystreamError {
+  return new PaystreamError('INTERNAL', 'lines of the log file were to be committed out of order', { reason: 'LOG_FILE_ORDER' });
+}
+
+interface Ahead extends BytesAhead {
+  readonly from: FilePosition;
+  readonly end: FilePosition;
+  lost: boolean;
+  failure: unknown;
+  settled: Promise<void>;
+}
+
+/** The owners in this process, by where their files are. Each gives its file up when called: it begins no write any more, and resolves when none is under way. */
+const owners = new Map<string, () => Promise<void>>();
+
 /**
  * Opens a file whose position is committed with the rows that it tells of. The newest opener of an instance name owns the
- * file: an older one can neither commit nor leave bytes behind, because the position moves only for the owner.
+ * file. An older one cannot commit, because the position moves only for the owner, and whatever changes the file does so
+ * while the owner's row is held. Only what is written ahead is not: that is done with a database of this process alone,
+ * where a newer owner waits for what the older has under way before it cuts that off.
  */
 export async function openCommittedFile(options: CommittedFileOptions): Promise<CommittedFile> {
   const { database, instance, logger } = options;
   const file = openLogFile(options);
   const sql = statements(database);
   const owner = createIdGenerator(options.clock, options.random)();
+  /** What is committed; unknown while in doubt. */
   let position: FilePosition | undefined;
+  /** Where what comes next is to be written; unknown when what is behind the committed end is. */
+  let end: FilePosition | undefined;
+  const onTheirWay: Ahead[] = [];
+  let lastWrite: Promise<void> = Promise.resolve();
+  let lastSync: Promise<void> = Promise.resolve();
   let path = '';
   let tidied: number | undefined;
+  let givenUp = false;
 
-  await database.transaction(async (tx) => {
-    await tx.execute(sql.claim, [instance, owner, 1, 0]);
-  });
+  const restore = (): Promise<FilePosition> =>
+    database.transaction(async (tx) => {
+      await tx.execute(sql.hold, [owner, instance, owner]);
+      const { rows } = await tx.execute<PositionRow>(sql.position, [instance]);
+      const [row] = rows;
+      if (row === undefined || row.owner !== owner) throw taken(instance);
+      const committed = { sequence: Number(row.sequence), size: Number(row.size) };
+      const restored = file.restore(committed);
+      if (restored.sequence !== committed.sequence) {
+        logger.warn(
+          { file: file.path(committed), expectedBytes: committed.size },
+          'log file is shorter than what was written to it; a new one is begun',
+        );
+        await tx.execute(sql.advance, [restored.sequence, restored.size, instance, owner]);
+      }
+      return restored;
+    });
 
-  const restore = async (): Promise<FilePosition> => {
-    const [row] = await database.query<PositionRow>(sql.position, [instance]);
-    if (row === undefined || row.owner !== owner) throw taken(instance);
-    const committed = { sequence: Number(row.sequence), size: Number(row.size) };
-    const restored = file.restore(committed);
-    if (restored.sequence !== committed.sequence) {
-      logger.warn(
-        { file: file.path(committed), expectedBytes: committed.size },
-        'log file is shorter than what was written to it; a new one is begun',
-      );
-    }
-    return restored;
+  /** From these bytes on nothing will be committed. */
+  const lose = (first: Ahead): void => {
+    const index = onTheirWay.indexOf(first);
+    if (index < 0) return;
+    for (const ahead of onTheirWay.splice(index)) ahead.lost = true;
+    end = undefined;
+  };
+
+  const doubt = (): void => {
+    for (const ahead of onTheirWay.splice(0)) ahead.lost = true;
+    position = undefined;
+    end = undefined;
+  };
+
+  const ready = async (): Promise<void> => {
+    if (end !== undefined) return;
+    // Bytes that are lost may still be on their way.
+    await Promise.all([lastWrite, lastSync]);
+    await file.close();
+    const restored = await restore();
+    if (givenUp) throw taken(instance);
+    position = restored;
+    end = restored;
+    path = file.path(restored);
+  };
+
+  const ahead = (bytes: Uint8Array): BytesAhead => {
+    if (end === undefined || !database.exclusive) throw outOfOrder();
+    const from = end;
+    const begun: Ahead = { from, end: file.after(from, bytes.length), lost: false, failure: undefined, settled: lastSync };
+    end = begun.end;
+    onTheirWay.push(begun);
+    const unlessLost = async (work: () => Promise<void>): Promise<void> => {
+      if (begun.lost) return;
+      try {
+        await work();
+      } catch (error) {
+        begun.failure = error;
+        lose(begun);
+      }
+    };
+    const before = begun.end.sequence === from.sequence ? lastWrite : Promise.all([lastWrite, lastSync]);
+    lastWrite = before.then(() => unlessLost(() => file.write(bytes, begun.end)));
+    lastSync = Promise.all([lastWrite, lastSync]).then(() => unlessLost(file.sync));
+    begun.settled = lastSync;
+    return begun;
+  };
+
+  const advance = async (tx: Transaction, to: FilePosition): Promise<void> => {
+    const { affected } = await tx.execute(sql.advance, [to.sequence, to.size, instance, owner]);
+    if (affected !== 1) throw taken(instance);
+    tx.onCommit(() => {
+      position = to;
+      path = file.path(to);
+    });
+  };
+
+  const commit = async (tx: Transaction, bytes: BytesAhead): Promise<void> => {
+    if (givenUp) throw taken(instance);
+    const [first] = onTheirWay;
+    if (first === undefined || first !== bytes || first.from !== position) throw outOfOrder();
+    await advance(tx, first.end);
+    tx.onCommit(() => void onTheirWay.shift());
+  };
+
+  const append = async (tx: Transaction, bytes: Uint8Array): Promise<void> => {
+    if (givenUp) throw taken(instance);
+    if (position === undefined || end !== position) throw outOfOrder();
+    const to = file.after(position, bytes.length);
+    await advance(tx, to);
+    file.append(bytes, to);
+    tx.onCommit(() => {
+      end = to;
+    });
   };
 
   const tidy = (): void => {
@@ -92,36 +214,45 @@ export async function openCommittedFile(options: CommittedFileOptions): Promise<
     }
   };
 
-  const ready = async (): Promise<void> => {
-    position ??= await restore();
-    path = file.path(position);
+  const place = resolve(options.directory, options.name);
+  const older = owners.get(place);
+  const giveUp = async (): Promise<void> => {
+    givenUp = true;
+    doubt();
+    await Promise.all([lastWrite, lastSync, older?.()]);
   };
-
-  const append = async (tx: Transaction, bytes: Uint8Array): Promise<void> => {
-    if (position === undefined) throw taken(instance);
-    const before = position;
-    const end = file.after(before, bytes.length);
-    const { affected } = await tx.execute(sql.advance, [end.sequence, end.size, instance, owner]);
-    if (affected !== 1) throw taken(instance);
-    file.write(bytes, end);
-    tx.onCommit(() => {
-      position = end;
-      path = file.path(end);
-    });
+  const leave = (): void => {
+    if (owners.get(place) === giveUp) owners.delete(place);
   };
-
-  await ready();
+  owners.set(place, giveUp);
+  try {
+    // Committed before the file is touched: an older owner can then commit no more what is cut off here.
+    await database.transaction((tx) => tx.execute(sql.claim, [instance, owner, 1, 0]));
+    await older?.();
+    await ready();
+  } catch (error) {
+    leave();
+    if (older !== undefined && !owners.has(place)) owners.set(place, older);
+    throw error;
+  }
   tidy();
   return {
     ready,
+    get takesAhead() {
+      return end !== undefined && database.exclusive;
+    },
+    ahead,
+    commit,
     append,
     tidy,
-    doubt: () => {
-      position = undefined;
-    },
+    doubt,
     get path() {
       return path;
     },
-    close: file.close,
+    close: async () => {
+      await Promise.all([lastWrite, lastSync]);
+      await file.close();
+      leave();
+    },
   };
 }

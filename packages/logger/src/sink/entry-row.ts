@@ -2,6 +2,7 @@ import type { Delivery } from '@paystream/core';
 import { type LogEntry, LogKind, LogLevel, msFromTimestamp } from '@paystream/core/contracts';
 import type { SqlValue } from '@paystream/core/sql';
 import { eventDateOf } from './event-date.ts';
+import { keyText } from './key-text.ts';
 
 /** The columns of `log_entries`, in the order in which {@link pushValues} gives their values. */
 export const entryColumns: readonly string[] = [
@@ -54,7 +55,7 @@ export function entryRow(delivery: Delivery<LogEntry>): EntryRow {
   const entry = delivery.value;
   return {
     eventTime: timeOf(entry, delivery),
-    entryId: entry.entryId === '' ? delivery.eventId : entry.entryId,
+    entryId: keyText(entry.entryId === '' ? delivery.eventId : entry.entryId),
     kind: entry.kind === LogKind.UNSPECIFIED ? LogKind.DIAGNOSTIC : entry.kind,
     level: entry.level === LogLevel.UNSPECIFIED ? LogLevel.INFO : entry.level,
     service: entry.service,

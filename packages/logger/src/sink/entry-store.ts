@@ -1,13 +1,21 @@
 import type { Delivery } from '@paystream/core';
 import type { LogEntry } from '@paystream/core/contracts';
 import { type Database, defineStatements, type SqlValue, type Transaction } from '@paystream/core/sql';
-import type { CommittedFile } from './committed-file.ts';
+import type { BytesAhead, CommittedFile } from './committed-file.ts';
+import { countStatements } from './count-statements.ts';
 import { type EntryRow, entryColumns, entryRow, lineOf, pushValues } from './entry-row.ts';
-import { createLineBuffer } from './line-buffer.ts';
+import { eventDateOf } from './event-date.ts';
+import { keyText } from './key-text.ts';
+import { createLineBuffer, type LineBuffer } from './line-buffer.ts';
+import { hasChanged } from './log-file.ts';
 
 /** Stores entries: each once, however often it comes. */
 export interface EntryStore {
-  /** Stores a batch in the table, the counts and the file, all or nothing. Returns how many entries were new. */
+  /**
+   * Stores a batch in the table, the counts and the file, all or nothing. Returns how many entries were new. Batches are
+   * stored in the order of the calls; while one is committed, the lines of those behind it are on their way to the disk, so
+   * the caller bounds how many there are at once.
+   */
   store(batch: readonly Delivery<LogEntry>[]): Promise<number>;
 }
 
@@ -18,24 +26,19 @@ const manyRows = Array.from({ length: rowsPerStatement }, () => oneRow).join(', 
 const statements = defineStatements(({ tables, dialect }) => ({
   insert: dialect.insertOrIgnore(tables('log_entries'), entryColumns),
   insertMany: dialect.insertOrIgnore(tables('log_entries'), entryColumns).replace(oneRow, manyRows),
-  count: dialect.upsert(
-    tables('log_counts'),
-    ['instance', 'kind', 'event', 'entries'],
-    ['instance', 'kind', 'event'],
-    (excluded) => `entries = ${tables('log_counts')}.entries + ${excluded('entries')}`,
-  ),
 }));
 
-/** How many rows there are of each kind and event, as parameters of the `count` statement, in a fixed order so that no two transactions wait for each other. */
+/** How many rows there are of each day, kind and event, as parameters of `add`, in a fixed order so that no two transactions wait for each other. */
 function countsOf(instance: string, rows: readonly EntryRow[]): SqlValue[][] {
-  const counts = new Map<string, [kind: number, event: string, entries: number]>();
-  for (const { kind, event } of rows) {
-    const key = `${kind} ${event}`;
+  const counts = new Map<string, [date: number, instance: string, kind: number, event: string, entries: number]>();
+  for (const { eventTime, kind, event } of rows) {
+    const date = eventDateOf(eventTime);
+    const key = `${date} ${kind} ${event}`;
     const count = counts.get(key);
-    if (count === undefined) counts.set(key, [kind, event, 1]);
-    else count[2] += 1;
+    if (count === undefined) counts.set(key, [date, instance, kind, keyText(event), 1]);
+    else count[4] += 1;
   }
-  return [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, count]) => [instance, ...count]);
+  return [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, count]) => count);
 }
 
 function valuesOf(row: EntryRow): SqlValue[] {
@@ -47,10 +50,23 @@ function valuesOf(row: EntryRow): SqlValue[] {
 /** Thrown to take back a transaction in which some entry was there before. */
 const seenBefore = Symbol('seen before');
 
-/** Makes the store of one sink instance. Not to be called twice at once: the file has one end. */
+/** A batch on its way. */
+interface Call {
+  readonly rows: readonly EntryRow[];
+  readonly lines: LineBuffer;
+  ahead?: BytesAhead;
+}
+
+const carefulAfterDuplicates = 16;
+
+/** Makes the store of one sink instance. */
 export function createEntryStore(database: Database, instance: string, file: CommittedFile | undefined): EntryStore {
-  const sql = statements(database);
-  const lines = createLineBuffer();
+  const sql = { ...statements(database), count: countStatements(database).add };
+  // There the driver puts many rows into a statement by itself, and tells which were new.
+  const tellsWhich = database.dialect.name === 'mysql';
+  const buffers: LineBuffer[] = [];
+  const calls: Call[] = [];
+  let lastCall: Promise<unknown> = Promise.resolve();
   // Entries come again in runs, after a crash: it does not pay then to expect new ones only.
   let carefulBatches = 0;
 
@@ -73,43 +89,92 @@ export function createEntryStore(database: Database, instance: string, file: Com
     return rows.filter((_, index) => affected[index] === 1);
   };
 
-  const finish = async (tx: Transaction, fresh: readonly EntryRow[]): Promise<number> => {
-    if (fresh.length === 0) return 0;
-    await tx.executeMany(sql.count, countsOf(instance, fresh));
-    if (file === undefined) return fresh.length;
-    for (const row of fresh) lines.add(lineOf(row));
-    await file.append(tx, lines.take());
-    return fresh.length;
+  const count = (tx: Transaction, rows: readonly EntryRow[]): Promise<unknown> => tx.executeMany(sql.count, countsOf(instance, rows));
+
+  const linesOf = ({ lines }: Call, rows: readonly EntryRow[]): Uint8Array => {
+    for (const row of rows) lines.add(lineOf(row));
+    return lines.take();
   };
 
-  const storeRows = async (rows: readonly EntryRow[]): Promise<number> => {
-    if (carefulBatches === 0) {
+  /** Sends off the lines of all batches, in their order, unless some may be of entries that are there. */
+  const sendAhead = (): void => {
+    if (file === undefined || !file.takesAhead || carefulBatches > 0) return;
+    for (const call of calls) if (call.ahead === undefined || call.ahead.lost) call.ahead = file.ahead(linesOf(call, call.rows));
+  };
+
+  const storeAllNew = async (call: Call): Promise<number> => {
+    const { rows, ahead } = call;
+    await ahead?.settled;
+    if (ahead?.failure !== undefined) throw ahead.failure;
+    await database.transaction(async (tx) => {
+      await insertAllNew(tx, rows);
+      await count(tx, rows);
+      await (ahead === undefined ? file?.append(tx, linesOf(call, rows)) : file?.commit(tx, ahead));
+    });
+    return rows.length;
+  };
+
+  const storeNewOnes = (call: Call): Promise<number> =>
+    database.transaction(async (tx) => {
+      const fresh = await insertNewOnes(tx, call.rows);
+      if (fresh.length === 0) return 0;
+      await count(tx, fresh);
+      await file?.append(tx, linesOf(call, fresh));
+      return fresh.length;
+    });
+
+  const storeInTurn = async (call: Call): Promise<number> => {
+    await file?.ready();
+    if (carefulBatches === 0 && !tellsWhich) {
+      sendAhead();
       try {
-        return await database.transaction(async (tx) => {
-          await insertAllNew(tx, rows);
-          return finish(tx, rows);
-        });
+        return await storeAllNew(call);
       } catch (error) {
         if (error !== seenBefore) throw error;
-        carefulBatches = 16;
+        carefulBatches = carefulAfterDuplicates;
+        // The lines of all are cut off again, to be replaced by those of the new entries.
+        file?.doubt();
+        await file?.ready();
       }
     }
-    carefulBatches -= 1;
-    return database.transaction(async (tx) => finish(tx, await insertNewOnes(tx, rows)));
+    const fresh = await storeNewOnes(call);
+    if (carefulBatches > 0) carefulBatches -= 1;
+    return fresh;
+  };
+
+  const attempt = async (call: Call): Promise<number> => {
+    try {
+      return await storeInTurn(call);
+    } catch (error) {
+      file?.doubt();
+      throw error;
+    }
+  };
+
+  const storeCall = async (call: Call): Promise<number> => {
+    try {
+      // A file that was changed is put in order, which nobody needs to hear of unless it happens again at once.
+      const fresh = await attempt(call).catch((error: unknown) => (hasChanged(error) ? attempt(call) : Promise.reject(error)));
+      buffers.push(call.lines);
+      file?.tidy();
+      return fresh;
+    } finally {
+      calls.shift();
+    }
   };
 
   return {
-    store: async (batch) => {
-      const rows = batch.map(entryRow);
-      await file?.ready();
-      try {
-        const fresh = await storeRows(rows);
-        file?.tidy();
-        return fresh;
-      } catch (error) {
-        file?.doubt();
-        throw error;
-      }
+    store: (batch) => {
+      if (batch.length === 0) return Promise.resolve(0);
+      const call: Call = { rows: batch.map(entryRow), lines: buffers.pop() ?? createLineBuffer() };
+      calls.push(call);
+      sendAhead();
+      const result = lastCall.then(() => storeCall(call));
+      lastCall = result.then(
+        () => undefined,
+        () => undefined,
+      );
+      return result;
     },
   };
 }

@@ -1,16 +1,16 @@
 import {
   closeSync,
-  constants,
   fdatasyncSync,
-  fstatSync,
   fsyncSync,
-  ftruncateSync,
   mkdirSync,
   openSync,
   readdirSync,
+  statSync,
+  truncateSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PaystreamError } from '@paystream/core';
 
@@ -30,36 +30,67 @@ export interface LogFileOptions {
   readonly maxBytes: number;
   /** How many files are kept, the current one included. */
   readonly keep: number;
-  /** Whether bytes are on the disk, not only with the operating system, before `write` returns. */
+  /** Whether bytes are to be on the disk, not only with the operating system. */
   readonly fsync: boolean;
 }
 
 /**
- * A rotating file whose position the caller keeps. Everything is synchronous, since it happens inside a transaction,
- * which must await nothing else. Throws `UNAVAILABLE` / `LOG_FILE_UNWRITABLE`, naming the file.
+ * A rotating file whose position the caller keeps. It is only ever appended to and cut, so that nobody overwrites what is
+ * there, and whoever appends finds out if somebody else wrote.
+ *
+ * Throws `UNAVAILABLE` / `LOG_FILE_UNWRITABLE`, naming the file; `LOG_FILE_CHANGED` if what is appended does not begin and end
+ * where it should, for others have written, cut or moved the file.
  */
 export interface LogFile {
   /** Makes the file be exactly what `position` says: cuts off what lies behind it, removes later files. Returns where to go on: behind `position`, or in a new file if less is there than should be. */
   restore(position: FilePosition): FilePosition;
   /** Where `bytes` bytes after `position` will end. */
   after(position: FilePosition, bytes: number): FilePosition;
-  /** Writes the bytes so that they end at `end`. */
-  write(bytes: Uint8Array, end: FilePosition): void;
+  /** Appends the bytes, which must end at `end`, while the event loop waits for the disk. */
+  append(bytes: Uint8Array, end: FilePosition): void;
+  /** Appends the bytes off the thread. Not to be called twice at once; the next file is begun when the last is synced. */
+  write(bytes: Uint8Array, end: FilePosition): Promise<void>;
+  /** Resolves when what was written before is on the disk, off the thread. Not to be called twice at once: the system tells of a failure once. */
+  sync(): Promise<void>;
   /** Removes files that are too old to be kept. */
   prune(position: FilePosition): void;
   path(position: FilePosition): string;
-  close(): void;
+  /** To be called when nothing is under way. What is written later opens the file again. */
+  close(): Promise<void>;
 }
 
 function unwritable(path: string, cause: unknown): PaystreamError {
+  if (PaystreamError.is(cause)) return cause;
   const message = `cannot write the log file ${path}: ${cause instanceof Error ? cause.message : String(cause)}. Free space or grant access; entries wait on their topics until then`;
   return new PaystreamError('UNAVAILABLE', message, { reason: 'LOG_FILE_UNWRITABLE', details: { path }, cause });
+}
+
+const changedReason = 'LOG_FILE_CHANGED';
+
+/** Whether somebody else wrote, cut or moved the file. */
+export function hasChanged(error: unknown): boolean {
+  return PaystreamError.is(error) && error.reason === changedReason;
+}
+
+function checkSize(path: string, size: number, expected: number): void {
+  if (size === expected) return;
+  throw new PaystreamError(
+    'UNAVAILABLE',
+    `the log file ${path} has ${size} bytes where ${expected} were expected: something else writes, cuts or moves it. Leave it to the sink alone`,
+    { reason: changedReason, details: { path } },
+  );
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }
 
 /** Opens the folder, making it if it is missing. */
 export function openLogFile(options: LogFileOptions): LogFile {
   const { directory, name, maxBytes, keep, fsync } = options;
-  let open: { readonly sequence: number; readonly fd: number } | undefined;
+  const syncsFolders = fsync && process.platform !== 'win32';
+  const mode = 0o640;
+  let current: { readonly sequence: number; readonly handle: FileHandle } | undefined;
 
   const fileName = (sequence: number): string => `${name}-${String(sequence).padStart(6, '0')}.jsonl`;
   const path = (position: FilePosition): string => join(directory, fileName(position.sequence));
@@ -78,14 +109,12 @@ export function openLogFile(options: LogFileOptions): LogFile {
       return /^\d{6,}$/.test(digits) ? [Number(digits)] : [];
     });
 
-  const close = (): void => {
-    if (open === undefined) return;
-    closeSync(open.fd);
-    open = undefined;
+  const remove = (which: (sequence: number) => boolean): void => {
+    for (const sequence of sequences().filter(which)) unlinkSync(join(directory, fileName(sequence)));
   };
 
-  const syncDirectory = (): void => {
-    if (!fsync || process.platform === 'win32') return;
+  const syncFolder = (): void => {
+    if (!syncsFolders) return;
     const fd = openSync(directory, 'r');
     try {
       fsyncSync(fd);
@@ -94,21 +123,57 @@ export function openLogFile(options: LogFileOptions): LogFile {
     }
   };
 
-  const descriptor = (sequence: number): number => {
-    if (open?.sequence === sequence) return open.fd;
-    close();
-    open = { sequence, fd: openSync(join(directory, fileName(sequence)), constants.O_RDWR | constants.O_CREAT, 0o640) };
-    syncDirectory();
-    return open.fd;
+  const sizeNow = (file: string): number => {
+    try {
+      return statSync(file).size;
+    } catch (error) {
+      if (isMissing(error)) return 0;
+      throw error;
+    }
   };
 
-  const remove = (which: (sequence: number) => boolean): void => {
-    for (const sequence of sequences().filter(which)) unlinkSync(join(directory, fileName(sequence)));
+  const appendTo = (file: string, work: (fd: number) => void): void => {
+    const fd = openSync(file, 'a', mode);
+    try {
+      work(fd);
+    } finally {
+      closeSync(fd);
+    }
   };
 
-  const writeAll = (fd: number, bytes: Uint8Array, from: number): void => {
-    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, from + done);
-    if (fsync) fdatasyncSync(fd);
+  const close = async (): Promise<void> => {
+    const closing = current;
+    current = undefined;
+    await closing?.handle.close();
+  };
+
+  const handleOf = async (end: FilePosition): Promise<FileHandle> => {
+    if (current?.sequence === end.sequence) return current.handle;
+    await close();
+    const handle = await open(path(end), 'a', mode);
+    current = { sequence: end.sequence, handle };
+    if (syncsFolders) {
+      const folder = await open(directory, 'r');
+      await folder.sync().finally(() => folder.close());
+    }
+    return handle;
+  };
+
+  const sizeOf = async (file: string): Promise<number> => {
+    try {
+      return (await stat(file)).size;
+    } catch (error) {
+      if (isMissing(error)) return 0;
+      throw error;
+    }
+  };
+
+  const awaited = async (file: string, work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (cause) {
+      throw unwritable(file, cause);
+    }
   };
 
   guarded(directory, () => mkdirSync(directory, { recursive: true }));
@@ -117,27 +182,45 @@ export function openLogFile(options: LogFileOptions): LogFile {
     path,
     restore: (position) =>
       guarded(path(position), () => {
+        mkdirSync(directory, { recursive: true });
         remove((sequence) => sequence > position.sequence);
-        const fd = descriptor(position.sequence);
-        const { size } = fstatSync(fd);
-        if (size < position.size) return { sequence: position.sequence + 1, size: 0 };
-        if (size > position.size) ftruncateSync(fd, position.size);
-        return position;
+        const size = sizeNow(path(position));
+        const restored = size < position.size ? { sequence: position.sequence + 1, size: 0 } : position;
+        if (size > position.size) truncateSync(path(position), position.size);
+        // Finds out now whether it can be written.
+        appendTo(path(restored), () => undefined);
+        syncFolder();
+        return restored;
       }),
     after: (position, bytes) =>
       position.size > 0 && position.size + bytes > maxBytes
         ? { sequence: position.sequence + 1, size: bytes }
         : { sequence: position.sequence, size: position.size + bytes },
-    write: (bytes, end) =>
+    append: (bytes, end) =>
       guarded(path(end), () => {
-        try {
-          writeAll(descriptor(end.sequence), bytes, end.size - bytes.length);
-        } catch (error) {
-          // Whoever mends it may put another file in its place.
-          close();
-          throw error;
-        }
+        checkSize(path(end), sizeNow(path(end)), end.size - bytes.length);
+        appendTo(path(end), (fd) => {
+          for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, null);
+          if (fsync) fdatasyncSync(fd);
+        });
+        checkSize(path(end), sizeNow(path(end)), end.size);
+        if (end.size === bytes.length) syncFolder();
       }),
+    write: (bytes, end) =>
+      awaited(path(end), async () => {
+        const handle = await handleOf(end);
+        checkSize(path(end), await sizeOf(path(end)), end.size - bytes.length);
+        for (let done = 0; done < bytes.length; ) {
+          const { bytesWritten } = await handle.write(bytes, done, bytes.length - done);
+          done += bytesWritten;
+        }
+        checkSize(path(end), await sizeOf(path(end)), end.size);
+      }),
+    sync: async () => {
+      if (!fsync || current === undefined) return;
+      const { sequence, handle } = current;
+      await awaited(join(directory, fileName(sequence)), () => handle.datasync());
+    },
     prune: (position) => guarded(directory, () => remove((sequence) => sequence <= position.sequence - keep)),
     close,
   };

@@ -8,11 +8,18 @@ const mostPerPage = 1_000;
 const columns = 'event_date, entry_id, event_time, kind, level, service, event, message, order_id, merchant_id, trace_id, attributes';
 
 const statements = defineStatements(({ tables, dialect }) => {
-  const page = `(event_date, entry_id) < (?, ?) AND (? = 1 OR merchant_id IN ${dialect.inJson}) ORDER BY event_date DESC, entry_id DESC LIMIT ?`;
+  const page = `(? = 1 OR merchant_id IN ${dialect.inJson}) ORDER BY event_date DESC, entry_id DESC LIMIT ?`;
+  // By day, for a comparison of both columns at once makes MySQL read the table from its end.
+  const day = `event_date = ? AND entry_id < ? AND ${page}`;
+  const before = `event_date < ? AND ${page}`;
+  const all = `SELECT ${columns} FROM ${tables('log_entries')} WHERE`;
+  const ofOrder = `${all} order_id = ? AND order_id <> '' AND`;
   return {
-    all: `SELECT ${columns} FROM ${tables('log_entries')} WHERE ${page}`,
-    ofOrder: `SELECT ${columns} FROM ${tables('log_entries')} WHERE order_id = ? AND order_id <> '' AND ${page}`,
-    counts: `SELECT kind, event, SUM(entries) AS entries FROM ${tables('log_counts')} GROUP BY kind, event HAVING SUM(entries) > 0 ORDER BY kind, event`,
+    allOfDay: `${all} ${day}`,
+    allBefore: `${all} ${before}`,
+    orderOfDay: `${ofOrder} ${day}`,
+    orderBefore: `${ofOrder} ${before}`,
+    counts: `SELECT kind, event, SUM(entries) AS entries FROM ${tables('log_day_counts')} GROUP BY kind, event HAVING SUM(entries) > 0 ORDER BY kind, event`,
   };
 });
 
@@ -90,11 +97,12 @@ export function logRpcService(source: Database | { readonly database: Database }
     listLogEntries: async (request, { principal }) => {
       const size = Math.min(request.pageSize > 0 ? request.pageSize : defaultPageSize, mostPerPage);
       const merchants = principal.merchants === 'all' ? [1, '[]'] : [0, JSON.stringify([...principal.merchants])];
-      const page = [...cursorOf(request.pageToken), ...merchants, size + 1];
-      const found =
-        request.orderId === ''
-          ? await database.query<EntryRow>(sql.all, page)
-          : await database.query<EntryRow>(sql.ofOrder, [request.orderId, ...page]);
+      const [date, entryId] = cursorOf(request.pageToken);
+      const order = request.orderId === '' ? [] : [request.orderId];
+      const [ofDay, before] = request.orderId === '' ? [sql.allOfDay, sql.allBefore] : [sql.orderOfDay, sql.orderBefore];
+      const found = entryId === '' ? [] : [...(await database.query<EntryRow>(ofDay, [...order, date, entryId, ...merchants, size + 1]))];
+      const left = size + 1 - found.length;
+      if (left > 0) found.push(...(await database.query<EntryRow>(before, [...order, date, ...merchants, left])));
       const rows = found.slice(0, size);
       const last = rows.at(-1);
       return { entries: rows.map(messageOf), nextPageToken: found.length > size && last !== undefined ? tokenOf(last) : '' };

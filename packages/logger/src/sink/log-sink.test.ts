@@ -14,17 +14,18 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { type Clock, createProducer, PaystreamError, systemClock } from '@paystream/core';
-import { type LogEntry, LogEntrySchema, LogKind, LogLevel, timestampFromMs } from '@paystream/core/contracts';
+import { create } from '@bufbuild/protobuf';
+import { createProducer, PaystreamError, systemClock } from '@paystream/core';
+import { LogEntrySchema, LogKind, LogLevel } from '@paystream/core/contracts';
 import { createEmbeddedBroker, createSqliteDatabase } from '@paystream/core/embedded';
 import type { Database } from '@paystream/core/sql';
-import { createTestWorld, type TestWorld } from '@paystream/core/testing';
+import type { TestWorld } from '@paystream/core/testing';
 import { afterAll, describe, expect, it } from 'vitest';
 import { logTopic } from '../log-topic.ts';
+import { createWorld } from '../testing/test-support.ts';
 import { createLogSink, type LogSink, type LogSinkOptions } from './log-sink.ts';
+import { ids, inFiles, inTable, orderLogs, publish } from './test-support.ts';
 
-const orderLogs = logTopic('order-logs-topic');
 const transactionLogs = logTopic('transactions-logs-topic');
 const root = mkdtempSync(join(tmpdir(), 'paystream-sink-'));
 let folders = 0;
@@ -34,46 +35,8 @@ const newFolder = (): string => {
 };
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-function entry(id: string, nowMs: number, more: MessageInitShape<typeof LogEntrySchema> = {}): LogEntry {
-  return create(LogEntrySchema, {
-    entryId: id,
-    kind: LogKind.BUSINESS,
-    level: LogLevel.INFO,
-    service: 'order',
-    event: 'order.placed',
-    message: `entry ${id}`,
-    orderId: `order-${id}`,
-    attributes: { n: id },
-    eventTime: timestampFromMs(nowMs),
-    ...more,
-  });
-}
-
-async function publish(
-  world: Pick<TestWorld, 'broker'> & { readonly clock: Clock },
-  ids: readonly string[],
-  topic = orderLogs,
-): Promise<void> {
-  const producer = await createProducer(world.broker, topic, { clock: world.clock });
-  await Promise.all(ids.map((id) => producer.send(entry(id, world.clock.now()))));
-  await producer.close();
-}
-
-const ids = (from: number, to: number): string[] => Array.from({ length: to - from }, (_, i) => `e-${String(from + i).padStart(6, '0')}`);
-
 const start = (world: TestWorld, options: Partial<LogSinkOptions> = {}): Promise<LogSink> =>
   createLogSink({ ...world, topics: ['order-logs-topic', transactionLogs], ...options });
-
-async function inTable(database: Database): Promise<string[]> {
-  const rows = await database.query<{ entry_id: string }>(`SELECT entry_id FROM ${database.tables('log_entries')} ORDER BY entry_id`);
-  return rows.map((row) => row.entry_id);
-}
-
-function inFiles(directory: string): string[] {
-  const files = readdirSync(directory).sort();
-  const lines = files.flatMap((file) => readFileSync(join(directory, file), 'utf8').split('\n').slice(0, -1));
-  return lines.map((line) => (JSON.parse(line) as { entryId: string }).entryId).sort();
-}
 
 const stored = (sink: LogSink, count: number) => () => sink.stored >= count;
 
@@ -101,7 +64,7 @@ function faulty(database: Database, fault: () => 'none' | 'lost' | 'unknown'): D
 
 describe('the log sink', () => {
   it('stores each entry once in the table and once in the file, from every topic, however often it comes', async () => {
-    await using world = await createTestWorld();
+    await using world = await createWorld();
     const directory = newFolder();
     await using sink = await start(world, { file: { directory } });
     await publish(world, ids(0, 300));
@@ -116,7 +79,7 @@ describe('the log sink', () => {
   });
 
   it('writes lines that say what the entry says', async () => {
-    await using world = await createTestWorld();
+    await using world = await createWorld();
     const directory = newFolder();
     await using sink = await start(world, { file: { directory } });
     await publish(world, ['e-1']);
@@ -135,7 +98,7 @@ describe('the log sink', () => {
   });
 
   it('keeps an entry that names no id and no time, once', async () => {
-    await using world = await createTestWorld();
+    await using world = await createWorld();
     await using sink = await start(world);
     const producer = await createProducer(world.broker, orderLogs, { clock: world.clock });
     const bare = create(LogEntrySchema, { message: 'from another program' });
@@ -149,7 +112,7 @@ describe('the log sink', () => {
   });
 
   it.each(['lost', 'unknown'] as const)('neither loses nor doubles a line of the file when the outcome of a commit is %s', async (kind) => {
-    await using world = await createTestWorld();
+    await using world = await createWorld();
     const directory = newFolder();
     let next = 0;
     const database = faulty(world.database, () => {
@@ -164,7 +127,7 @@ describe('the log sink', () => {
   });
 
   it('cuts off at start what a crash left behind the last commit', async () => {
-    await using world = await createTestWorld();
+    await using world = await createWorld();
     const directory = newFolder();
     const first = await start(world, { file: { directory } });
     await publish(world, ids(0, 10));
@@ -179,7 +142,7 @@ describe('the log sink', () => {
   });
 
   it('goes on in a new file when somebody took the old one away', async () => {
-    await using world = await createTestWorld();
+    await using world = await createWorld();
     const directory = newFolder();
     const first = await start(world, { file: { directory } });
     await publish(world, ids(0, 10));
@@ -194,7 +157,7 @@ describe('the log sink', () => {
   });
 
   it('begins a new file when one is full and keeps the last few', async () => {
-    await using world = await createTestWorld();
+    await using world = await createWorld();
     const directory = newFolder();
     await using sink = await start(world, { file: { directory, maxBytes: 2_000, keep: 3 }, batch: { maxSize: 5, lingerMs: 0 } });
     await publish(world, ids(0, 100));
@@ -208,7 +171,7 @@ describe('the log sink', () => {
   });
 
   it.runIf(existsSync('/dev/full'))('waits and loses nothing while the disk is full', async () => {
-    await using world = await createTestWorld();
+    await using world = await createWorld();
     const directory = newFolder();
     const first = await start(world, { file: { directory } });
     await first.close();
@@ -228,7 +191,7 @@ describe('the log sink', () => {
   });
 
   it('says at once that the folder cannot be written', async () => {
-    await using world = await createTestWorld();
+    await using world = await createWorld();
     await expect(start(world, { file: { directory: '/dev/null/logs' } })).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       reason: 'LOG_FILE_UNWRITABLE',
@@ -236,7 +199,7 @@ describe('the log sink', () => {
   });
 
   it('lets a second sink of the same name take the file over without a line lost or doubled', async () => {
-    await using world = await createTestWorld();
+    await using world = await createWorld();
     const directory = newFolder();
     const first = await start(world, { file: { directory } });
     await publish(world, ids(0, 10));
@@ -251,7 +214,7 @@ describe('the log sink', () => {
   });
 
   it('sends what does not decode to the dead-letter topic and goes on', async () => {
-    await using world = await createTestWorld();
+    await using world = await createWorld();
     await using sink = await start(world);
     const raw = await world.broker.createProducer({ topic: 'order-logs-topic' });
     await raw.send({ payload: new Uint8Array([255, 255, 255]) });
@@ -263,7 +226,7 @@ describe('the log sink', () => {
   });
 
   it('removes entries whose days are over, and counts them no longer', async () => {
-    await using world = await createTestWorld();
+    await using world = await createWorld();
     await using sink = await start(world, { retentionMs: 3 * 86_400_000 });
     await publish(world, ids(0, 2_500));
     await world.runUntil(stored(sink, 2_500));
@@ -273,7 +236,7 @@ describe('the log sink', () => {
     expect(await inTable(world.database)).toHaveLength(2_600);
     await world.advance({ hours: 48 });
     expect(await inTable(world.database)).toEqual(ids(2_500, 2_600));
-    expect(await world.database.query(`SELECT SUM(entries) AS n FROM ${world.database.tables('log_counts')}`)).toEqual([{ n: 100 }]);
+    expect(await world.database.query(`SELECT SUM(entries) AS n FROM ${world.database.tables('log_day_counts')}`)).toEqual([{ n: 100 }]);
   });
 
   it('keeps each entry once in table and file through kill -9', async () => {

@@ -119,9 +119,10 @@ export async function createLogSink(options: LogSinkOptions): Promise<LogSink> {
   let stored = 0;
   let duplicates = 0;
 
-  // Batches of several topics share a transaction; one at a time, because the file has one end.
+  // Batches of several topics share a transaction. While it commits, the lines of the next one are on their way to the disk.
   const writer = createBatcher<readonly Delivery<LogEntry>[], undefined>({
     maxSize: 8,
+    concurrency: 2,
     run: async (batches) => {
       const entries = batches.flat();
       const fresh = await store.store(entries);
@@ -136,7 +137,7 @@ export async function createLogSink(options: LogSinkOptions): Promise<LogSink> {
   const finish = async (timeoutMs?: number): Promise<void> => {
     const results = await Promise.allSettled(consumers.map((consumer) => consumer.close(timeoutMs)));
     await Promise.all([writer.close(), retention?.close()]);
-    file?.close();
+    await file?.close();
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   };
   const close = (timeoutMs?: number): Promise<void> => {
@@ -149,6 +150,7 @@ export async function createLogSink(options: LogSinkOptions): Promise<LogSink> {
     file = await openCommittedFile({ ...fileDefaults, ...rest, directory, name: instance, database, instance, clock, random, logger });
   }
   const store = createEntryStore(database, instance, file);
+  retention = await startRetention({ database, instance, retentionMs: options.retentionMs, clock, logger });
 
   const start = (topic: string | Topic<LogEntry>): Promise<Consumer> =>
     createConsumer(broker, typeof topic === 'string' ? logTopic(topic) : topic, {
@@ -175,9 +177,6 @@ export async function createLogSink(options: LogSinkOptions): Promise<LogSink> {
   } catch (error) {
     await close(0);
     throw error;
-  }
-  if (options.retentionMs !== undefined) {
-    retention = startRetention({ database, instance, retentionMs: options.retentionMs, clock, logger });
   }
 
   return {

@@ -1,14 +1,17 @@
 import type { Clock, ClockTimer, Logger } from '@paystream/core';
 import { type Database, defineStatements } from '@paystream/core/sql';
+import { countStatements } from './count-statements.ts';
 import { eventDateOf } from './event-date.ts';
+import { keyText } from './key-text.ts';
+import { createPartitions } from './partitions.ts';
 
 /** Options of {@link startRetention}. */
 export interface RetentionOptions {
   readonly database: Database;
   /** The sink's name: its counts are brought down. */
   readonly instance: string;
-  /** Entries are kept so long, in milliseconds, and then until their day is over. */
-  readonly retentionMs: number;
+  /** Entries are kept so long, in milliseconds, and then until their day is over; `undefined`: for ever. */
+  readonly retentionMs: number | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -24,15 +27,9 @@ export interface Retention {
 const sweepEveryMs = 3_600_000;
 const chunk = 1_000;
 
-const statements = defineStatements(({ tables, dialect }) => ({
+const statements = defineStatements(({ tables }) => ({
   oldest: `SELECT event_date, entry_id, kind, event FROM ${tables('log_entries')} WHERE event_date < ? ORDER BY event_date, entry_id LIMIT ${chunk}`,
   remove: `DELETE FROM ${tables('log_entries')} WHERE event_date = ? AND entry_id = ?`,
-  count: dialect.upsert(
-    tables('log_counts'),
-    ['instance', 'kind', 'event', 'entries'],
-    ['instance', 'kind', 'event'],
-    (excluded) => `entries = ${tables('log_counts')}.entries + ${excluded('entries')}`,
-  ),
 }));
 
 interface OldRow {
@@ -42,13 +39,29 @@ interface OldRow {
   readonly event: string;
 }
 
-/** Starts removing entries of days that are over for longer than `retentionMs`, in chunks, so that storing is never held up for long. */
-export function startRetention(options: RetentionOptions): Retention {
+/**
+ * Starts removing entries of days that are over for longer than `retentionMs`: whole partitions where the table has them,
+ * otherwise in chunks, so that storing is never held up for long. Makes the partitions of the coming days before it resolves.
+ */
+export async function startRetention(options: RetentionOptions): Promise<Retention> {
   const { database, instance, retentionMs, clock, logger } = options;
   const sql = statements(database);
+  const counts = countStatements(database);
+  const partitions = createPartitions(database, clock);
   let timer: ClockTimer | undefined;
   let running: Promise<number> | undefined;
+  let ticking: Promise<void> | undefined;
   let closed = false;
+
+  const unlessRefused = async (work: () => Promise<void> | undefined, message: string): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      logger.warn({ err: error }, message);
+    }
+  };
+  const prepare = (): Promise<void> =>
+    unlessRefused(() => partitions?.prepare(), 'days of log entries got no partitions; their entries go to the partition "later"');
 
   const removeChunk = (before: number): Promise<number> =>
     database.transaction(async (tx) => {
@@ -60,19 +73,24 @@ export function startRetention(options: RetentionOptions): Retention {
       );
       const gone = rows.filter((_, index) => affected[index] === 1);
       await tx.executeMany(
-        sql.count,
-        gone.map((row) => [instance, row.kind, row.event, -1]),
+        counts.add,
+        gone.map((row) => [row.event_date, instance, row.kind, keyText(row.event), -1]),
       );
       return rows.length;
     });
 
   const sweepAll = async (): Promise<number> => {
+    if (retentionMs === undefined) return 0;
     const before = eventDateOf(clock.now() - retentionMs);
+    await unlessRefused(() => partitions?.dropBefore(before), 'days of log entries could not be dropped; removing them row by row');
     let removed = 0;
     for (;;) {
       const count = await removeChunk(before);
       removed += count;
-      if (count < chunk || closed) return removed;
+      if (count === chunk && !closed) continue;
+      // Days that were dropped took nothing from the counts.
+      if (count < chunk) await database.transaction((tx) => tx.execute(counts.forget, [before]));
+      return removed;
     }
   };
 
@@ -84,21 +102,34 @@ export function startRetention(options: RetentionOptions): Retention {
   };
 
   const tick = async (): Promise<void> => {
+    await prepare();
     try {
       const removed = await sweep();
       if (removed > 0) logger.info({ removed }, 'old log entries removed');
     } catch (error) {
       logger.warn({ err: error }, 'old log entries could not be removed; trying again in an hour');
     }
-    if (!closed) timer = clock.setTimer(sweepEveryMs, () => void tick(), { unref: true });
+    arm(sweepEveryMs);
+  };
+  const arm = (delayMs: number): void => {
+    if (closed) return;
+    timer = clock.setTimer(
+      delayMs,
+      () => {
+        ticking = tick();
+      },
+      { unref: true },
+    );
   };
 
-  timer = clock.setTimer(1_000, () => void tick(), { unref: true });
+  await prepare();
+  if (retentionMs !== undefined || partitions !== undefined) arm(1_000);
   return {
     sweep,
     close: async () => {
       closed = true;
       timer?.cancel();
+      await ticking;
       await running?.catch(() => undefined);
     },
   };

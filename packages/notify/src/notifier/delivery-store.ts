@@ -36,8 +36,8 @@ export interface DeliveryStore {
   claim(channel: string, owner: string, nowMs: number, limit: number): Promise<readonly ClaimedDelivery[]>;
   /** When the next delivery of a channel that nobody has is due, in milliseconds since the epoch. */
   nextDue(channel: string): Promise<number | undefined>;
-  /** Notes that deliveries are about to be sent which may not be sent twice. */
-  markSending(deliveryIds: readonly string[]): Promise<void>;
+  /** Notes that deliveries are about to be sent which may not be sent twice. Gives those that `owner` still has; no other may be sent. */
+  markSending(deliveryIds: readonly string[], owner: string): Promise<readonly string[]>;
   /** Gives deliveries back that this instance does not know of; see `intake`. */
   disown(tx: Transaction, deliveryIds: readonly string[], owner: string): Promise<void>;
 }
@@ -74,6 +74,7 @@ const statements = defineStatements(({ tables, dialect }) => {
       WHERE state = ${DeliveryState.PENDING} AND channel = ? AND owner = '' AND due_at <= ? ORDER BY due_at LIMIT ? ${dialect.forUpdateSkipLocked}`,
     own: `UPDATE ${deliveries} SET owner = ? WHERE delivery_id IN ${dialect.inJson}`,
     nextDue: `SELECT MIN(due_at) AS due_at FROM ${deliveries} WHERE state = ${DeliveryState.PENDING} AND channel = ? AND owner = ''`,
+    owned: `SELECT delivery_id FROM ${deliveries} WHERE delivery_id IN ${dialect.inJson} AND owner = ? AND state = ${DeliveryState.PENDING} ${dialect.forUpdate}`,
     markSending: `UPDATE ${deliveries} SET sending = 1 WHERE delivery_id IN ${dialect.inJson}`,
     disown: `UPDATE ${deliveries} SET owner = '' WHERE owner = ? AND state = ${DeliveryState.PENDING} AND delivery_id IN ${dialect.inJson}`,
   };
@@ -184,9 +185,12 @@ export function createDeliveryStore(database: Database): DeliveryStore {
       const [row] = await database.query<{ readonly due_at: number | null }>(sql.nextDue, [channel]);
       return row?.due_at ?? undefined;
     },
-    markSending: (deliveryIds) =>
+    markSending: (deliveryIds, owner) =>
       database.transaction(async (tx) => {
-        await tx.execute(sql.markSending, [JSON.stringify(deliveryIds)]);
+        const { rows } = await tx.execute<Pick<DueRow, 'delivery_id'>>(sql.owned, [JSON.stringify(deliveryIds), owner]);
+        const owned = rows.map((row) => row.delivery_id);
+        if (owned.length > 0) await tx.execute(sql.markSending, [JSON.stringify(owned)]);
+        return owned;
       }),
     disown: async (tx, deliveryIds, owner) => {
       await tx.execute(sql.disown, [owner, JSON.stringify(deliveryIds)]);

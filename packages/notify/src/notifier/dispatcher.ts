@@ -1,4 +1,4 @@
-import { type Clock, type ClockTimer, type Logger, PaystreamError, type Random, type Telemetry } from '@paystream/core';
+import { type Clock, type ClockTimer, type Logger, PaystreamError, type Random, type Span, type Telemetry } from '@paystream/core';
 import { DeliveryState } from '@paystream/core/contracts';
 import type { Channel } from '../channel/port.ts';
 import { type Attempt, attemptAll } from './attempt.ts';
@@ -66,6 +66,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { idempotent } = channel.capabilities;
   const batchSize = channel.capabilities.batch === true ? options.batchSize : 1;
   const capacity = 4 * batchSize * concurrency + 100;
+  const labels = { channel: name };
   const stop = new AbortController();
   const attemptOptions = { channel, timeoutMs: options.timeoutMs, clock, stop: stop.signal };
   const idle: (() => void)[] = [];
@@ -155,20 +156,39 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   const interrupted: Attempt = { kind: 'unknown', detail: 'the process ended while this was being sent' };
 
-  const run = async (batch: readonly PendingDelivery[]): Promise<void> => {
-    const marked = idempotent ? [] : batch.filter((delivery) => delivery.atMostOnce);
+  const startSpan = (batch: readonly PendingDelivery[]): Span => {
+    const traces = batch.flatMap(({ trace }) => trace ?? []);
+    const attributes = { 'paystream.channel': name, 'paystream.deliveries': batch.length };
+    return telemetry.startSpan(`deliver ${name}`, {
+      kind: 'client',
+      attributes,
+      ...(batch.length === 1 ? { parent: traces[0] } : { links: traces }),
+    });
+  };
+
+  const run = async (taken: readonly PendingDelivery[]): Promise<void> => {
+    const marked = idempotent ? [] : taken.filter((delivery) => delivery.atMostOnce);
+    let batch = taken;
     if (marked.length > 0) {
       try {
-        await store.markSending(marked.map((delivery) => delivery.message.deliveryId));
+        const lost = new Set(marked.map((delivery) => delivery.message.deliveryId));
+        for (const id of await store.markSending([...lost], ownership.owner)) lost.delete(id);
+        // Others took them over while this instance stood still, and may have sent them.
+        for (const id of lost) held.delete(id);
+        batch = taken.filter((delivery) => !lost.has(delivery.message.deliveryId));
+        if (batch.length === 0) return;
       } catch (error) {
         // Nothing was sent: the batch waits until the database is back.
-        queue = [...batch, ...queue];
+        queue = [...taken, ...queue];
         pause(`the delivery table cannot be written: ${PaystreamError.from(error).message}`);
         return;
       }
     }
-    const attempts = await attemptAll(attemptOptions, batch);
+    const span = telemetry.tracing ? startSpan(batch) : undefined;
+    const send = () => attemptAll(attemptOptions, batch);
+    const attempts = await (span === undefined ? send() : span.run(send));
     const away = attempts.find((attempt) => attempt.kind === 'away');
+    span?.end(undefined, { 'paystream.outcome': [...new Set(attempts.map((attempt) => attempt.kind))].join(' ') });
     if (away === undefined) resume();
     else pause(away.detail);
     await settle(batch, attempts);
@@ -224,7 +244,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       claiming = true;
       void claim().then(pump);
     }
-    telemetry.gauge('paystream_notify_in_memory', { channel: name }, held.size);
+    telemetry.gauge('paystream_notify_in_memory', labels, held.size);
     if (running === 0 && !claiming) for (const done of idle.splice(0)) done();
   };
 

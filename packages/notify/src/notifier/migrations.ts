@@ -1,4 +1,4 @@
-import type { Migration } from '@paystream/core/sql';
+import { type Migration, mysqlTableOptions } from '@paystream/core/sql';
 
 /** The tables of the notifier: deliveries, how many ended how, and which instances are alive. */
 export const notifierMigrations: readonly Migration[] = [
@@ -38,6 +38,41 @@ export const notifierMigrations: readonly Migration[] = [
           owner TEXT PRIMARY KEY,
           lease_until INTEGER NOT NULL
         ) WITHOUT ROWID`,
+      ],
+      mysql: (tables) => [
+        // What rules and events bring may be of any length; only what keys are made of is bounded.
+        `CREATE TABLE ${tables('notify_deliveries')} (
+          seq BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+          delivery_id VARCHAR(400) NOT NULL,
+          event_id MEDIUMTEXT NOT NULL,
+          channel VARCHAR(128) NOT NULL,
+          recipient MEDIUMTEXT NOT NULL,
+          order_id MEDIUMTEXT NOT NULL,
+          merchant_id MEDIUMTEXT NOT NULL,
+          message LONGTEXT NOT NULL,
+          at_most_once TINYINT NOT NULL,
+          state TINYINT NOT NULL,
+          tries INT NOT NULL,
+          sending TINYINT NOT NULL,
+          detail TEXT NOT NULL,
+          owner VARCHAR(64) NOT NULL,
+          due_at BIGINT NOT NULL,
+          created_at BIGINT NOT NULL,
+          updated_at BIGINT NOT NULL,
+          UNIQUE INDEX ${tables('notify_deliveries_by_id')} (delivery_id),
+          INDEX ${tables('notify_deliveries_pending')} (state, channel, owner, due_at)
+        ) ${mysqlTableOptions}`,
+        `CREATE TABLE ${tables('notify_counts')} (
+          instance VARCHAR(128) NOT NULL,
+          channel VARCHAR(128) NOT NULL,
+          state TINYINT NOT NULL,
+          deliveries BIGINT NOT NULL,
+          PRIMARY KEY (instance, channel, state)
+        ) ${mysqlTableOptions}`,
+        `CREATE TABLE ${tables('notify_owners')} (
+          owner VARCHAR(64) NOT NULL PRIMARY KEY,
+          lease_until BIGINT NOT NULL
+        ) ${mysqlTableOptions}`,
       ],
     },
   },

@@ -1,6 +1,7 @@
 import { defineRpcService, PaystreamError, type RpcContext, type RpcService } from '@paystream/core';
 import { DeliveryState, NotificationService, timestampFromMs } from '@paystream/core/contracts';
 import { type Database, defineStatements } from '@paystream/core/sql';
+import { eventPart } from './pending-delivery.ts';
 
 const defaultPageSize = 100;
 const mostPerPage = 1_000;
@@ -69,7 +70,7 @@ export function notificationRpcService(source: Database | { readonly database: D
       const found =
         eventId === ''
           ? await database.query<DeliveryRow>(sql.all, page)
-          : await database.query<DeliveryRow>(sql.ofEvent, [`${eventId}:`, `${eventId};`, eventId, ...page]);
+          : await database.query<DeliveryRow>(sql.ofEvent, [`${eventPart(eventId)}:`, `${eventPart(eventId)};`, eventId, ...page]);
       const rows = found.slice(0, size);
       const deliveries = rows.map((row) => ({
         deliveryId: row.delivery_id,

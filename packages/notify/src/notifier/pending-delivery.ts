@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { TraceContext } from '@paystream/core';
 import type { ChannelMessage } from '../channel/port.ts';
 
 /** A delivery that this instance has taken on. */
@@ -10,12 +11,22 @@ export interface PendingDelivery {
   readonly tries: number;
   /** When it was stored, in milliseconds since the epoch. */
   readonly createdAtMs: number;
+  /** The event's trace; not stored, so unknown once the delivery was read from the table. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** Makes the id of a delivery: the same for the same event, channel and recipient, so that the table holds each once. */
 export type DeliveryIds = (eventId: string, channel: string, recipient: string) => string;
 
 const mostRemembered = 10_000;
+const longestEventId = 255;
+const keptOfEventId = 200;
+
+/** What the ids of an event's deliveries begin with: the event's id, a long one cut and with a digest of the whole, for an id is a key. */
+export function eventPart(eventId: string): string {
+  if (eventId.length <= longestEventId) return eventId;
+  return `${eventId.slice(0, keptOfEventId).toWellFormed()}…${createHash('sha256').update(eventId).digest('base64url')}`;
+}
 
 /** The recipient goes into the id as a digest, so that ids may be logged and sent along. */
 export function createDeliveryIds(): DeliveryIds {
@@ -27,6 +38,6 @@ export function createDeliveryIds(): DeliveryIds {
       if (digests.size >= mostRemembered) digests.clear();
       digests.set(recipient, digest);
     }
-    return `${eventId}:${channel}:${digest}`;
+    return `${eventPart(eventId)}:${channel}:${digest}`;
   };
 }

@@ -43,6 +43,7 @@ function eventOf(businessLog: BusinessLog, result: DeliveryResult, ending: Endin
     event: ending.event,
     message: `the ${result.channel} message ${ending.message}`,
     level: ending.level,
+    trace: result.delivery.trace ?? {},
     orderId: message.orderId,
     merchantId: message.merchantId,
     attributes: {
@@ -63,6 +64,8 @@ export function createRecorder(options: RecorderOptions): Batcher<readonly Deliv
   const sql = statements(database);
 
   return createBatcher<readonly DeliveryResult[], void>({
+    name: 'notify-outcomes',
+    telemetry,
     maxSize: 64,
     run: async (batches) => {
       const results = batches.flat();

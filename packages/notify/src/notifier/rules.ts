@@ -87,6 +87,7 @@ function deliveryOf(
       orderId: subject.orderId ?? '',
       merchantId: subject.merchantId ?? '',
     },
+    trace: source.traceparent === undefined ? undefined : { traceparent: source.traceparent, tracestate: source.tracestate },
     atMostOnce: template.onUnknown === 'at-most-once',
     tries: 0,
     createdAtMs: nowMs,

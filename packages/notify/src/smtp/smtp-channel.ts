@@ -43,7 +43,7 @@ async function loadNodemailer(): Promise<typeof import('nodemailer')> {
     return await import('nodemailer');
   } catch (cause) {
     throw new PaystreamError('FAILED_PRECONDITION', 'smtpChannel needs the package "nodemailer": npm install nodemailer', {
-      reason: 'PEER_MISSING',
+      reason: 'PACKAGE_MISSING',
       details: { package: 'nodemailer' },
       cause,
     });
@@ -59,7 +59,7 @@ function messageIdOf(deliveryId: string, from: string): string {
  * A channel that sends email by SMTP, with nodemailer. SMTP cannot tell whether a message was sent before, so a connection
  * that breaks at the wrong moment leaves it unknown; the template then decides.
  *
- * Throws `INVALID_ARGUMENT` for a sender that is no address, and, once it is opened, `FAILED_PRECONDITION` / `PEER_MISSING`
+ * Throws `INVALID_ARGUMENT` for a sender that is no address, and, once it is opened, `FAILED_PRECONDITION` / `PACKAGE_MISSING`
  * if nodemailer is not installed.
  *
  * @example

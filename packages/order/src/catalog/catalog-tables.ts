@@ -1,4 +1,4 @@
-import { type Database, defineStatements, jsonList, type Migration, type Transaction } from '@paystream/core/sql';
+import { type Database, defineStatements, jsonList, type Migration, mysqlTableOptions, type Transaction } from '@paystream/core/sql';
 import type { Merchant, Product } from './port.ts';
 
 /** The tables of {@link sqlCatalog}: `merchants` and `products`. */
@@ -24,6 +24,24 @@ export const catalogMigrations: readonly Migration[] = [
           PRIMARY KEY (merchant_id, product_id)
         ) WITHOUT ROWID`,
       ],
+      mysql: (tables) => [
+        `CREATE TABLE ${tables('merchants')} (
+          merchant_id VARCHAR(64) NOT NULL PRIMARY KEY,
+          name TEXT NOT NULL,
+          email TEXT NOT NULL,
+          phone TEXT NOT NULL,
+          currency VARCHAR(3) NOT NULL,
+          bank_account_reference TEXT NOT NULL
+        ) ${mysqlTableOptions}`,
+        `CREATE TABLE ${tables('products')} (
+          merchant_id VARCHAR(64) NOT NULL,
+          product_id VARCHAR(64) NOT NULL,
+          name TEXT NOT NULL,
+          currency VARCHAR(3) NOT NULL,
+          unit_price BIGINT NOT NULL,
+          PRIMARY KEY (merchant_id, product_id)
+        ) ${mysqlTableOptions}`,
+      ],
     },
   },
 ];
@@ -44,6 +62,8 @@ const statements = defineStatements(({ tables, dialect }) => ({
       .map((column) => `${column} = ${excluded(column)}`)
       .join(', '),
   ),
+  addMerchant: dialect.insertOrIgnore(tables('merchants'), merchantColumns),
+  addProduct: dialect.insertOrIgnore(tables('products'), productColumns),
   merchants: `SELECT ${merchantColumns.join(', ')} FROM ${tables('merchants')} WHERE merchant_id IN ${dialect.inJson}`,
   products: `SELECT ${productColumns.join(', ')} FROM ${tables('products')} WHERE merchant_id = ? AND product_id IN ${dialect.inJson}`,
   anyMerchant: `SELECT merchant_id FROM ${tables('merchants')} LIMIT 1`,
@@ -67,8 +87,10 @@ interface ProductRow {
 
 /** The rows of a catalog. */
 export interface CatalogTables {
-  putMerchants(tx: Transaction, merchants: readonly Merchant[]): Promise<void>;
-  putProducts(tx: Transaction, merchantId: string, products: readonly Product[]): Promise<void>;
+  /** Inserts or replaces; or leaves those that are there as they are, with `keep`. */
+  putMerchants(tx: Transaction, merchants: readonly Merchant[], keep: boolean): Promise<void>;
+  /** As `putMerchants`. */
+  putProducts(tx: Transaction, merchantId: string, products: readonly Product[], keep: boolean): Promise<void>;
   merchants(merchantIds: readonly string[]): Promise<readonly Merchant[]>;
   products(merchantId: string, productIds: readonly string[]): Promise<readonly Product[]>;
   isEmpty(): Promise<boolean>;
@@ -78,13 +100,13 @@ export interface CatalogTables {
 export function createCatalogTables(database: Database): CatalogTables {
   const sql = statements(database);
   return {
-    putMerchants: async (tx, merchants) => {
+    putMerchants: async (tx, merchants, keep) => {
       const rows = merchants.map((m) => [m.merchantId, m.name, m.email, m.phone, m.currency, m.bankAccountReference]);
-      await tx.executeMany(sql.putMerchant, rows);
+      await tx.executeMany(keep ? sql.addMerchant : sql.putMerchant, rows);
     },
-    putProducts: async (tx, merchantId, products) => {
+    putProducts: async (tx, merchantId, products, keep) => {
       const rows = products.map((p) => [merchantId, p.productId, p.name, p.unitPrice.currency, p.unitPrice.units]);
-      await tx.executeMany(sql.putProduct, rows);
+      await tx.executeMany(keep ? sql.addProduct : sql.putProduct, rows);
     },
     merchants: async (merchantIds) => {
       const rows = await database.query<MerchantRow>(sql.merchants, [jsonList(merchantIds)]);

@@ -17,14 +17,20 @@ export interface SqlCatalogOptions {
   readonly clock?: Clock;
 }
 
+/** How merchants and products are put into a catalog. */
+export interface PutOptions {
+  /** What becomes of those that are there: they are replaced, or stay as they are. Default: `replace`. */
+  readonly existing?: 'replace' | 'keep';
+}
+
 /** A catalog in SQL tables. */
 export interface SqlCatalog extends Catalog {
   /** A merchant with name, email and phone; `undefined` if there is none. */
   merchant(merchantId: string): Promise<Merchant | undefined>;
   /** Inserts or replaces merchants. Throws `INVALID_ARGUMENT` for an unknown currency or a bad id. */
-  putMerchants(merchants: readonly Merchant[]): Promise<void>;
+  putMerchants(merchants: readonly Merchant[], options?: PutOptions): Promise<void>;
   /** Inserts or replaces products of one merchant. Other instances sell at the old price until their cache time is over. */
-  putProducts(merchantId: string, products: readonly Product[]): Promise<void>;
+  putProducts(merchantId: string, products: readonly Product[], options?: PutOptions): Promise<void>;
   /** Whether there is no merchant yet. */
   isEmpty(): Promise<boolean>;
 }
@@ -113,16 +119,16 @@ export function sqlCatalog(database: Database, options: SqlCatalogOptions = {}):
       const [merchant] = await tables.merchants([merchantId]);
       return merchant && remember(merchant);
     },
-    putMerchants: async (given) => {
+    putMerchants: async (given, { existing } = {}) => {
       given.forEach(checkMerchant);
       await ready();
-      await database.transaction((tx) => tables.putMerchants(tx, given));
+      await database.transaction((tx) => tables.putMerchants(tx, given, existing === 'keep'));
       for (const merchant of given) merchants.delete(merchant.merchantId);
     },
-    putProducts: async (merchantId, products) => {
+    putProducts: async (merchantId, products, { existing } = {}) => {
       products.forEach(checkProduct);
       await ready();
-      await database.transaction((tx) => tables.putProducts(tx, merchantId, products));
+      await database.transaction((tx) => tables.putProducts(tx, merchantId, products, existing === 'keep'));
       for (const product of products) prices.delete(keyOf(merchantId, product.productId));
     },
     isEmpty: async () => {

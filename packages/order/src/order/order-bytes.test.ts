@@ -9,7 +9,7 @@ import { decodeOrder, encodePlaced, encodeUpdate, withStanding } from './order-b
 function draft(): ReturnType<typeof draftOrder> {
   const request = create(CreateOrderRequestSchema, teaOrder('r-1'));
   const priced = priceItems(request, new Map(products['m-1'].map((product) => [product.productId, product])));
-  return draftOrder(request, priced, { orderId: 'o-1', nowMs: 1_000, expiryMs: 500, traceparent: undefined });
+  return draftOrder(request, priced, { orderId: 'o-1', nowMs: 1_000, expiryMs: 500, trace: {} });
 }
 
 describe('an order as it is stored and sent', () => {

@@ -1,4 +1,4 @@
-import { create, fromBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { protobuf } from '@paystream/core';
 import {
   MoneySchema,
@@ -33,7 +33,7 @@ export function encodeTerms(order: Order): Uint8Array {
 
 /** The whole order. */
 export function decodeOrder(terms: Uint8Array, standing: Standing): Order {
-  const order = fromBinary(OrderSchema, terms);
+  const order = orders.decode(terms);
   return setStanding(order, standing, order.total?.currency ?? '');
 }
 

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import type { TraceContext } from '@paystream/core';
 import {
   type CreateOrderRequest,
   type Order,
@@ -18,8 +19,8 @@ import type { PricedOrder } from './price-items.ts';
 export interface Draft extends NewOrder {
   /** The message that the terms were encoded from. */
   readonly order: Order;
-  /** W3C trace context of the request. */
-  readonly traceparent: string | undefined;
+  /** Of the request. */
+  readonly trace: TraceContext;
 }
 
 /** What a draft is made from, beside the request. */
@@ -27,7 +28,7 @@ export interface DraftContext {
   readonly orderId: string;
   readonly nowMs: number;
   readonly expiryMs: number;
-  readonly traceparent: string | undefined;
+  readonly trace: TraceContext;
 }
 
 /** An order as it begins. */
@@ -45,7 +46,7 @@ function newStanding(nowMs: number): Standing {
 
 /** Makes the order that a priced request asks for. */
 export function draftOrder(request: CreateOrderRequest, priced: PricedOrder, context: DraftContext): Draft {
-  const { orderId, nowMs, expiryMs, traceparent } = context;
+  const { orderId, nowMs, expiryMs, trace } = context;
   const order = create(OrderSchema);
   order.orderId = orderId;
   order.merchantId = request.merchantId;
@@ -66,7 +67,7 @@ export function draftOrder(request: CreateOrderRequest, priced: PricedOrder, con
   order.expireTime = timestampFromMs(nowMs + expiryMs);
   return {
     order,
-    traceparent,
+    trace,
     requestId: request.requestId,
     fingerprint: fingerprintOf(request),
     createMs: nowMs,

@@ -39,7 +39,7 @@ function eventsOf(context: PlacingContext, draft: Draft): readonly OutboxEvent[]
   const placed = outboxEvent(
     context.orders,
     { key: orderId, bytes: encodePlaced(draft.bytes, draft.standing, currency) },
-    { occurredAtMs: draft.createMs, traceparent: draft.traceparent },
+    { occurredAtMs: draft.createMs, ...draft.trace },
   );
   const fact = context.businessLog({
     event: 'order.placed',
@@ -47,6 +47,7 @@ function eventsOf(context: PlacingContext, draft: Draft): readonly OutboxEvent[]
     orderId,
     merchantId,
     attributes: { request_id: draft.requestId, total_units: String(totalUnits), currency },
+    trace: draft.trace,
   });
   return [placed, fact];
 }
@@ -70,8 +71,13 @@ async function insertAll(context: PlacingContext, tx: Transaction, drafts: reado
       fresh.flatMap((draft) => eventsOf(context, draft)),
     );
   const taken = drafts.filter((_, index) => inserted[index] !== true);
-  return taken.length === 0 ? [] : readTaken(context.store, tx, taken);
+  if (taken.length === 0) return [];
+  const placed = await readTaken(context.store, tx, taken);
+  if (placed.length === taken.length) return placed;
+  throw new PaystreamError('ABORTED', 'an order that took a request id is gone again; try again', { reason: 'ORDER_CHANGED' });
 }
+
+const byKey = (a: Draft, b: Draft): number => (keyOf(a.terms.merchantId, a.requestId) < keyOf(b.terms.merchantId, b.requestId) ? -1 : 1);
 
 /**
  * Places a batch of drafts in one transaction, their events with them. Drafts of one request id collapse into the first;
@@ -83,7 +89,10 @@ export async function placeOrders(context: PlacingContext, drafts: readonly Draf
     const key = keyOf(draft.terms.merchantId, draft.requestId);
     if (!firsts.has(key)) firsts.set(key, draft);
   }
-  const taken = await retryAborted(() => context.database.transaction((tx) => insertAll(context, tx, [...firsts.values()])));
+  const unique = [...firsts.values()];
+  // Always in the same order, so that two writers with the same requests never wait for each other.
+  if (!context.database.exclusive) unique.sort(byKey);
+  const taken = await retryAborted(() => context.database.transaction((tx) => insertAll(context, tx, unique)));
   const earlier = new Map(taken.map((placed) => [keyOf(placed.record.terms.merchantId, placed.requestId), placed]));
   return drafts.map((draft) => {
     const key = keyOf(draft.terms.merchantId, draft.requestId);

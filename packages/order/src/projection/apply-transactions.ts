@@ -1,4 +1,4 @@
-import { type Delivery, PaystreamError, type Telemetry, type Topic } from '@paystream/core';
+import { type Delivery, PaystreamError, type Telemetry, type Topic, type TraceContext } from '@paystream/core';
 import type { BusinessLog, OrderUpdate, TransactionEvent } from '@paystream/core/contracts';
 import { type Database, type Outbox, type OutboxEvent, outboxEvent, type Transaction } from '@paystream/core/sql';
 import { applyTransaction } from '../order/apply-transaction.ts';
@@ -26,16 +26,16 @@ export interface ProjectionContext {
 interface Changed {
   readonly before: OrderRecord;
   record: OrderRecord;
-  traceparent: string | undefined;
+  trace: TraceContext;
 }
 
 /** The event that tells every replica of an order's new version. */
-export function updateEvent(context: Pick<ProjectionContext, 'updates'>, record: OrderRecord, traceparent?: string): OutboxEvent {
+export function updateEvent(context: Pick<ProjectionContext, 'updates'>, record: OrderRecord, trace: TraceContext): OutboxEvent {
   const { terms, standing, bytes } = record;
   return outboxEvent(
     context.updates,
     { key: terms.orderId, bytes: encodeUpdate(bytes, standing, terms.currency) },
-    { occurredAtMs: standing.updateMs, traceparent },
+    { occurredAtMs: standing.updateMs, ...trace },
   );
 }
 
@@ -60,7 +60,8 @@ async function applyAll(
   const records = await context.store.find(tx, [...new Set(batch.map(({ value }) => value.orderId))]);
   const changes = new Map<string, Changed>();
   const facts: OutboxEvent[] = [];
-  for (const { value: event, traceparent } of batch) {
+  for (const { value: event, traceparent, tracestate } of batch) {
+    const trace = { traceparent, tracestate };
     const before = records.get(event.orderId);
     if (before === undefined) throw unknownOrder(event);
     const changed = changes.get(event.orderId);
@@ -75,14 +76,16 @@ async function applyAll(
     }
     const next = { ...record, standing: verdict.standing };
     facts.push(factEvent(context, next, verdict.fact));
-    if (changed === undefined) changes.set(event.orderId, { before, record: next, traceparent });
+    if (changed === undefined) changes.set(event.orderId, { before, record: next, trace });
     else {
       changed.record = next;
-      changed.traceparent = traceparent;
+      changed.trace = trace;
     }
   }
   if (changes.size === 0) return changes;
   const all = [...changes.values()];
+  // Always in the same order, so that two writers of the same orders never wait for each other.
+  if (!context.database.exclusive) all.sort((a, b) => (a.record.terms.orderId < b.record.terms.orderId ? -1 : 1));
   await context.store.update(
     tx,
     all.map(({ before, record }) => ({
@@ -91,7 +94,7 @@ async function applyAll(
       standing: record.standing,
     })),
   );
-  await context.outbox.add(tx, [...all.map(({ record, traceparent }) => updateEvent(context, record, traceparent)), ...facts]);
+  await context.outbox.add(tx, [...all.map(({ record, trace }) => updateEvent(context, record, trace)), ...facts]);
   return changes;
 }
 

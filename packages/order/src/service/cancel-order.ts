@@ -1,5 +1,5 @@
 import { create, toBinary } from '@bufbuild/protobuf';
-import { PaystreamError, type Topic } from '@paystream/core';
+import { PaystreamError, type Topic, type TraceContext } from '@paystream/core';
 import {
   type CancelOrderRequest,
   type Order,
@@ -28,21 +28,16 @@ export function unknownOrder(orderId: string, merchantId: string): PaystreamErro
   });
 }
 
-function requested(context: CancelContext, record: OrderRecord, traceparent: string | undefined): OutboxEvent {
+function requested(context: CancelContext, record: OrderRecord, trace: TraceContext): OutboxEvent {
   const { orderId, merchantId } = record.terms;
   const { reason, updateMs } = record.standing;
   const value = create(OrderCancelRequestedSchema, { orderId, merchantId, reason, requestTime: timestampFromMs(updateMs) });
   const event = create(OrderEventSchema, { event: { case: 'cancelRequested', value } });
-  return outboxEvent(context.orders, { key: orderId, bytes: toBinary(OrderEventSchema, event) }, { occurredAtMs: updateMs, traceparent });
+  return outboxEvent(context.orders, { key: orderId, bytes: toBinary(OrderEventSchema, event) }, { occurredAtMs: updateMs, ...trace });
 }
 
 /** Hands a wish to cancel to payment: the row, the event for payment, the news and the business entry in one transaction. */
-export async function cancelOrder(
-  context: CancelContext,
-  request: CancelOrderRequest,
-  nowMs: number,
-  traceparent: string | undefined,
-): Promise<Order> {
+export async function cancelOrder(context: CancelContext, request: CancelOrderRequest, nowMs: number, trace: TraceContext): Promise<Order> {
   const { orderId, merchantId, reason } = request;
   const { store, outbox, watchers } = context;
   const { record, changed } = await retryAborted(() =>
@@ -56,11 +51,7 @@ export async function cancelOrder(
       }
       const after = { ...before, standing: verdict.standing };
       await store.update(tx, [{ orderId, fromVersion: before.standing.version, standing: after.standing }]);
-      await outbox.add(tx, [
-        requested(context, after, traceparent),
-        updateEvent(context, after, traceparent),
-        factEvent(context, after, verdict.fact),
-      ]);
+      await outbox.add(tx, [requested(context, after, trace), updateEvent(context, after, trace), factEvent(context, after, verdict.fact)]);
       return { record: after, changed: true };
     }),
   );

@@ -36,7 +36,7 @@ async function draftOf(context: CreateContext, request: CreateOrderRequest, opti
     orderId: context.nextId(),
     nowMs: context.clock.now(),
     expiryMs: context.expiryMs,
-    traceparent: options.traceparent,
+    trace: { traceparent: options.traceparent, tracestate: options.tracestate },
   });
 }
 

@@ -76,6 +76,9 @@ export async function createOrderService(options: OrderServiceOptions): Promise<
     businessLog: createBusinessLog({ topic: topics.orderLogs, service: 'order', clock, nextId }),
   };
   const batcher = createBatcher<Draft, Placement>({
+    name: 'order-placing',
+    telemetry,
+    traceOf: (draft) => draft.trace,
     run: (drafts) => placeOrders(context, drafts),
     maxSize: options.groupCommit?.maxSize ?? 256,
     concurrency: options.groupCommit?.concurrency ?? 1,
@@ -154,7 +157,7 @@ export async function createOrderService(options: OrderServiceOptions): Promise<
         open();
         const request = create(CancelOrderRequestSchema, input);
         checkReason(request.reason);
-        return cancelOrder(context, request, clock.now(), call.traceparent);
+        return cancelOrder(context, request, clock.now(), { traceparent: call.traceparent, tracestate: call.tracestate });
       },
     };
     return {

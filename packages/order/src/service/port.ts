@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { RpcService, Running } from '@paystream/core';
+import type { RpcService, Running, TraceContext } from '@paystream/core';
 import type {
   CancelOrderRequestSchema,
   CreateOrderRequestSchema,
@@ -13,14 +13,12 @@ import type {
   WatchOrderResponse,
 } from '@paystream/core/contracts';
 
-/** What a caller may say beside the request. An `RpcContext` fits as it is. */
-export interface CallOptions {
+/** What a caller may say beside the request, the trace among it, which is passed on to everything that the call causes. An `RpcContext` fits as it is. */
+export interface CallOptions extends TraceContext {
   /** Aborted when the caller no longer waits. What was stored stands. */
   readonly signal?: AbortSignal | undefined;
   /** Aborted when the caller is to be answered with what there is. */
   readonly stopping?: AbortSignal | undefined;
-  /** W3C trace context, passed on to everything that the call causes. */
-  readonly traceparent?: string | undefined;
 }
 
 /** A request: a generated message, or its fields. */

@@ -27,8 +27,9 @@ function attemptDue(payment: Payment, attempt: Attempt, rules: PaymentRules, now
   }
 }
 
-export function due(payment: Payment, restarted: boolean, rules: PaymentRules, nowMs: number): Transition | Refusal {
-  const orphan = restarted ? payment.attempts.find((one) => one.nextAtMs !== 0 && one.status === 'STARTED') : undefined;
+export function due(payment: Payment, gone: string | undefined, rules: PaymentRules, nowMs: number): Transition | Refusal {
+  const orphan =
+    gone === undefined ? undefined : payment.attempts.find((one) => one.nextAtMs !== 0 && one.status === 'STARTED' && one.owner === gone);
   const attempt = orphan ?? payment.attempts.find((one) => one.nextAtMs !== 0 && one.nextAtMs <= nowMs);
   if (attempt !== undefined) return attemptDue(payment, attempt, rules, nowMs);
   if (payment.status !== 'PENDING' || payment.retryAtMs === 0) return refuse('nothing is due');

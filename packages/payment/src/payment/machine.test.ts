@@ -55,7 +55,7 @@ const event: fc.Arbitrary<PaymentEvent> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('unanswered' as const), attempt: number }),
   fc.record({ kind: fc.constant('not-found' as const), attempt: number, askedAtMs: fc.constant(0) }),
-  fc.record({ kind: fc.constant('due' as const), restarted: fc.boolean() }),
+  fc.record({ kind: fc.constant('due' as const), gone: fc.constantFrom(undefined, '', 'other') }),
   fc.record({ kind: fc.constant('reversed' as const), attempt: number }),
   fc.record({ kind: fc.constant('reversal-unanswered' as const), attempt: number }),
   fc.record({ kind: fc.constant('refunded' as const), operationId: fc.constant('r1'), units: fc.bigInt({ min: -1n, max: 1_200n }) }),

@@ -17,7 +17,7 @@ export function transition(payment: Payment | undefined, event: PaymentEvent, ru
     return payment === undefined ? place(event.order, event.cancelReason, rules, nowMs) : refuse('the order was placed before');
   }
   if (payment === undefined) return refuse('there is no such payment');
-  if (event.kind === 'due') return due(payment, event.restarted ?? false, rules, nowMs);
+  if (event.kind === 'due') return due(payment, event.gone, rules, nowMs);
   if (event.kind === 'refunded') return refunded(payment, event, nowMs);
   const attempt = payment.attempts.find((one) => one.number === event.attempt);
   if (attempt === undefined) return refuse(`the payment has no attempt ${event.attempt}`);

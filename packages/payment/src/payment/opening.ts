@@ -14,6 +14,7 @@ export function newAttempt(orderId: string, number: number, rules: PaymentRules,
     unknownSinceMs: 0,
     lookups: 0,
     nextAtMs: callDeadline(rules, nowMs),
+    owner: rules.owner ?? '',
   };
 }
 

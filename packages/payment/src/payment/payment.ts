@@ -1,4 +1,4 @@
-import type { Money } from '@paystream/core';
+import type { Money, TraceContext } from '@paystream/core';
 import type { DeclineClass } from '../gateway/port.ts';
 
 /**
@@ -39,6 +39,8 @@ export interface Attempt {
   readonly lookups: number;
   /** When something is to be done about it if nothing has happened until then; 0 for never. */
   readonly nextAtMs: number;
+  /** The processor that began the call under way, or the last one; empty where no other can share the database. */
+  readonly owner: string;
 }
 
 /** A payment: of one order, with its attempts. Times are in milliseconds since the epoch. */
@@ -63,6 +65,8 @@ export interface Payment {
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
   readonly attempts: readonly Attempt[];
+  /** The order's trace; not stored, so unknown once the payment was read again. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** The id of an order's payment: there is one for each order, so it is made from the order's. */
@@ -97,6 +101,8 @@ export interface PlacedOrder {
   readonly paymentMethod: string;
   readonly amount: Money;
   readonly expiresAtMs: number;
+  /** The trace in which it was placed. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** What can happen to a payment. */
@@ -119,8 +125,8 @@ export type PaymentEvent =
   | { readonly kind: 'unanswered'; readonly attempt: number }
   /** A look-up that was sent at `askedAtMs` found nothing. */
   | { readonly kind: 'not-found'; readonly attempt: number; readonly askedAtMs: number }
-  /** The time of {@link wakeAt} has come; or, with `restarted`, whoever had made the calls under way is gone. */
-  | { readonly kind: 'due'; readonly restarted?: boolean | undefined }
+  /** The time of {@link wakeAt} has come; or, with `gone`, the processor of that name and with it the calls that it had under way. */
+  | { readonly kind: 'due'; readonly gone?: string | undefined }
   /** The gateway gave a charge back. */
   | { readonly kind: 'reversed'; readonly attempt: number }
   /** The gateway refused to give a charge back. */

@@ -6,6 +6,8 @@ import type { PaymentPolicy } from './policy.ts';
 export interface PaymentRules {
   readonly policy: PaymentPolicy;
   readonly abilities: GatewayAbilities;
+  /** Who makes the calls that follow, as {@link Attempt.owner}. Default: empty. */
+  readonly owner?: string;
 }
 
 /** How long the outcome of a call has to be stored after the call's own time is up. */

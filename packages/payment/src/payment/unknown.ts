@@ -50,7 +50,8 @@ export function resendOrClose(
   known: boolean,
 ): Transition | Refusal {
   if (mayResend(payment, attempt, rules, nowMs)) {
-    const again = withAttempt(payment, attempt, nowMs, { status: 'STARTED', nextAtMs: callDeadline(rules, nowMs) });
+    const change = { status: 'STARTED', nextAtMs: callDeadline(rules, nowMs), owner: rules.owner ?? '' } as const;
+    const again = withAttempt(payment, attempt, nowMs, change);
     return { payment: again, call: { call: 'charge', attempt: attempt.number } };
   }
   const over = nowMs >= payment.expiresAtMs || payment.cancelReason !== undefined || rules.abilities.idempotent;

@@ -1,7 +1,8 @@
 import { PaymentState } from '@paystream/core/contracts';
-import { createTestWorld, type TestWorld } from '@paystream/core/testing';
+import type { TestWorld } from '@paystream/core/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSimulatedGateway, type SimulatedGateway, type SimulatedGatewayOptions, simulatedMethods } from '../simulated/index.ts';
+import { createWorld } from '../store/test-support.ts';
 import type { PaymentProcessor } from './port.ts';
 import { createPaymentProcessor } from './processor.ts';
 import { type Counterpart, cancelEvent, createCounterpart } from './test-support.ts';
@@ -18,7 +19,7 @@ async function start(options: SimulatedGatewayOptions = {}): Promise<void> {
 }
 
 beforeEach(async () => {
-  world = await createTestWorld({ seed: 1 });
+  world = await createWorld();
   other = await createCounterpart(world.broker, world.clock);
 });
 afterEach(async () => {

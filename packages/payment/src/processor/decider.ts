@@ -1,4 +1,4 @@
-import { type Clock, PaystreamError, type Telemetry } from '@paystream/core';
+import type { Clock, Telemetry } from '@paystream/core';
 import type { BusinessLog, PaystreamTopics } from '@paystream/core/contracts';
 import { type Outbox, type OutboxEvent, outboxEvent, type Transaction } from '@paystream/core/sql';
 import { transition } from '../payment/machine.ts';
@@ -21,7 +21,7 @@ export type Decided = { readonly payment: Payment; readonly call: GatewayCall | 
 
 /** Decides, in a transaction: reads payments, applies the rules, writes payments, events and log entries. */
 export interface Decider {
-  /** Inputs of one payment are applied in their order. Throws `ABORTED` if another process changed one of the payments meanwhile. */
+  /** Inputs of one payment are applied in their order, whoever else changes payments meanwhile. */
   apply(tx: Transaction, inputs: readonly PaymentInput[]): Promise<readonly Decided[]>;
 }
 
@@ -34,6 +34,8 @@ export interface DeciderOptions {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly gatewayName: string;
+  /** Whether nobody else writes to the database. */
+  readonly exclusive: boolean;
 }
 
 interface Step extends PaymentChange {
@@ -42,17 +44,17 @@ interface Step extends PaymentChange {
 }
 
 export function createDecider(options: DeciderOptions): Decider {
-  const { store, outbox, topics, log, rules, clock, telemetry } = options;
+  const { store, outbox, topics, log, rules, clock, telemetry, exclusive } = options;
 
   const tell = (events: OutboxEvent[], before: Payment | undefined, taken: Transition): void => {
     const { payment, decision } = taken;
     if (decision !== undefined) {
       const event = toTransactionEvent(payment, decision);
       const eventId = `${paymentIdOf(payment.orderId)}:${payment.version}`;
-      events.push(outboxEvent(topics.transactions, event, { eventId, occurredAtMs: payment.updatedAtMs }));
+      events.push(outboxEvent(topics.transactions, event, { ...payment.trace, eventId, occurredAtMs: payment.updatedAtMs }));
     }
     const fact = factOf(before, taken);
-    if (fact !== undefined) events.push(log(fact));
+    if (fact !== undefined) events.push(log(payment.trace === undefined ? fact : { ...fact, trace: payment.trace }));
   };
 
   const count = (steps: readonly Step[]): void => {
@@ -102,14 +104,12 @@ export function createDecider(options: DeciderOptions): Decider {
       .map((orderId) => ({ before: stored.get(orderId), after: current.get(orderId) }))
       .filter((change): change is PaymentChange => change.after !== undefined && change.after !== change.before);
     const written = await store.write(tx, changes);
-    const lost = changes.find((_, position) => !written[position]);
-    if (lost !== undefined) {
-      throw new PaystreamError('ABORTED', `the payment of order ${lost.after.orderId} was changed by another process; try again`, {
-        reason: 'PAYMENT_MOVED',
-        details: { orderId: lost.after.orderId },
-      });
-    }
-    return steps;
+    // Payments that were there are locked. One that was not may have been added since: then it is read again.
+    const lost = new Set(changes.filter((_, position) => !written[position]).map(({ after }) => after.orderId));
+    if (lost.size === 0) return steps;
+    const again = indexes.filter((index) => lost.has((inputs[index] as PaymentInput).orderId));
+    const won = steps.filter(({ after }) => !lost.has(after.orderId));
+    return [...won, ...(await reckon(tx, inputs, again, nowMs, results))];
   };
 
   return {
@@ -118,6 +118,8 @@ export function createDecider(options: DeciderOptions): Decider {
       const results = new Array<Decided>(inputs.length);
       const rest: number[] = [];
       const guessed = guess(inputs, nowMs, rest);
+      // Always in the same order, so that two writers seldom wait for each other.
+      if (!exclusive) guessed.sort((a, b) => (a.after.orderId < b.after.orderId ? -1 : 1));
       const written = guessed.length === 0 ? [] : await store.write(tx, guessed);
       const steps = guessed.filter((step, position) => {
         if (!written[position]) rest.push(step.index);
@@ -126,6 +128,8 @@ export function createDecider(options: DeciderOptions): Decider {
       if (rest.length > 0) {
         rest.sort((a, b) => a - b);
         steps.push(...(await reckon(tx, inputs, rest, nowMs, results)));
+        // Events are told in the order in which they came, whatever the order of writing.
+        if (!exclusive) steps.sort((a, b) => a.index - b.index);
       }
       const events: OutboxEvent[] = [];
       for (const { index, before, taken } of steps) {

@@ -19,6 +19,8 @@ export interface DriverOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly telemetry: Telemetry;
+  /** Whether a charge may leave: false when others may have taken over what this processor had under way. */
+  readonly mayCharge: () => boolean;
   /** Stores what happened; rejects with `UNAVAILABLE` while that cannot be done. */
   readonly record: (input: PaymentInput) => Promise<Decided>;
 }
@@ -41,23 +43,38 @@ function reversalEvent(attempt: number, answer: RefundAnswer): PaymentEvent {
   return answer.outcome === 'refunded' ? { kind: 'reversed', attempt } : { kind: 'reversal-declined', attempt, code: answer.code };
 }
 
+/** What a call came to, in one word; `unknown` where the gateway gave no clear answer. */
+function outcomeOf(end: CallEnd<ChargeAnswer | LookupAnswer | RefundAnswer>): string {
+  if ('failure' in end) return 'unknown';
+  return typeof end.answer === 'string' ? end.answer : end.answer.outcome;
+}
+
 export function createDriver(options: DriverOptions): Driver {
-  const { gateway, policy, clock, logger, telemetry, record } = options;
+  const { gateway, policy, clock, logger, telemetry, record, mayCharge } = options;
   const closing = new AbortController();
   const labelsOf = (call: GatewayCall['call']): Labels => ({ gateway: gateway.name, call });
   const labels = { charge: labelsOf('charge'), lookup: labelsOf('lookup'), reverse: labelsOf('reverse') };
 
-  const makeCall = async <T>(
+  const attributesOf = (call: GatewayCall['call']) => ({ 'paystream.gateway': gateway.name, 'paystream.call': call });
+  const labelled = { charge: attributesOf('charge'), lookup: attributesOf('lookup'), reverse: attributesOf('reverse') };
+
+  const makeCall = async <T extends ChargeAnswer | LookupAnswer | RefundAnswer>(
     kind: GatewayCall['call'],
     payment: Payment,
     call: (signal: AbortSignal) => Promise<T>,
     late: (answer: T) => void,
   ): Promise<CallEnd<T>> => {
     const begunMs = clock.monotonic();
-    const end = await callWithin(clock, policy.callTimeoutMs, call, late);
+    const span = telemetry.tracing
+      ? telemetry.startSpan(`${kind} ${gateway.name}`, { kind: 'client', parent: payment.trace, attributes: labelled[kind] })
+      : undefined;
+    const make = () => callWithin(clock, policy.callTimeoutMs, call, late);
+    const end = await (span === undefined ? make() : span.run(make));
+    const outcome = outcomeOf(end);
+    span?.end('failure' in end ? end.failure : undefined, { 'paystream.outcome': outcome });
+    telemetry.count('paystream_gateway_calls_total', { gateway: gateway.name, call: kind, outcome });
     telemetry.observe('paystream_gateway_call_seconds', labels[kind], (clock.monotonic() - begunMs) / 1000);
     if ('failure' in end) {
-      telemetry.count('paystream_gateway_failures_total', labels[kind]);
       logger.warn({ orderId: payment.orderId, gateway: gateway.name, call: kind, err: end.failure }, 'the gateway gave no clear answer');
     }
     return end;
@@ -111,7 +128,9 @@ export function createDriver(options: DriverOptions): Driver {
     const { amount } = payment;
     const nowMs = clock.now();
     // The process may have stood still since the attempt was stored: by now others may count on it that no call leaves.
-    if (amount === undefined || nowMs >= payment.expiresAtMs || nowMs >= attempt.nextAtMs) return { kind: 'unanswered', attempt: number };
+    if (amount === undefined || nowMs >= payment.expiresAtMs || nowMs >= attempt.nextAtMs || !mayCharge()) {
+      return { kind: 'unanswered', attempt: number };
+    }
     const end = await makeCall(
       'charge',
       payment,

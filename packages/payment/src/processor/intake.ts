@@ -1,4 +1,4 @@
-import { type Delivery, type Money, PaystreamError } from '@paystream/core';
+import { type Delivery, type Money, PaystreamError, type TraceContext } from '@paystream/core';
 import { fromMoneyMessage, msFromTimestamp, type Order, type OrderEvent } from '@paystream/core/contracts';
 import type { PlacedOrder } from '../payment/payment.ts';
 import type { PaymentPolicy } from '../payment/policy.ts';
@@ -29,7 +29,7 @@ function amountOf(order: Order): Money {
   return amount;
 }
 
-function placedOrder(order: Order | undefined, occurredAtMs: number, policy: PaymentPolicy): PlacedOrder {
+function placedOrder(order: Order | undefined, occurredAtMs: number, policy: PaymentPolicy, trace: TraceContext | undefined): PlacedOrder {
   if (order === undefined) return refuse('', 'order', 'must be set');
   const orderId = required(order.orderId, 'order.order_id', order.orderId, 64);
   const placedAtMs = msFromTimestamp(order.createTime) || occurredAtMs;
@@ -41,6 +41,7 @@ function placedOrder(order: Order | undefined, occurredAtMs: number, policy: Pay
     paymentMethod: required(orderId, 'order.payment_method.reference', order.paymentMethod?.reference, 255),
     amount: amountOf(order),
     expiresAtMs: Math.min(placedAtMs + policy.expiryMs, ownExpiryMs),
+    trace,
   };
 }
 
@@ -51,10 +52,15 @@ function placedOrder(order: Order | undefined, occurredAtMs: number, policy: Pay
 export function readOrderEvents(batch: readonly Delivery<OrderEvent>[], policy: PaymentPolicy): readonly PaymentInput[] {
   const inputs: PaymentInput[] = [];
   const placedHere = new Map<string, number>();
-  for (const { value, occurredAtMs } of batch) {
+  for (const { value, occurredAtMs, traceparent, tracestate } of batch) {
     const { event } = value;
     if (event.case === 'placed') {
-      const order = placedOrder(event.value.order, occurredAtMs, policy);
+      const order = placedOrder(
+        event.value.order,
+        occurredAtMs,
+        policy,
+        traceparent === undefined ? undefined : { traceparent, tracestate },
+      );
       if (!placedHere.has(order.orderId)) placedHere.set(order.orderId, inputs.length);
       inputs.push({ orderId: order.orderId, event: { kind: 'placed', order } });
     } else if (event.case === 'cancelRequested') {

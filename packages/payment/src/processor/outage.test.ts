@@ -1,8 +1,9 @@
 import { PaystreamError } from '@paystream/core';
 import type { Database } from '@paystream/core/sql';
-import { createTestWorld, type TestWorld } from '@paystream/core/testing';
+import type { TestWorld } from '@paystream/core/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSimulatedGateway, type SimulatedGateway } from '../simulated/index.ts';
+import { createWorld } from '../store/test-support.ts';
 import { mortal } from './crash-support.ts';
 import type { PaymentProcessor } from './port.ts';
 import { createPaymentProcessor } from './processor.ts';
@@ -14,7 +15,7 @@ let gateway: SimulatedGateway;
 let processor: PaymentProcessor;
 
 beforeEach(async () => {
-  world = await createTestWorld({ seed: 1 });
+  world = await createWorld();
   other = await createCounterpart(world.broker, world.clock);
 });
 afterEach(async () => {

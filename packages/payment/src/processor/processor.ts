@@ -22,6 +22,7 @@ import { createPaymentStore } from '../store/store.ts';
 import { createDecider, type Decided, type PaymentInput } from './decider.ts';
 import { createDriver } from './driver.ts';
 import { readOrderEvents } from './intake.ts';
+import { createProcessorLease } from './lease.ts';
 import { toPaymentMessage } from './messages.ts';
 import type { PaymentProcessorOptions } from './options.ts';
 import { createPermits } from './permits.ts';
@@ -64,9 +65,11 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
   const store = createPaymentStore(database);
   const outbox = options.outbox ?? (await createOutbox({ database, broker, clock, random, logger, telemetry }));
   const log = createBusinessLog({ topic: topics.transactionLogs, service: 'payment', clock, nextId: createIdGenerator(clock, random) });
-  const rules = { policy, abilities: gateway.abilities };
+  const lease = createProcessorLease({ database, clock, random, logger, takeOver: (gone) => recovery.takeOver(gone) });
+  const rules = { policy, abilities: gateway.abilities, owner: lease.owner };
   const labels = { gateway: gateway.name };
-  const decider = createDecider({ store, outbox, topics, log, rules, clock, telemetry, gatewayName: gateway.name });
+  const { exclusive } = database;
+  const decider = createDecider({ store, outbox, topics, log, rules, clock, telemetry, gatewayName: gateway.name, exclusive });
 
   const apply = async (inputs: readonly PaymentInput[]): Promise<readonly Decided[]> => {
     const decided = await database.transaction((tx) => decider.apply(tx, inputs));
@@ -79,19 +82,28 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
     return decided;
   };
   // Several batches at once only help where several transactions can be open at once.
-  const outcomes = createBatcher({ run: apply, maxSize: maxBatch, concurrency: database.exclusive ? 1 : 4 });
+  const outcomes = createBatcher({
+    name: 'payment-outcomes',
+    telemetry,
+    traceOf: ({ known }) => known?.trace,
+    run: apply,
+    maxSize: maxBatch,
+    concurrency: exclusive ? 1 : 4,
+  });
   const record = (input: PaymentInput): Promise<Decided> => outcomes.submit(input);
-  const driver = createDriver({ gateway, policy, clock, logger, telemetry, record });
+  const driver = createDriver({ gateway, policy, clock, logger, telemetry, record, mayCharge: lease.fresh });
   const permits = createPermits(policy.maxConcurrentCalls);
   const recoveryPermits = createPermits(policy.maxConcurrentCalls);
   const recovery = createRecovery({ store, driver, permits: recoveryPermits, logger, record });
   const waker = createWaker({
     clock,
     logger,
+    telemetry,
+    kind: 'payment',
     due: store.due,
     nextMs: store.nextWakeMs,
     handle: recovery.handle,
-    pollMs: database.exclusive ? undefined : pollMs,
+    pollMs: exclusive ? undefined : pollMs,
   });
   const refunds = createRefunds({
     database,
@@ -104,7 +116,7 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
     clock,
     logger,
     telemetry,
-    pollMs: database.exclusive ? undefined : pollMs,
+    pollMs: exclusive ? undefined : pollMs,
   });
 
   const takeIn = async (inputs: readonly PaymentInput[]): Promise<void> => {
@@ -133,6 +145,7 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
     await Promise.race([idle, elapsed(clock, endMs - clock.monotonic(), idle)]);
     driver.close();
     await outcomes.close();
+    await lease.close();
     if (options.outbox === undefined) await outbox.close(Math.max(1_000, endMs - clock.monotonic()));
   };
   let closing: Promise<void> | undefined;
@@ -143,8 +156,9 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
 
   try {
     // Nothing of an exclusive database's past runs any more: what was under way then is taken over at once.
-    const taken = database.exclusive ? await recovery.takeOver() : 0;
+    const taken = exclusive ? await recovery.takeOver('') : 0;
     if (taken > 0) logger.info({ payments: taken }, 'went on with payments of the run before');
+    await lease.start();
     consumer = await createConsumer(broker, topics.orders, {
       subscription: options.subscription ?? 'payment',
       handleBatch: (batch) => takeIn(readOrderEvents(batch, policy)),

@@ -17,8 +17,11 @@ export interface RecoveryOptions {
 export interface Recovery {
   /** Gives how many of them could not be handled now. */
   handle(orderIds: readonly string[]): Promise<number>;
-  /** Takes over the calls that were under way when this database was last used. Gives how many payments that were. */
-  takeOver(): Promise<number>;
+  /**
+   * Takes over the charges that a processor which is gone had under way: asks the gateway for them. Gives how many payments that
+   * were. Throws `UNAVAILABLE` / `TAKEOVER_FAILED` if that cannot be done now.
+   */
+  takeOver(gone: string): Promise<number>;
 }
 
 const pageSize = 200;
@@ -26,10 +29,10 @@ const pageSize = 200;
 export function createRecovery(options: RecoveryOptions): Recovery {
   const { store, driver, permits, logger, record } = options;
 
-  const one = async (orderId: string, restarted: boolean): Promise<boolean> => {
+  const one = async (orderId: string, gone: string | undefined): Promise<boolean> => {
     let decided: Decided;
     try {
-      decided = await record({ orderId, event: { kind: 'due', restarted } });
+      decided = await record({ orderId, event: { kind: 'due', gone } });
     } catch (error) {
       permits.release(1);
       const failure = PaystreamError.from(error);
@@ -41,29 +44,26 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     return true;
   };
 
-  const all = async (orderIds: readonly string[], restarted: boolean): Promise<number> => {
+  const all = async (orderIds: readonly string[], gone?: string): Promise<number> => {
     await permits.acquire(orderIds.length);
-    const handled = await Promise.all(orderIds.map((orderId) => one(orderId, restarted)));
+    const handled = await Promise.all(orderIds.map((orderId) => one(orderId, gone)));
     return handled.filter((well) => !well).length;
   };
 
   return {
-    handle: (orderIds) => all(orderIds, false),
-    takeOver: async () => {
-      let after = '';
-      let count = 0;
+    handle: (orderIds) => all(orderIds),
+    takeOver: async (gone) => {
+      const taken = new Set<string>();
       for (;;) {
-        const page = await store.waiting(after, pageSize);
-        const last = page.at(-1);
-        if (last === undefined) return count;
-        const failed = await all(page, true);
+        const page = (await store.underWay(gone, pageSize)).filter((orderId) => !taken.has(orderId));
+        if (page.length === 0) return taken.size;
+        const failed = await all(page, gone);
         if (failed > 0) {
-          throw new PaystreamError('UNAVAILABLE', `${failed} payments that were under way cannot be taken over now; start again later`, {
+          throw new PaystreamError('UNAVAILABLE', `${failed} payments that were under way cannot be taken over now; trying again later`, {
             reason: 'TAKEOVER_FAILED',
           });
         }
-        count += page.length;
-        after = last;
+        for (const orderId of page) taken.add(orderId);
       }
     },
   };

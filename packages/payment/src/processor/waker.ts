@@ -1,4 +1,4 @@
-import { type Clock, type ClockTimer, type Logger, PaystreamError } from '@paystream/core';
+import { type Clock, type ClockTimer, type Logger, PaystreamError, type Telemetry } from '@paystream/core';
 
 /** Calls back when the time of something stored has come. */
 export interface Waker {
@@ -13,6 +13,9 @@ export interface Waker {
 export interface WakerOptions<T> {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly telemetry: Telemetry;
+  /** What is woken, for telemetry: `payment`, `refund`. */
+  readonly kind: string;
   /** Finds what is due. */
   readonly due: (nowMs: number, limit: number) => Promise<readonly T[]>;
   /** When the next is due. */
@@ -28,7 +31,8 @@ const batchSize = 100;
 const afterFailureMs = 1_000;
 
 export function createWaker<T>(options: WakerOptions<T>): Waker {
-  const { clock, logger } = options;
+  const { clock, logger, telemetry } = options;
+  const labels = { kind: options.kind };
   let timer: ClockTimer | undefined;
   let timerAtMs = Number.POSITIVE_INFINITY;
   let running: Promise<void> | undefined;
@@ -47,6 +51,7 @@ export function createWaker<T>(options: WakerOptions<T>): Waker {
     for (;;) {
       const due = await options.due(clock.now(), batchSize);
       if (due.length === 0 || closed) break;
+      telemetry.count('paystream_payment_due_total', labels, due.length);
       if ((await options.handle(due)) > 0) return clock.now() + afterFailureMs;
     }
     const next = (await options.nextMs()) ?? Number.POSITIVE_INFINITY;

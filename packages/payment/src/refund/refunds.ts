@@ -138,6 +138,8 @@ export function createRefunds(options: RefundsOptions): Refunds {
     const giveBack = gateway.refund?.bind(gateway);
     const charged = payment.attempts.find((attempt) => attempt.status === 'APPROVED');
     if (giveBack === undefined || charged === undefined) return refund;
+    // The process may have stood still since the refund was stored: by now others may have sent it.
+    if (refund.wakeAtMs === undefined || clock.now() >= refund.wakeAtMs) return (await apply(refund, { kind: 'unanswered' })).refund;
     const { operationId: key, amount } = refund;
     const request = { key, chargeKey: charged.gatewayKey, gatewayId: charged.gatewayId, amount };
     const end = await callWithin(
@@ -164,6 +166,8 @@ export function createRefunds(options: RefundsOptions): Refunds {
   const waker = createWaker<RefundName>({
     clock,
     logger,
+    telemetry,
+    kind: 'refund',
     due: store.due,
     nextMs: store.nextWakeMs,
     pollMs: options.pollMs,

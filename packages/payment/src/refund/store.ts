@@ -21,7 +21,7 @@ const statements = defineStatements(({ tables, dialect }) => ({
   ofOrder: `SELECT r.*, p.currency FROM ${tables('payment_refunds')} r JOIN ${tables('payments')} p ON p.order_id = r.order_id
     WHERE r.order_id = ? ORDER BY r.created_at, r.request_id`,
   due: `SELECT order_id, request_id FROM ${tables('payment_refunds')} WHERE wake_at <= ? ORDER BY wake_at LIMIT ?`,
-  nextWake: `SELECT MIN(wake_at) AS wake_at FROM ${tables('payment_refunds')} WHERE wake_at IS NOT NULL`,
+  nextWake: `SELECT wake_at FROM ${tables('payment_refunds')} WHERE wake_at > 0 ORDER BY wake_at LIMIT 1`,
 }));
 
 interface RefundRow {
@@ -108,6 +108,6 @@ export function createRefundStore(database: Database): RefundStore {
       const rows = await database.query<{ order_id: string; request_id: string }>(sql.due, [nowMs, limit]);
       return rows.map((row) => ({ orderId: row.order_id, requestId: row.request_id }));
     },
-    nextWakeMs: async () => (await database.query<{ wake_at: number | null }>(sql.nextWake))[0]?.wake_at ?? undefined,
+    nextWakeMs: async () => (await database.query<{ wake_at: number }>(sql.nextWake))[0]?.wake_at,
   };
 }

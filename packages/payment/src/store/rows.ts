@@ -33,6 +33,7 @@ export interface AttemptRow {
   readonly unknown_since: number;
   readonly lookups: number;
   readonly next_at: number;
+  readonly owner: string;
 }
 
 export const paymentColumns = [
@@ -66,6 +67,7 @@ export const attemptColumns = [
   'unknown_since',
   'lookups',
   'next_at',
+  'owner',
 ] as const;
 
 export const newPaymentRow = (payment: Payment): readonly SqlValue[] => [
@@ -113,6 +115,7 @@ export const newAttemptRow = (orderId: string, attempt: Attempt): readonly SqlVa
   attempt.unknownSinceMs,
   attempt.lookups,
   attempt.nextAtMs,
+  attempt.owner,
 ];
 
 /** The parameters of the statement `changeAttempt`. */
@@ -124,6 +127,7 @@ export const changedAttemptRow = (orderId: string, attempt: Attempt): readonly S
   attempt.unknownSinceMs,
   attempt.lookups,
   attempt.nextAtMs,
+  attempt.owner,
   orderId,
   attempt.number,
 ];
@@ -140,6 +144,7 @@ function attemptOf(row: AttemptRow): Attempt {
     unknownSinceMs: row.unknown_since,
     lookups: row.lookups,
     nextAtMs: row.next_at,
+    owner: row.owner,
   };
 }
 

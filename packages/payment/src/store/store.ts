@@ -18,12 +18,16 @@ const statements = defineStatements(({ tables, dialect }) => ({
     updated_at = ?, wake_at = ? WHERE order_id = ? AND version = ?`,
   addAttempt: dialect.insertOrIgnore(tables('payment_attempts'), attemptColumns),
   changeAttempt: `UPDATE ${tables('payment_attempts')} SET status = ?, gateway_id = ?, decline_code = ?, updated_at = ?, unknown_since = ?,
-    lookups = ?, next_at = ? WHERE order_id = ? AND number = ?`,
+    lookups = ?, next_at = ?, owner = ? WHERE order_id = ? AND number = ?`,
   payments: `SELECT * FROM ${tables('payments')} WHERE order_id IN ${dialect.inJson}`,
+  // In the order of their keys, so that two who lock the same ones never wait for each other.
+  paymentsToChange: `SELECT * FROM ${tables('payments')} WHERE order_id IN ${dialect.inJson} ORDER BY order_id ${dialect.forUpdate}`,
   attempts: `SELECT * FROM ${tables('payment_attempts')} WHERE order_id IN ${dialect.inJson} ORDER BY order_id, number`,
   due: `SELECT order_id FROM ${tables('payments')} WHERE wake_at <= ? ORDER BY wake_at LIMIT ?`,
-  nextWake: `SELECT MIN(wake_at) AS wake_at FROM ${tables('payments')} WHERE wake_at IS NOT NULL`,
-  open: `SELECT order_id FROM ${tables('payments')} WHERE wake_at IS NOT NULL AND order_id > ? ORDER BY order_id LIMIT ?`,
+  nextWake: `SELECT wake_at FROM ${tables('payments')} WHERE wake_at > 0 ORDER BY wake_at LIMIT 1`,
+  underWay: `SELECT p.order_id FROM ${tables('payments')} p WHERE p.wake_at > 0 AND EXISTS (
+      SELECT 1 FROM ${tables('payment_attempts')} a WHERE a.order_id = p.order_id AND a.status = 'STARTED' AND a.owner = ?)
+    ORDER BY p.wake_at LIMIT ?`,
 }));
 
 /** A change of a payment: from nothing, or from a version. */
@@ -36,7 +40,7 @@ type Execute = <R = SqlRow>(sql: string, parameters: readonly SqlValue[]) => Pro
 
 /** Where payments lie. */
 export interface PaymentStore {
-  /** Reads payments with their attempts, by order id; in a transaction, or what is committed. */
+  /** Reads payments with their attempts, by order id: what is committed, or in a transaction, which then has them to itself until its end. */
   load(tx: Transaction | undefined, orderIds: readonly string[]): Promise<Map<string, Payment>>;
   /**
    * Writes changes, each of another payment. Gives for each whether it was written: a new payment is not if there is one of
@@ -47,8 +51,8 @@ export interface PaymentStore {
   due(nowMs: number, limit: number): Promise<readonly string[]>;
   /** When the next payment's time comes. */
   nextWakeMs(): Promise<number | undefined>;
-  /** Order ids of payments that wait for a time, in order, after the one given. */
-  waiting(afterOrderId: string, limit: number): Promise<readonly string[]>;
+  /** Order ids of payments with a charge that a processor has sent and that has not ended yet. */
+  underWay(owner: string, limit: number): Promise<readonly string[]>;
 }
 
 export function createPaymentStore(database: Database): PaymentStore {
@@ -77,7 +81,7 @@ export function createPaymentStore(database: Database): PaymentStore {
           ? (text, parameters) => database.query(text, parameters)
           : async (text, parameters) => (await tx.execute(text, parameters)).rows as never;
       const list = [jsonList(ids)];
-      const payments = await read<PaymentRow>(sql.payments, list);
+      const payments = await read<PaymentRow>(tx === undefined ? sql.payments : sql.paymentsToChange, list);
       if (payments.length === 0) return new Map();
       return paymentsOf(payments, await read<AttemptRow>(sql.attempts, list));
     },
@@ -109,9 +113,9 @@ export function createPaymentStore(database: Database): PaymentStore {
     },
     due: async (nowMs, limit) => orderIds(await database.query(sql.due, [nowMs, limit])),
     nextWakeMs: async () => {
-      const [row] = await database.query<{ readonly wake_at: number | null }>(sql.nextWake);
-      return row?.wake_at ?? undefined;
+      const [row] = await database.query<{ readonly wake_at: number }>(sql.nextWake);
+      return row?.wake_at;
     },
-    waiting: async (afterOrderId, limit) => orderIds(await database.query(sql.open, [afterOrderId, limit])),
+    underWay: async (owner, limit) => orderIds(await database.query(sql.underWay, [owner, limit])),
   };
 }

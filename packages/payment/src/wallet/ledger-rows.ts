@@ -1,7 +1,18 @@
 import { type Database, defineStatements } from '@paystream/core/sql';
 import type { Operation } from './transfer.ts';
 
-type Name = 'addTransfer' | 'transfers' | 'move' | 'balances' | 'keepEarly' | 'early' | 'dropEarly' | 'sums' | 'unbalanced';
+type Name =
+  | 'addTransfer'
+  | 'sales'
+  | 'transfers'
+  | 'move'
+  | 'balances'
+  | 'keepEarly'
+  | 'early'
+  | 'salesToChange'
+  | 'dropEarly'
+  | 'sums'
+  | 'unbalanced';
 type Statements = (database: Pick<Database, 'tables' | 'dialect'>) => Readonly<Record<Name, string>>;
 
 export const ledgerStatements: Statements = defineStatements(({ tables, dialect }) => ({
@@ -34,7 +45,10 @@ export const ledgerStatements: Statements = defineStatements(({ tables, dialect 
     'units',
     'received_at',
   ]),
-  early: `SELECT * FROM ${tables('ledger_early_refunds')} WHERE order_id IN ${dialect.inJson} ORDER BY order_id, operation_id`,
+  early: `SELECT * FROM ${tables('ledger_early_refunds')} WHERE order_id IN ${dialect.inJson} ORDER BY order_id, operation_id ${dialect.forUpdate}`,
+  sales: `SELECT order_id FROM ${tables('ledger_transfers')} WHERE order_id IN ${dialect.inJson} AND kind = 'SALE'`,
+  salesToChange: `SELECT order_id FROM ${tables('ledger_transfers')} WHERE order_id IN ${dialect.inJson} AND kind = 'SALE'
+    ORDER BY order_id, operation_id ${dialect.forUpdate}`,
   dropEarly: `DELETE FROM ${tables('ledger_early_refunds')} WHERE order_id = ? AND operation_id = ?`,
   sums: `SELECT currency, SUM(clearing + payable + fees) AS units, COUNT(*) AS transfers FROM ${tables('ledger_transfers')}
     GROUP BY currency ORDER BY currency`,
@@ -43,8 +57,10 @@ export const ledgerStatements: Statements = defineStatements(({ tables, dialect 
       FROM ${tables('ledger_transfers')} GROUP BY merchant_id, currency) t
     LEFT JOIN ${tables('ledger_balances')} b ON b.merchant_id = t.merchant_id AND b.currency = t.currency
     WHERE b.merchant_id IS NULL OR b.clearing <> t.clearing OR b.payable <> t.payable OR b.fees <> t.fees OR b.sales <> t.sales
-    UNION SELECT b.merchant_id, b.currency FROM ${tables('ledger_balances')} b WHERE NOT EXISTS (
-      SELECT 1 FROM ${tables('ledger_transfers')} t WHERE t.merchant_id = b.merchant_id AND t.currency = b.currency)
+    UNION SELECT b.merchant_id, b.currency FROM ${tables('ledger_balances')} b
+    LEFT JOIN (SELECT DISTINCT merchant_id, currency FROM ${tables('ledger_transfers')}) t
+      ON t.merchant_id = b.merchant_id AND t.currency = b.currency
+    WHERE t.merchant_id IS NULL
     ORDER BY 1, 2 LIMIT 100`,
 }));
 

@@ -44,6 +44,9 @@ export interface Ledger {
 const accountOf = (operation: Operation): string => `${operation.merchantId}/${operation.amount.currency}`;
 const placeOf = (orderId: string, operationId: string): string => `${orderId}\n${operationId}`;
 
+/** By key, so that two writers of the same rows never wait for each other. */
+const byPlace = (a: Operation, b: Operation): number => (placeOf(a.orderId, a.operationId) < placeOf(b.orderId, b.operationId) ? -1 : 1);
+
 function balanceOf(row: BalanceRow): Balance {
   return {
     merchantId: row.merchant_id,
@@ -143,31 +146,52 @@ export function createLedger(database: Database, fees: WalletFees): Ledger {
     }
   };
 
-  /** Parts refunds whose sale is booked from those that came before it. */
+  /** Which of the operations' orders have a booked sale. */
+  const soldOf = async (tx: Transaction, statement: string, operations: readonly Operation[]): Promise<ReadonlySet<string>> => {
+    const { rows } = await tx.execute<Pick<TransferRow, 'order_id'>>(statement, [
+      jsonList(new Set(operations.map((operation) => operation.orderId))),
+    ]);
+    return new Set(rows.map((row) => row.order_id));
+  };
+
+  const dropEarly = (tx: Transaction, operations: readonly Operation[]) =>
+    tx.executeMany(
+      sql.dropEarly,
+      operations.map(({ orderId, operationId }) => [orderId, operationId]),
+    );
+
+  /** Parts refunds whose sale is booked from those that came before it, and keeps these. */
   const sortRefunds = async (tx: Transaction, refunds: readonly Operation[], nowMs: number): Promise<readonly Operation[]> => {
     if (refunds.length === 0) return [];
-    const { rows } = await tx.execute<TransferRow>(sql.transfers, [jsonList(new Set(refunds.map((refund) => refund.orderId)))]);
-    const sold = new Set(rows.filter((row) => row.kind === 'SALE').map((row) => row.order_id));
+    const sold = await soldOf(tx, sql.sales, refunds);
+    const due = refunds.filter((refund) => sold.has(refund.orderId));
     const early = refunds.filter((refund) => !sold.has(refund.orderId));
-    if (early.length > 0) await keepEarly(tx, early, nowMs);
-    return refunds.filter((refund) => sold.has(refund.orderId));
+    if (early.length === 0) return due;
+    await keepEarly(tx, early, nowMs);
+    if (database.exclusive) return due;
+    // A sale may be booked meanwhile. Who books it adds it and then takes what is kept, here it is the other way round, and
+    // both wait for what the other has added: so at least one of them sees the other's.
+    const soldMeanwhile = await soldOf(tx, sql.salesToChange, early);
+    const late = early.filter((refund) => soldMeanwhile.has(refund.orderId));
+    if (late.length > 0) await dropEarly(tx, late);
+    return [...due, ...late];
   };
 
   const takeEarly = async (tx: Transaction, sales: readonly Transfer[]): Promise<readonly Operation[]> => {
     if (sales.length === 0) return [];
     const { rows } = await tx.execute<EarlyRow>(sql.early, [jsonList(sales.map((sale) => sale.orderId))]);
     if (rows.length === 0) return [];
-    await tx.executeMany(
-      sql.dropEarly,
-      rows.map((row) => [row.order_id, row.operation_id]),
+    const operations = rows.map(
+      (row): Operation => ({
+        kind: 'REFUND',
+        operationId: row.operation_id,
+        orderId: row.order_id,
+        merchantId: row.merchant_id,
+        amount: { currency: row.currency, units: BigInt(row.units) },
+      }),
     );
-    return rows.map((row) => ({
-      kind: 'REFUND',
-      operationId: row.operation_id,
-      orderId: row.order_id,
-      merchantId: row.merchant_id,
-      amount: { currency: row.currency, units: BigInt(row.units) },
-    }));
+    await dropEarly(tx, operations);
+    return operations;
   };
 
   const move = async (tx: Transaction, transfers: readonly Transfer[], nowMs: number): Promise<ReadonlyMap<string, Balance>> => {
@@ -205,13 +229,11 @@ export function createLedger(database: Database, fees: WalletFees): Ledger {
   return {
     book: async (tx, operations, nowMs) => {
       const toTransfer = (operation: Operation): Transfer => transferOf(operation, fees);
-      const sales = await add(tx, operations.filter((operation) => operation.kind === 'SALE').map(toTransfer), nowMs);
-      const due = await sortRefunds(
-        tx,
-        operations.filter((operation) => operation.kind === 'REFUND'),
-        nowMs,
-      );
-      const refunds = await add(tx, [...due, ...(await takeEarly(tx, sales))].map(toTransfer), nowMs);
+      const inOrder = (some: Operation[]): readonly Operation[] => (database.exclusive ? some : some.sort(byPlace));
+      const ofKind = (kind: Operation['kind']) => inOrder(operations.filter((operation) => operation.kind === kind));
+      const sales = await add(tx, ofKind('SALE').map(toTransfer), nowMs);
+      const due = await sortRefunds(tx, ofKind('REFUND'), nowMs);
+      const refunds = await add(tx, inOrder([...due, ...(await takeEarly(tx, sales))]).map(toTransfer), nowMs);
       const booked = [...sales, ...refunds];
       return booked.length === 0 ? [] : balancesAfterEach(booked, await move(tx, booked, nowMs));
     },

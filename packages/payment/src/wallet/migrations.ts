@@ -1,4 +1,9 @@
-import type { Migration } from '@paystream/core/sql';
+import { type Migration, mysqlTableOptions, type TableNames } from '@paystream/core/sql';
+
+const postings = (tables: TableNames): string => `CREATE VIEW ${tables('ledger_postings')} AS
+          SELECT operation_id, order_id, merchant_id, currency, booked_at, 'clearing' AS account, clearing AS units FROM ${tables('ledger_transfers')}
+          UNION ALL SELECT operation_id, order_id, merchant_id, currency, booked_at, 'payable', payable FROM ${tables('ledger_transfers')}
+          UNION ALL SELECT operation_id, order_id, merchant_id, currency, booked_at, 'fees', fees FROM ${tables('ledger_transfers')}`;
 
 /** The tables of the ledger. */
 export const walletMigrations: readonly Migration[] = [
@@ -42,10 +47,44 @@ export const walletMigrations: readonly Migration[] = [
           received_at INTEGER NOT NULL,
           PRIMARY KEY (order_id, operation_id)
         ) WITHOUT ROWID`,
-        `CREATE VIEW ${tables('ledger_postings')} AS
-          SELECT operation_id, order_id, merchant_id, currency, booked_at, 'clearing' AS account, clearing AS units FROM ${tables('ledger_transfers')}
-          UNION ALL SELECT operation_id, order_id, merchant_id, currency, booked_at, 'payable', payable FROM ${tables('ledger_transfers')}
-          UNION ALL SELECT operation_id, order_id, merchant_id, currency, booked_at, 'fees', fees FROM ${tables('ledger_transfers')}`,
+        postings(tables),
+      ],
+      mysql: (tables) => [
+        `CREATE TABLE ${tables('ledger_transfers')} (
+          order_id VARCHAR(64) NOT NULL,
+          operation_id VARCHAR(255) NOT NULL,
+          merchant_id VARCHAR(64) NOT NULL,
+          kind VARCHAR(16) NOT NULL,
+          currency VARCHAR(3) NOT NULL,
+          clearing BIGINT NOT NULL,
+          payable BIGINT NOT NULL,
+          fees BIGINT NOT NULL,
+          booked_at BIGINT NOT NULL,
+          PRIMARY KEY (order_id, operation_id),
+          CHECK (clearing + payable + fees = 0)
+        ) ${mysqlTableOptions}`,
+        `CREATE TABLE ${tables('ledger_balances')} (
+          merchant_id VARCHAR(64) NOT NULL,
+          currency VARCHAR(3) NOT NULL,
+          clearing BIGINT NOT NULL,
+          payable BIGINT NOT NULL,
+          fees BIGINT NOT NULL,
+          sales BIGINT NOT NULL,
+          version BIGINT NOT NULL,
+          updated_at BIGINT NOT NULL,
+          PRIMARY KEY (merchant_id, currency),
+          CHECK (clearing + payable + fees = 0)
+        ) ${mysqlTableOptions}`,
+        `CREATE TABLE ${tables('ledger_early_refunds')} (
+          order_id VARCHAR(64) NOT NULL,
+          operation_id VARCHAR(255) NOT NULL,
+          merchant_id VARCHAR(64) NOT NULL,
+          currency VARCHAR(3) NOT NULL,
+          units BIGINT NOT NULL,
+          received_at BIGINT NOT NULL,
+          PRIMARY KEY (order_id, operation_id)
+        ) ${mysqlTableOptions}`,
+        postings(tables),
       ],
     },
   },

@@ -89,13 +89,18 @@ export async function createWallet(options: WalletOptions): Promise<Wallet> {
   const book = async (batch: readonly Delivery<TransactionEvent>[]): Promise<void> => {
     const operations = batch.map(({ value }) => operationOf(value)).filter((operation): operation is Operation => operation !== undefined);
     if (operations.length === 0) return;
+    const traces = new Map(
+      batch.map(({ value, traceparent, tracestate }) => [operationOf(value)?.operationId, { traceparent, tracestate }]),
+    );
     const booked = await database.transaction(async (tx) => {
       const nowMs = clock.now();
       const posted = await ledger.book(tx, operations, nowMs);
       if (posted.length === 0) return 0;
       const events = posted.flatMap((one) => {
         const eventId = `wallet:${one.transfer.operationId}`;
-        return [outboxEvent(topics.walletUpdates, toWalletUpdate(one, nowMs), { eventId, occurredAtMs: nowMs }), log(transferFact(one))];
+        const trace = traces.get(one.transfer.operationId);
+        const update = outboxEvent(topics.walletUpdates, toWalletUpdate(one, nowMs), { ...trace, eventId, occurredAtMs: nowMs });
+        return [update, log({ ...transferFact(one), ...(trace && { trace }) })];
       });
       await outbox.add(tx, events);
       return posted.length;

@@ -1,0 +1,7 @@
+// The scenarios of the order service, on MariaDB: in this project their world has its database there.
+import '../catalog/sql-catalog.test.ts';
+import '../service/create-order.test.ts';
+import '../service/cancel-order.test.ts';
+import '../service/list-orders.test.ts';
+import '../service/wait-order.test.ts';
+import '../projection/apply-transactions.test.ts';
