@@ -30,7 +30,7 @@ async function settledBooks(reader: BookReader, options: LoadOptions): Promise<B
 }
 
 async function run(options: LoadOptions): Promise<number> {
-  const reader = createBookReader({ target: options.target, apiKey: options['api-key'], clock: systemClock });
+  const reader = createBookReader({ target: options.target, at: options.at, apiKey: options['api-key'], clock: systemClock });
   // Fails at once, with its reason, where no stack is running.
   await reader.read();
   const placed = options.verify ? undefined : await placeWithProgress(options);

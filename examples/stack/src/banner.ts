@@ -1,31 +1,51 @@
 import { resolve } from 'node:path';
+import { wholeStack } from './service-names.ts';
 import type { RunningStack } from './stack.ts';
 import { tryItLines } from './try-it.ts';
 
-/** What `npm start` prints once the stack is ready. */
-export function banner({ engine, server }: RunningStack, startedInMs: number): string {
-  const { config, path } = engine;
-  const folder = (name: string): string => resolve(path(name));
-  const { grpcAddress: grpc, httpAddress: http } = server;
+/** An address without its password. */
+function withoutPassword(url = ''): string {
+  return url.replace(/\/\/([^:@/]*):[^@/]*@/, '//$1:***@');
+}
+
+/** Where everything is: one line each. */
+function places({ engine: { config, path }, services, server }: RunningStack): string {
+  const lines: [name: string, place: string][] = [
+    ['gRPC', `${server.grpcAddress}   (health and reflection included)`],
+    ['HTTP', `${server.httpAddress}   (Connect, gRPC-Web, JSON; /healthz /readyz /metrics)`],
+  ];
+  if (config.PAYSTREAM_BROKER === 'pulsar') lines.push(['topics', `${config.PAYSTREAM_PULSAR_URL}, ${config.PAYSTREAM_PULSAR_NAMESPACE}`]);
+  if (config.PAYSTREAM_DATABASE === 'mysql') lines.push(['tables', withoutPassword(config.PAYSTREAM_MYSQL_URL)]);
+  lines.push(['data', resolve(path(''))]);
+  if (services.includes('logger')) lines.push(['log files', resolve(config.PAYSTREAM_LOG_DIR ?? path('logs'))]);
+  if (services.includes('notify')) {
+    const emails = config.PAYSTREAM_SMTP_URL === undefined ? '' : ' (phone messages; emails go out by SMTP)';
+    lines.push(['notifications', `${resolve(path('notifications'))}${emails}`]);
+  }
+  return lines.map(([name, place]) => `  ${name.padEnd(15)}${place}\n`).join('');
+}
+
+/** How to try a stack that takes orders. */
+function tryIt({ engine: { config }, services, server: { grpcAddress: grpc, httpAddress: http } }: RunningStack): string {
+  if (!services.includes('order')) return '';
   const lines = tryItLines({ grpc, http, keys: config.PAYSTREAM_API_KEYS !== undefined });
-  return `Paystream is ready, ${Math.round(startedInMs)} ms after its start.
-
-  gRPC           ${grpc}   (health and reflection included)
-  HTTP           ${http}   (Connect, gRPC-Web, JSON; /healthz /readyz /metrics)
-  data           ${resolve(config.PAYSTREAM_DATA_DIR)}
-  log files      ${config.PAYSTREAM_LOG_DIR === undefined ? folder('logs') : resolve(config.PAYSTREAM_LOG_DIR)}
-  notifications  ${folder('notifications')}${config.PAYSTREAM_SMTP_URL === undefined ? '' : ' (phone messages; emails go out by SMTP)'}
-
+  const whole = wholeStack.every((name) => services.includes(name));
+  return `
 Place an order:
 
   ${lines.curl}
 
   ${lines.grpcurl}
+${whole ? `\nPlace a thousand and check the books:\n\n  ${lines.orders}\n` : ''}`;
+}
 
-Place a thousand and check the books:
+/** What `npm start` prints once what it starts is ready. */
+export function banner(stack: RunningStack, startedInMs: number): string {
+  const whole = wholeStack.every((name) => stack.services.includes(name));
+  const what = whole ? '' : ` (${stack.services.join(', ')})`;
+  return `Paystream is ready${what}, ${Math.round(startedInMs)} ms after its start.
 
-  ${lines.orders}
-
+${places(stack)}${tryIt(stack)}
 Stop with Ctrl+C: what was accepted goes on with the next start.
 `;
 }

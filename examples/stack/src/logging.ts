@@ -2,8 +2,8 @@ import { PaystreamError, type Topic } from '@paystream/core';
 import type { LogEntry } from '@paystream/core/contracts';
 import { createTopicDestination } from '@paystream/logger';
 import { type Logger, multistream, pino, type StreamEntry, stdSerializers } from 'pino';
-import type { Config } from './config.ts';
-import type { Engine } from './engine.ts';
+import type { Config } from './config/config.ts';
+import type { Engine } from './engine/engine.ts';
 
 /** A service's logger and how to end it. */
 export interface ServiceLog {

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { PaystreamError } from '@paystream/core';
 import { banner } from './banner.ts';
-import { readConfig } from './config.ts';
+import { readConfig } from './config/config.ts';
+import { readServiceNames } from './service-names.ts';
 import { type RunningStack, startStack } from './stack.ts';
 
 /** Tells a person what is wrong; a program sees the exit code. */
@@ -28,12 +29,12 @@ function stopOn(signals: readonly NodeJS.Signals[], stack: RunningStack): void {
   for (const signal of signals) process.on(signal, stop);
 }
 
-/** Starts the stack with the settings of the environment and of `.env`, and stops it when it is asked to. */
-export async function run(): Promise<void> {
+/** Starts services, all if none is named, with the settings of the environment and of `.env`, and stops them when it is asked to. */
+export async function run(names: readonly string[]): Promise<void> {
   try {
     // What stands in the environment already goes before the file.
     if (existsSync('.env')) process.loadEnvFile('.env');
-    const stack = await startStack(readConfig(process.env));
+    const stack = await startStack(readConfig(process.env), readServiceNames(names));
     stopOn(['SIGINT', 'SIGTERM'], stack);
     process.stdout.write(banner(stack, performance.now()));
   } catch (error) {

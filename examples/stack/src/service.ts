@@ -1,5 +1,5 @@
 import type { RpcService, Running } from '@paystream/core';
-import type { Engine } from './engine.ts';
+import type { Engine } from './engine/engine.ts';
 import type { ServiceLog } from './logging.ts';
 
 /** A service that runs, and what it serves. */

@@ -1,9 +1,11 @@
-import { type Component, createLifecycle, type Health, PaystreamError, type RpcService } from '@paystream/core';
+import { type Component, createLifecycle, type Health, PaystreamError, type RpcService, type Telemetry } from '@paystream/core';
 import type { RpcServer } from '@paystream/core/server';
-import type { Config } from './config.ts';
-import { type Engine, openEngine } from './engine.ts';
+import type { Config } from './config/config.ts';
+import { type Engine, openEngine } from './engine/engine.ts';
 import { consoleLog, openLog } from './logging.ts';
 import type { StackService } from './service.ts';
+import { type ServiceName, wholeStack } from './service-names.ts';
+import { gatewayService } from './services/gateway.ts';
 import { loggerService } from './services/logger.ts';
 import { notifyService } from './services/notify.ts';
 import { orderService } from './services/order.ts';
@@ -14,18 +16,30 @@ import { walletService } from './services/wallet.ts';
 /** A stack that runs. */
 export interface RunningStack {
   readonly engine: Engine;
+  /** The names of the services that run in this process. */
+  readonly services: readonly ServiceName[];
   readonly server: RpcServer;
   health(): Promise<Health>;
   /** Stops it within the time that the settings give. */
   stop(): Promise<void>;
 }
 
-/** Every service, those first whose topics others publish to. */
-const services: readonly StackService[] = [loggerService, notifyService, walletService, paymentService, orderService];
+const all: Readonly<Record<ServiceName, StackService>> = {
+  gateway: gatewayService,
+  logger: loggerService,
+  notify: notifyService,
+  wallet: walletService,
+  payment: paymentService,
+  order: orderService,
+};
 
-/** Starts every service in this process. Throws if one cannot start; those that did are stopped again. */
-export async function startStack(config: Config): Promise<RunningStack> {
-  const engine = await openEngine(config);
+/** Starts services in this process; `also` is told what they count and trace. Throws if one cannot start; those that did are stopped again. */
+export async function startStack(
+  config: Config,
+  names: readonly ServiceName[] = wholeStack,
+  also: readonly Telemetry[] = [],
+): Promise<RunningStack> {
+  const engine = await openEngine(config, also);
   const rpc: RpcService[] = [];
   let server: RpcServer | undefined;
 
@@ -49,10 +63,10 @@ export async function startStack(config: Config): Promise<RunningStack> {
   };
   const lifecycle = createLifecycle([
     { name: 'engine', start: async () => engine },
-    ...services.map(componentOf),
+    ...names.map((name) => componentOf(all[name])),
     { name: 'server', start: startServer },
   ]);
   await lifecycle.start();
   if (server === undefined) throw new PaystreamError('INTERNAL', 'the server did not start', { reason: 'NO_SERVER' });
-  return { engine, server, health: lifecycle.health, stop: () => lifecycle.stop(config.PAYSTREAM_SHUTDOWN_TIMEOUT_MS) };
+  return { engine, services: names, server, health: lifecycle.health, stop: () => lifecycle.stop(config.PAYSTREAM_SHUTDOWN_TIMEOUT_MS) };
 }

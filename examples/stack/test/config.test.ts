@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { PaystreamError } from '@paystream/core';
 import { describe, expect, it } from 'vitest';
-import { readConfig } from '../src/config.ts';
+import { readConfig } from '../src/config/config.ts';
 
 const example = parseEnv(readFileSync(join(import.meta.dirname, '../../../.env.example'), 'utf8'));
 
@@ -32,7 +33,7 @@ describe('the settings', () => {
     const faults = faultsOf({
       PAYSTREAM_GRPC_PORT: 'seventy',
       PAYSTREAM_GATEWAY_MIX: 'approve=1,explode=2',
-      PAYSTREAM_PROFILE: 'production',
+      PAYSTREAM_PROFILE: 'cloud',
       PAYSTREAM_GRPC_PROT: '1',
     });
     expect(faults).toHaveLength(4);
@@ -60,8 +61,48 @@ describe('the settings', () => {
   });
 
   it('never shows a secret that is wrong', () => {
-    const faults = faultsOf({ PAYSTREAM_API_KEYS: 'hunter2', PAYSTREAM_SMTP_URL: 'http://user:hunter2@host' });
-    expect(faults).toHaveLength(2);
+    const faults = faultsOf({
+      PAYSTREAM_API_KEYS: 'hunter2',
+      PAYSTREAM_SMTP_URL: 'http://user:hunter2@host',
+      PAYSTREAM_MYSQL_URL: 'postgres://user:hunter2@host/db',
+      PAYSTREAM_GATEWAY_URL: 'nowhere',
+    });
+    expect(faults).toHaveLength(4);
     expect(faults.join('\n')).not.toContain('hunter2');
+  });
+
+  it('runs on Pulsar and MySQL in production, whose addresses it asks for', () => {
+    const urls = { PAYSTREAM_PULSAR_URL: 'pulsar://p:6650', PAYSTREAM_MYSQL_URL: 'mysql://u:secret@m/paystream' };
+    expect(readConfig({ PAYSTREAM_PROFILE: 'production', ...urls })).toMatchObject({
+      PAYSTREAM_BROKER: 'pulsar',
+      PAYSTREAM_DATABASE: 'mysql',
+    });
+    const missing = faultsOf({ PAYSTREAM_PROFILE: 'production' });
+    expect(missing).toHaveLength(2);
+    expect(missing.join()).toMatch(/PAYSTREAM_PULSAR_URL is needed.*PAYSTREAM_MYSQL_URL is needed/);
+    const embedded = { PAYSTREAM_PROFILE: 'production', PAYSTREAM_BROKER: 'embedded', PAYSTREAM_DATABASE: 'embedded' };
+    expect(faultsOf(embedded)).toHaveLength(2);
+    expect(faultsOf({ ...urls, PAYSTREAM_MYSQL_CA: 'ca.pem', PAYSTREAM_PULSAR_CA: 'ca.pem', PAYSTREAM_DATABASE: 'mysql' })).toHaveLength(2);
+  });
+
+  it('takes secrets from files', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'paystream-secrets-'));
+    const path = join(directory, 'keys');
+    writeFileSync(path, 'hunter2=*\n');
+    try {
+      expect(readConfig({ PAYSTREAM_API_KEYS_FILE: path }).PAYSTREAM_API_KEYS).toEqual([{ key: 'hunter2', merchant: '*' }]);
+      expect(faultsOf({ PAYSTREAM_API_KEYS_FILE: path, PAYSTREAM_API_KEYS: 'hunter2=*' })).toEqual([
+        'PAYSTREAM_API_KEYS_FILE names a file, but PAYSTREAM_API_KEYS is set too: give one of them',
+      ]);
+      expect(faultsOf({ PAYSTREAM_API_KEYS_FILE: join(directory, 'none') }).join()).toMatch(/there is no such file/);
+      writeFileSync(path, 'hunter2');
+      expect(faultsOf({ PAYSTREAM_API_KEYS_FILE: path })).toEqual([
+        'PAYSTREAM_API_KEYS (secret): must be pairs such as key=merchant-1,other-key=*',
+      ]);
+      writeFileSync(path, '');
+      expect(faultsOf({ PAYSTREAM_API_KEYS_FILE: path }).join()).toMatch(/the file is empty/);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 });

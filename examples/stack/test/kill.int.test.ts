@@ -1,13 +1,14 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { createIdGenerator, PaystreamError, systemClock, systemRandom } from '@paystream/core';
+import { systemClock } from '@paystream/core';
 import { OrderState } from '@paystream/core/contracts';
 import { createSeededRandom } from '@paystream/core/testing';
 import { createOrderClient } from '@paystream/order/client';
 import { expect, it } from 'vitest';
 import { createBookReader, faultsIn } from '../src/load/books.ts';
+import { keepPlacing } from './keep-placing.ts';
 import { createStackProcess } from './stack-process.ts';
+import { jsonLines, twice } from './written-lines.ts';
 
 const kills = Number(process.env['PAYSTREAM_TEST_KILLS'] ?? 25);
 const clients = 32;
@@ -22,69 +23,24 @@ const settings = {
   PAYSTREAM_PAYMENT_LOOKUP_DELAYS_MS: '100,300,1000',
 };
 
-function jsonLines(directory: string, pattern: RegExp): readonly Record<string, unknown>[] {
-  return readdirSync(directory)
-    .filter((name) => pattern.test(name))
-    .flatMap((name) => readFileSync(join(directory, name), 'utf8').split('\n'))
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
-}
-
-function twice(values: readonly string[]): readonly string[] {
-  const seen = new Set<string>();
-  return values.filter((value) => seen.size === seen.add(value).size);
-}
-
 it(`loses no acknowledged order, charges none twice and tells each fact once through ${kills} kill -9 under load`, async () => {
   const random = createSeededRandom(Number(process.env['PAYSTREAM_TEST_SEED'] ?? 1));
-  const nextId = createIdGenerator(systemClock, systemRandom);
   await using stack = await createStackProcess(settings);
-  const acknowledged = new Map<string, string>();
-  const load = { on: true };
-  // One try a call: the loop below tries again itself, and at once.
-  const client = createOrderClient({ baseUrl: `http://${stack.grpc}`, protocol: 'grpc', attempts: 1 });
-
-  const keepPlacing = async (): Promise<void> => {
-    let requestId = nextId();
-    while (load.on) {
-      try {
-        const order = await client.createOrder({
-          requestId,
-          merchantId: 'merchant-1',
-          customer: { customerId: 'c1', name: 'Ada Example', email: 'ada@example.org', phone: '+4930123456' },
-          paymentMethod: { reference: 'pm_mixed' },
-          items: [{ productId: 'coffee-1kg', quantity: 1 }],
-        });
-        // The same request id must always name the same order, also where the first reply was lost to a kill.
-        const before = acknowledged.get(requestId);
-        if (before !== undefined) expect(order.orderId).toBe(before);
-        acknowledged.set(requestId, order.orderId);
-        if (random.next() > 0.02) requestId = nextId();
-      } catch (cause) {
-        const error = PaystreamError.from(cause);
-        if (!['UNAVAILABLE', 'CANCELED', 'DEADLINE_EXCEEDED', 'RESOURCE_EXHAUSTED'].includes(error.code)) throw error;
-        await systemClock.sleep(20);
-      }
-    }
-  };
-
   await stack.start();
-  const placing = Promise.all(Array.from({ length: clients }, keepPlacing));
-  const failed = placing.then(() => Promise.reject(new Error('the clients stopped placing orders')));
-  failed.catch(() => undefined);
+  const placing = keepPlacing({ targets: [stack.grpc], clients, random });
+  const { acknowledged } = placing;
   for (let kill = 0; kill < kills; kill++) {
     // Each start must have taken orders before it is killed, or the kill proves nothing.
-    const enough = acknowledged.size + 20;
-    while (acknowledged.size < enough) await Promise.race([systemClock.sleep(5), failed]);
+    await placing.more(20);
     await systemClock.sleep(random.next() * 600);
     await stack.kill();
     await stack.start();
   }
-  load.on = false;
-  await placing;
+  await placing.stop();
 
   const books = await createBookReader({ target: stack.grpc, clock: systemClock }).settled(150_000);
   expect(faultsIn(books)).toEqual([]);
+  const client = createOrderClient({ baseUrl: `http://${stack.grpc}`, protocol: 'grpc' });
   const states = new Map<string, OrderState>();
   for (const orderId of acknowledged.values()) {
     const order = await client.getOrder({ orderId, merchantId: 'merchant-1' });

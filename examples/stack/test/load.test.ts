@@ -18,6 +18,7 @@ describe('the options of npm run orders', () => {
     ['a word too many', ['more'], /Unexpected argument 'more'/],
     ['numbers out of range', ['--count', '0', '--concurrency', '1.5'], /--count 0: must be a whole number.*\n--concurrency 1\.5: /],
     ['an address without a port', ['--target', 'localhost'], /--target localhost: must be HOST:PORT/],
+    ['a service that keeps no books', ['--at', 'order=h:1'], /--at order=h:1: must be pairs such as payment=HOST:PORT/],
   ])('are refused with what is wrong and where to look: %s', (_what, args, message) => {
     expect(() => readLoadOptions(args)).toThrow(message);
     expect(() => readLoadOptions(args)).toThrow(/--help/);

@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '@paystream/core';
+import { systemClock, type Telemetry } from '@paystream/core';
 import { createOrderClient, type OrderClient } from '@paystream/order/client';
-import { readConfig } from '../src/config.ts';
+import { readConfig } from '../src/config/config.ts';
 import { type Books, createBookReader, faultsIn } from '../src/load/books.ts';
 import { type RunningStack, startStack } from '../src/stack.ts';
 
@@ -45,7 +45,10 @@ export async function eventually<T>(what: string, look: () => T | undefined | Pr
 }
 
 /** Starts a stack on free ports whose gateway answers at once. */
-export async function createTestStack(settings: Readonly<Record<string, string>> = {}): Promise<TestStack> {
+export async function createTestStack(
+  settings: Readonly<Record<string, string>> = {},
+  also: readonly Telemetry[] = [],
+): Promise<TestStack> {
   const directory = await mkdtemp(join(tmpdir(), 'paystream-test-'));
   const config = readConfig({
     PAYSTREAM_DATA_DIR: join(directory, 'data'),
@@ -57,7 +60,7 @@ export async function createTestStack(settings: Readonly<Record<string, string>>
   });
   const apiKey = config.PAYSTREAM_API_KEYS?.find(({ merchant }) => merchant === '*')?.key;
   const clientOf = ({ server }: RunningStack): OrderClient => createOrderClient({ baseUrl: `http://${server.grpcAddress}`, apiKey });
-  let running = await startStack(config);
+  let running = await startStack(config, undefined, also);
   let orders = clientOf(running);
   const stop = async (): Promise<void> => {
     await orders.close();

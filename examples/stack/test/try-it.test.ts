@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { readConfig } from '../src/config.ts';
+import { readConfig } from '../src/config/config.ts';
 import { tryItLines } from '../src/try-it.ts';
 
 it('the lines that the README tells people to paste are those that the banner prints', () => {

@@ -11,6 +11,7 @@ import {
   type ReconcileResponse,
   WalletService,
 } from '@paystream/core/contracts';
+import type { Places } from './options.ts';
 
 /** What the running stack says of its books. */
 export interface Books {
@@ -48,25 +49,33 @@ const readAgainMs = 500;
 // What failed is tried again after some seconds: books that are wrong may still come right.
 const patienceMs = 15_000;
 
-/** Asks the stack's services over gRPC. */
-export function createBookReader(options: {
+/** Options of {@link createBookReader}. */
+export interface BookReaderOptions {
+  /** `127.0.0.1:50051` */
   readonly target: string;
+  /** Services that listen elsewhere. */
+  readonly at?: Places;
   readonly apiKey?: string | undefined;
   readonly clock: Clock;
-}): BookReader {
-  const transport = createGrpcTransport({
-    baseUrl: `http://${options.target}`,
-    interceptors: [
-      (next) => (request) => {
-        if (options.apiKey !== undefined) request.header.set('authorization', `Bearer ${options.apiKey}`);
-        return next(request);
-      },
-    ],
-  });
-  const payments = createClient(PaymentService, transport);
-  const wallets = createClient(WalletService, transport);
-  const logs = createClient(LogService, transport);
-  const notifications = createClient(NotificationService, transport);
+}
+
+/** Asks the stack's services over gRPC. */
+export function createBookReader(options: BookReaderOptions): BookReader {
+  const { target, at = {} } = options;
+  const transportTo = (place = target) =>
+    createGrpcTransport({
+      baseUrl: `http://${place}`,
+      interceptors: [
+        (next) => (request) => {
+          if (options.apiKey !== undefined) request.header.set('authorization', `Bearer ${options.apiKey}`);
+          return next(request);
+        },
+      ],
+    });
+  const payments = createClient(PaymentService, transportTo(at.payment));
+  const wallets = createClient(WalletService, transportTo(at.wallet));
+  const logs = createClient(LogService, transportTo(at.logger));
+  const notifications = createClient(NotificationService, transportTo(at.notify));
 
   const read = async (): Promise<Books> => {
     const [reconciled, balance, stored, deliveries] = await Promise.all([

@@ -15,6 +15,8 @@ export const usage = `Places orders on the running stack and checks its books.
   --merchant ID     whose products are bought: merchant-1, merchant-2 or merchant-3 (default: merchant-1)
   --payment REF     how customers pay (default: pm_card_visa); pm_card_declined is declined, see the README for others
   --target ADDRESS  where the stack listens for gRPC (default: ${defaultTarget})
+  --at LIST         where services listen that run in processes of their own: payment=HOST:PORT,wallet=HOST:PORT,
+                    notify=HOST:PORT,logger=HOST:PORT (default: at the target)
   --api-key KEY     the key, where the stack asks for one; it must be good for all merchants to read the books
   --timeout S       how long to wait for orders and books to settle, and for a stack that does not answer (default: 150)
   --verify          places none; checks the books only
@@ -29,15 +31,31 @@ function whole(least: number, most: number) {
   return z.coerce.number(error).int(error).min(least, error).max(most, error);
 }
 
+const address = /^[^\s/=,]+:\d+$/;
+/** The services whose books are read. */
+const bookKeepers = ['payment', 'wallet', 'notify', 'logger'] as const;
+
+/** Where services listen. */
+export type Places = Readonly<Partial<Record<(typeof bookKeepers)[number], string>>>;
+
+const places = z.string().transform((text, context): Places => {
+  const pairs = text.split(',').map((pair) => pair.split('='));
+  for (const [name = '', place = ''] of pairs) {
+    if (!bookKeepers.some((known) => known === name) || !address.test(place)) {
+      context.addIssue(`must be pairs such as payment=HOST:PORT, of ${bookKeepers.join(', ')}`);
+      return z.NEVER;
+    }
+  }
+  return Object.fromEntries(pairs) as Places;
+});
+
 const options = z.object({
   count: whole(1, 10_000_000).default(100),
   concurrency: whole(1, 4_096).default(16),
   merchant: z.string().min(1, 'must be the id of a merchant').default('merchant-1'),
   payment: z.string().min(1, 'must be the reference of a payment method').default('pm_card_visa'),
-  target: z
-    .string()
-    .regex(/^[^\s/]+:\d+$/, `must be HOST:PORT, such as ${defaultTarget}`)
-    .default(defaultTarget),
+  target: z.string().regex(address, `must be HOST:PORT, such as ${defaultTarget}`).default(defaultTarget),
+  at: places.default({}),
   'api-key': z.string().min(1, 'must not be empty').optional(),
   timeout: whole(1, 86_400).default(150),
   verify: z.boolean().default(false),
@@ -56,6 +74,7 @@ const kinds = {
   merchant: text,
   payment: text,
   target: text,
+  at: text,
   'api-key': text,
   timeout: text,
   verify: flag,

@@ -10,6 +10,8 @@ export const loggerService: StackService = {
     const running = await createLogSink({
       broker,
       database,
+      migrations: config.PAYSTREAM_MIGRATIONS,
+      ...(config.PAYSTREAM_INSTANCE === undefined ? {} : { instance: config.PAYSTREAM_INSTANCE }),
       topics: [topics.orderLogs, topics.transactionLogs],
       file: { directory: config.PAYSTREAM_LOG_DIR ?? path('logs'), fsync: config.PAYSTREAM_SYNCHRONOUS === 'full' },
       logger,

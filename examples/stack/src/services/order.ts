@@ -7,7 +7,7 @@ export const orderService: StackService = {
   name: 'order',
   logs: 'orderLogs',
   start: async ({ config, database, broker, outbox, topics, metrics }, logger) => {
-    const catalog = sqlCatalog(database);
+    const catalog = sqlCatalog(database, { migrations: config.PAYSTREAM_MIGRATIONS });
     await seedCatalog(catalog, seeds);
     const running = await createOrderService({
       database,
@@ -15,6 +15,7 @@ export const orderService: StackService = {
       outbox,
       catalog,
       topics,
+      migrations: config.PAYSTREAM_MIGRATIONS,
       logger,
       telemetry: metrics.telemetry,
       expiryMs: config.PAYSTREAM_PAYMENT_EXPIRY_MS,

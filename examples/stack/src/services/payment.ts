@@ -1,22 +1,39 @@
-import { systemRandom } from '@paystream/core';
-import { createSeededRandom } from '@paystream/core/testing';
-import { createPaymentProcessor, paymentRpcService } from '@paystream/payment';
-import { createSimulatedGateway } from '@paystream/payment/simulated';
+import { createGrpcTransport } from '@connectrpc/connect-node';
+import { PaystreamError } from '@paystream/core';
+import { createPaymentProcessor, type Gateway, paymentRpcService } from '@paystream/payment';
+import { createRemoteGateway } from '@paystream/payment/remote';
+import type { Config } from '../config/config.ts';
 import type { StackService } from '../service.ts';
+import { openGateway } from './gateway.ts';
 
-/** Charges orders at the simulated gateway, whose book is a file of its own. */
+/** The gateway that another process serves. */
+async function remoteGateway(baseUrl: string, { PAYSTREAM_GATEWAY_KEY: key }: Config): Promise<Gateway> {
+  const transport = createGrpcTransport({
+    baseUrl,
+    interceptors: [
+      (next) => (request) => {
+        if (key !== undefined) request.header.set('authorization', `Bearer ${key}`);
+        return next(request);
+      },
+    ],
+  });
+  try {
+    return await createRemoteGateway({ transport });
+  } catch (cause) {
+    const { code, reason, message } = PaystreamError.from(cause);
+    throw new PaystreamError(code, `no gateway at ${baseUrl}, where PAYSTREAM_GATEWAY_URL says: ${message}`, { reason, cause });
+  }
+}
+
+/** Charges orders: at the gateway that is served elsewhere, or at the simulated one in this process. */
 export const paymentService: StackService = {
   name: 'payment',
   logs: 'transactionLogs',
-  start: async ({ config, database, broker, outbox, topics, metrics, path }, logger) => {
-    const seed = config.PAYSTREAM_GATEWAY_SEED;
-    const gateway = await createSimulatedGateway({
-      path: path('gateway.sqlite'),
-      synchronous: config.PAYSTREAM_SYNCHRONOUS,
-      latencyMs: config.PAYSTREAM_GATEWAY_LATENCY_MS,
-      behaviours: config.PAYSTREAM_GATEWAY_MIX,
-      random: seed === undefined ? systemRandom : createSeededRandom(seed),
-    });
+  start: async (engine, logger) => {
+    const { config, database, broker, outbox, topics, metrics } = engine;
+    const url = config.PAYSTREAM_GATEWAY_URL;
+    const simulated = url === undefined ? await openGateway(engine) : undefined;
+    const gateway = simulated ?? (await remoteGateway(url ?? '', config));
     const lookupDelaysMs = config.PAYSTREAM_PAYMENT_LOOKUP_DELAYS_MS;
     const processor = await createPaymentProcessor({
       database,
@@ -24,6 +41,7 @@ export const paymentService: StackService = {
       gateway,
       outbox,
       topics,
+      migrations: config.PAYSTREAM_MIGRATIONS,
       logger,
       telemetry: metrics.telemetry,
       policy: {
@@ -36,7 +54,7 @@ export const paymentService: StackService = {
     });
     const close = async (timeoutMs?: number): Promise<void> => {
       await processor.close(timeoutMs);
-      await gateway.close();
+      await simulated?.close();
     };
     return { running: { check: async () => processor.check?.(), close }, rpc: [paymentRpcService(processor)] };
   },

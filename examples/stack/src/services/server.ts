@@ -3,8 +3,8 @@ import { OrderService } from '@paystream/core/contracts';
 import { apiKeys, hashApiKey } from '@paystream/core/rpc';
 import { createRpcServer, type RpcServer } from '@paystream/core/server';
 import { checkoutRoute } from '../checkout.ts';
-import type { Config } from '../config.ts';
-import type { Engine } from '../engine.ts';
+import type { Config } from '../config/config.ts';
+import type { Engine } from '../engine/engine.ts';
 
 function authenticator(config: Config) {
   return (

@@ -11,6 +11,7 @@ export const walletService: StackService = {
       broker,
       outbox,
       topics,
+      migrations: config.PAYSTREAM_MIGRATIONS,
       logger,
       telemetry: metrics.telemetry,
       fees: { basisPoints: config.PAYSTREAM_FEE_BASIS_POINTS, fixedUnits: config.PAYSTREAM_FEE_FIXED_UNITS },

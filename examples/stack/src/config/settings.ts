@@ -1,4 +1,3 @@
-import { type FieldViolation, PaystreamError } from '@paystream/core';
 import type { SimulatedBehaviour } from '@paystream/payment/simulated';
 import { z } from 'zod';
 
@@ -15,6 +14,9 @@ const milliseconds = (least: number) => whole(least, largest, 'milliseconds');
 
 /** One of some words. */
 const word = <const W extends readonly [string, ...string[]]>(words: W) => z.enum(words, `must be one of: ${words.join(', ')}`);
+
+/** What carries messages or stores rows; the profile says which, unless it is set. */
+const engine = <const W extends string>(server: W) => word(['embedded', server]).optional();
 
 /** `25` or `20-80`: a fixed number of milliseconds, or one between two. */
 const latency = z
@@ -61,17 +63,37 @@ const apiKeys = z
   );
 
 /** Every setting of the stack, with its default. `.env.example` explains each. */
-const settings = z.object({
-  PAYSTREAM_PROFILE: z.enum(['embedded'], 'must be "embedded": MySQL is not in this version yet').default('embedded'),
-  PAYSTREAM_BROKER: word(['embedded', 'pulsar']).default('embedded'),
+export const settings = z.object({
+  PAYSTREAM_PROFILE: word(['embedded', 'production']).default('embedded'),
+  PAYSTREAM_BROKER: engine('pulsar'),
+  PAYSTREAM_DATABASE: engine('mysql'),
+  PAYSTREAM_INSTANCE: z
+    .string()
+    .regex(/^[A-Za-z0-9][\w.-]{0,62}$/, 'must be a name of letters, digits, dots, dashes and underscores, such as order-1')
+    .optional(),
   PAYSTREAM_PULSAR_URL: z
     .string()
     .regex(/^pulsar(\+ssl)?:\/\/[^/\s]+$/, 'must be an address such as pulsar://127.0.0.1:6650, or pulsar://host1:6650,host2:6650')
-    .default('pulsar://127.0.0.1:6650'),
+    .optional(),
+  PAYSTREAM_PULSAR_TOKEN: z.string().min(1).optional(),
+  PAYSTREAM_PULSAR_TOKEN_FILE: z.string().min(1).optional(),
+  PAYSTREAM_PULSAR_CA: z.string().min(1).optional(),
   PAYSTREAM_PULSAR_NAMESPACE: z
     .string()
     .regex(/^[^/:\s]+\/[^/:\s]+$/, 'must be tenant/namespace such as public/default')
     .default('public/default'),
+  PAYSTREAM_MYSQL_URL: z
+    .url({ protocol: /^mysql$/, error: 'must be an address such as mysql://user:password@127.0.0.1:3306/paystream' })
+    .optional(),
+  PAYSTREAM_MYSQL_PASSWORD: z.string().min(1).optional(),
+  PAYSTREAM_MYSQL_TLS: word(['off', 'on']).default('off'),
+  PAYSTREAM_MYSQL_CA: z.string().min(1).optional(),
+  PAYSTREAM_MYSQL_POOL_SIZE: whole(1, 1_000, 'a number of connections').default(10),
+  PAYSTREAM_TABLE_PREFIX: z
+    .string()
+    .regex(/^[a-z][a-z0-9_]{0,30}$/, 'must be lower-case letters, digits and underscores, such as paystream_')
+    .default('paystream_'),
+  PAYSTREAM_MIGRATIONS: word(['apply', 'check']).default('apply'),
   PAYSTREAM_DATA_DIR: z.string().min(1).default('./data'),
   PAYSTREAM_SYNCHRONOUS: word(['full', 'normal']).default('full'),
   PAYSTREAM_HOST: z.string().min(1).default('127.0.0.1'),
@@ -80,7 +102,10 @@ const settings = z.object({
   PAYSTREAM_API_KEYS: apiKeys.optional(),
   PAYSTREAM_LOG_LEVEL: word(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('warn'),
   PAYSTREAM_LOG_DIR: z.string().min(1).optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/, error: 'must be an address such as http://127.0.0.1:4318' }).optional(),
   PAYSTREAM_SHUTDOWN_TIMEOUT_MS: milliseconds(0).default(10_000),
+  PAYSTREAM_GATEWAY_URL: z.url({ protocol: /^https?$/, error: 'must be an address such as http://127.0.0.1:50061' }).optional(),
+  PAYSTREAM_GATEWAY_KEY: z.string().min(1).optional(),
   PAYSTREAM_GATEWAY_LATENCY_MS: latency.default([20, 80]),
   PAYSTREAM_GATEWAY_MIX: mix.default({ approve: 1 }),
   PAYSTREAM_GATEWAY_SEED: whole(0, largest, 'a seed').optional(),
@@ -111,54 +136,15 @@ const settings = z.object({
   PAYSTREAM_TOPIC_TRANSACTION_LOGS: z.string().min(1).default('transactions-logs-topic'),
 });
 
-/** The stack's settings, read and checked. */
-export type Config = z.output<typeof settings>;
+/** Settings whose values are never shown. Each may come from a file instead: `PAYSTREAM_API_KEYS_FILE` names it. */
+export const secrets: ReadonlySet<string> = new Set([
+  'PAYSTREAM_API_KEYS',
+  'PAYSTREAM_GATEWAY_KEY',
+  'PAYSTREAM_MYSQL_PASSWORD',
+  'PAYSTREAM_MYSQL_URL',
+  'PAYSTREAM_PULSAR_TOKEN',
+  'PAYSTREAM_SMTP_URL',
+]);
 
-/** Settings whose values are never shown. */
-const secrets: ReadonlySet<string> = new Set(['PAYSTREAM_API_KEYS', 'PAYSTREAM_SMTP_URL']);
-
-const thisMachine = /^(localhost|::1|127(\.\d{1,3}){3})$/;
-
-/** What is wrong with settings that are right one by one. */
-function faultsTogether(config: Config): FieldViolation[] {
-  const faults: FieldViolation[] = [];
-  const host = config.PAYSTREAM_HOST;
-  if (config.PAYSTREAM_API_KEYS === undefined && !thisMachine.test(host)) {
-    const description = `${JSON.stringify(host)}: other machines reach it, and anybody could place orders; set PAYSTREAM_API_KEYS too, or use 127.0.0.1`;
-    faults.push({ field: 'PAYSTREAM_HOST', description });
-  }
-  const topics = new Map<unknown, string>();
-  for (const [field, name] of Object.entries(config)) {
-    if (!field.startsWith('PAYSTREAM_TOPIC_')) continue;
-    const other = topics.get(name);
-    if (other !== undefined)
-      faults.push({ field, description: `${JSON.stringify(name)}: is the name of ${other} too; each topic needs its own` });
-    topics.set(name, field);
-  }
-  return faults;
-}
-
-/** Reads the settings. Throws one `INVALID_ARGUMENT` that names every fault, unknown `PAYSTREAM_` names included. */
-export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
-  // An empty value means "not set", as in `.env` files where the name stands with nothing behind it.
-  const given = Object.entries(environment).filter(([name, value]) => name.startsWith('PAYSTREAM_') && value !== undefined && value !== '');
-  const unknown = given
-    .filter(([name]) => !(name in settings.shape))
-    .map(([name]) => ({ field: name, description: 'there is no such setting' }));
-  const result = settings.safeParse(Object.fromEntries(given));
-  const issues = new Map((result.error?.issues ?? []).map((issue) => [String(issue.path[0]), issue]));
-  const wrong = [...issues].map(([field, issue]) => {
-    const value = secrets.has(field) ? '(secret)' : JSON.stringify(environment[field]);
-    return { field, description: `${value}: ${issue.message}` };
-  });
-  const together = result.success ? faultsTogether(result.data) : [];
-  const violations = [...wrong, ...unknown, ...together];
-  if (!result.success || violations.length > 0) {
-    const lines = violations.map((violation) => `  ${violation.field} ${violation.description}`);
-    throw new PaystreamError('INVALID_ARGUMENT', `the settings are wrong; .env.example explains each:\n${lines.join('\n')}`, {
-      reason: 'INVALID_SETTINGS',
-      violations,
-    });
-  }
-  return result.data;
-}
+/** Those whose file is read once. A Pulsar token runs out: its file is read again for each connection. */
+export const fixedSecrets: ReadonlySet<string> = new Set([...secrets].filter((name) => name !== 'PAYSTREAM_PULSAR_TOKEN'));

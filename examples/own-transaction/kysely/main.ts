@@ -1,0 +1,4 @@
+import { show } from '../show.ts';
+import { createSignUpService } from './service.ts';
+
+await show(createSignUpService);

@@ -1,0 +1,63 @@
+// `npm run services`: every service in a process of its own, on this machine.
+import { existsSync } from 'node:fs';
+import { PaystreamError, systemClock } from '@paystream/core';
+import { readConfig } from './src/config/config.ts';
+import { type LaunchedServices, launchServices } from './src/launch/launcher.ts';
+import { readLaunchOptions, usage } from './src/launch/plan.ts';
+
+function show({ processes }: LaunchedServices): void {
+  const rows = processes.map(({ plan, pid }) => ({
+    ...{ service: plan.name, gRPC: `127.0.0.1:${plan.grpcPort}`, HTTP: `http://127.0.0.1:${plan.httpPort}`, pid },
+  }));
+  console.table(rows);
+  const at = ['payment', 'wallet', 'notify', 'logger'].flatMap((name) => {
+    const found = processes.find(({ plan }) => plan.service === name);
+    return found === undefined ? [] : [`${name}=127.0.0.1:${found.plan.grpcPort}`];
+  });
+  const target = processes.find(({ plan }) => plan.service === 'order')?.plan.grpcPort;
+  console.log(`All services run. Place a thousand orders and check the books:
+
+  npm run orders -- --count 1000 --concurrency 64 --target 127.0.0.1:${target} --at ${at.join(',')}
+
+Ctrl+C stops them.`);
+}
+
+function stopOn(signals: readonly NodeJS.Signals[], services: LaunchedServices): void {
+  let asked = false;
+  for (const signal of signals) {
+    process.on(signal, () => {
+      if (asked) process.exit(1);
+      asked = true;
+      process.stderr.write('Stopping: what is under way is finished first. Once more ends this at once.\n');
+      void services.stop().then(() => process.exit());
+    });
+  }
+}
+
+try {
+  const options = readLaunchOptions(process.argv.slice(2));
+  if (options.help) {
+    process.stdout.write(usage);
+  } else {
+    if (existsSync('.env')) process.loadEnvFile('.env');
+    const config = readConfig(process.env);
+    let quiet = true;
+    const services = await launchServices({
+      ...options,
+      config,
+      environment: process.env,
+      clock: systemClock,
+      // What each prints while it starts is of use only where it fails, and is told then.
+      onLine: (name, line) => {
+        if (!quiet) process.stderr.write(`${name.padEnd(10)} | ${line}\n`);
+      },
+    });
+    quiet = false;
+    show(services);
+    stopOn(['SIGINT', 'SIGTERM'], services);
+  }
+} catch (thrown) {
+  const error = PaystreamError.from(thrown);
+  process.stderr.write(`${error.reason === 'UNEXPECTED' && thrown instanceof Error ? thrown.stack : error.toString()}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,41 @@
+import { readFile } from 'node:fs/promises';
+import { type Broker, type Logger, PaystreamError, type Telemetry } from '@paystream/core';
+import { createEmbeddedBroker } from '@paystream/core/embedded';
+import type { Config } from '../config/config.ts';
+import { readPem } from './pem.ts';
+
+const advice = 'start one with `npm run pulsar -- start`, set PAYSTREAM_PULSAR_URL, or do without by PAYSTREAM_BROKER=embedded';
+
+async function openPulsar(config: Config, logger: Logger): Promise<Broker> {
+  const [{ createPulsarBroker }, { token }] = await Promise.all([import('@paystream/core/pulsar'), import('@paystream/pulsar')]);
+  const { PAYSTREAM_PULSAR_URL: serviceUrl, PAYSTREAM_PULSAR_TOKEN: text, PAYSTREAM_PULSAR_TOKEN_FILE: file } = config;
+  const ca = await readPem('PAYSTREAM_PULSAR_CA', config.PAYSTREAM_PULSAR_CA);
+  const source = file === undefined ? text : () => readFile(file, 'utf8');
+  const broker = createPulsarBroker({
+    serviceUrl,
+    namespace: config.PAYSTREAM_PULSAR_NAMESPACE,
+    logger,
+    ...(source === undefined ? {} : { authentication: token(source) }),
+    ...(ca === undefined ? {} : { tls: { ca } }),
+  });
+  try {
+    await broker.ping();
+    return broker;
+  } catch (cause) {
+    await broker.close();
+    const { code, reason, message } = PaystreamError.from(cause);
+    if (code === 'UNAVAILABLE') {
+      const more = config.PAYSTREAM_PROFILE === 'production' ? 'check PAYSTREAM_PULSAR_URL and that it runs' : advice;
+      throw new PaystreamError(code, `no Pulsar broker at ${serviceUrl}: ${message}; ${more}`, { reason, cause });
+    }
+    // It is there, and says no: to the namespace, or to who asks.
+    const asked = `PAYSTREAM_PULSAR_NAMESPACE ${config.PAYSTREAM_PULSAR_NAMESPACE}`;
+    throw new PaystreamError(code, `the Pulsar broker at ${serviceUrl} refuses ${asked}: ${message}`, { reason, cause });
+  }
+}
+
+/** The broker that the settings ask for. `path` is where the embedded one has its file. */
+export async function openBroker(config: Config, path: string, logger: Logger, telemetry: Telemetry): Promise<Broker> {
+  if (config.PAYSTREAM_BROKER === 'pulsar') return openPulsar(config, logger);
+  return createEmbeddedBroker({ path, synchronous: config.PAYSTREAM_SYNCHRONOUS, logger, telemetry });
+}

