@@ -18,10 +18,20 @@ const everywhere = (suffix: string): string[] => [
 /** Tests that start a real Apache Pulsar broker. */
 const onPulsar = [
   'packages/pulsar/src/**/*.int.test.ts',
-  'packages/core/src/pulsar/**/*.int.test.ts',
+  'packages/core/src/{pulsar,pulsar-native}/**/*.int.test.ts',
   'examples/stack/test/pulsar.int.test.ts',
+  'examples/guests/**/*.pulsar.int.test.ts',
   'tools/pulsar/**/*.int.test.ts',
 ];
+/** Tests that start a real MariaDB. */
+const onMariadb = [
+  'packages/core/src/mysql/**/*.int.test.ts',
+  'packages/*/src/**/*.mysql.int.test.ts',
+  'examples/**/*.mysql.int.test.ts',
+  'tools/mariadb/**/*.int.test.ts',
+];
+/** Tests that start both, and every service in a process of its own. */
+const onBoth = ['examples/stack/test/production*.int.test.ts'];
 const servers = { pool: 'forks', fileParallelism: false, testTimeout: 600_000, hookTimeout: 120_000 };
 
 export default defineConfig({
@@ -34,8 +44,10 @@ export default defineConfig({
         hookTimeout: 30_000,
         setupFiles: ['packages/core/src/testing/load-ahead.ts'],
       }),
-      project('int', everywhere('.int.test.ts'), onPulsar, servers),
+      project('int', everywhere('.int.test.ts'), [...onPulsar, ...onMariadb, ...onBoth], servers),
       project('pulsar', onPulsar, [], { ...servers, globalSetup: 'tools/pulsar/test-brokers.ts' }),
+      project('production', onBoth, [], { ...servers, globalSetup: ['tools/pulsar/test-brokers.ts', 'tools/mariadb/test-servers.ts'] }),
+      project('mariadb', onMariadb, [], { ...servers, testTimeout: 120_000, globalSetup: 'tools/mariadb/test-servers.ts' }),
     ],
   },
 });

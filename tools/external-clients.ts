@@ -1,15 +1,16 @@
 // Programs that others wrote and that our tests drive the system with. They are built once with Go, at the versions given
 // here, into the user's cache.
 import { constants } from 'node:fs';
-import { access, mkdir } from 'node:fs/promises';
+import { access, mkdir, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { run } from './workspace.ts';
 
-/** A program that tests drive the system with. */
-export type ExternalTool = 'curl' | 'ghz' | 'grpcurl';
+/** A program that tests drive the system with. `compose-go` reads compose files as `docker compose` does, without an engine. */
+export type ExternalTool = 'compose-go' | 'curl' | 'ghz' | 'grpcurl';
 
 const goPackages: Readonly<Partial<Record<ExternalTool, { readonly path: string; readonly version: string }>>> = {
+  'compose-go': { path: 'github.com/compose-spec/compose-go/v2/cmd', version: 'v2.16.2' },
   ghz: { path: 'github.com/bojand/ghz/cmd/ghz', version: 'v0.93.0' },
   grpcurl: { path: 'github.com/fullstorydev/grpcurl/cmd/grpcurl', version: 'v1.9.4' },
 };
@@ -46,6 +47,8 @@ async function buildWithGo(name: ExternalTool, source: { readonly path: string; 
   await mkdir(folder, { recursive: true });
   const built = await run(go, ['install', `${source.path}@${source.version}`], { cwd: folder, env: { GOBIN: folder } });
   if (built.code !== 0) throw new Error(`cannot build ${name} ${source.version} with Go:\n${built.output}`);
+  // Go names a program after the folder of its source.
+  await rename(join(folder, basename(source.path) + suffix), file);
   return file;
 }
 
@@ -56,9 +59,4 @@ export async function externalTool(name: ExternalTool): Promise<string> {
   const file = await onPath(name);
   if (file === undefined) throw new Error(`${name} is needed and is not on the PATH: install it with your system's package manager`);
   return file;
-}
-
-if (import.meta.main) {
-  const names: readonly ExternalTool[] = ['curl', 'ghz', 'grpcurl'];
-  for (const name of names) console.log(`${name}: ${await externalTool(name)}`);
 }

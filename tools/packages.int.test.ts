@@ -33,7 +33,7 @@ async function emptyProject(name: string, packages: readonly string[]): Promise<
   const project = join(scratch, name);
   await mkdir(project);
   await writeFile(join(project, 'package.json'), JSON.stringify({ name, version: '1.0.0', private: true }));
-  await runOrFail('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', ...packages], { cwd: project });
+  await runOrFail('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts', ...packages], { cwd: project });
   return project;
 }
 

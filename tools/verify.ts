@@ -15,6 +15,7 @@ async function since(): Promise<string> {
 
 const checks: readonly Check[] = [
   { name: 'types', command: 'tsc', args: ['-p', 'tsconfig.check.json'] },
+  { name: 'types of examples with libraries whose own do not compile', command: 'tsc', args: ['-p', 'tsconfig.examples.json'] },
   { name: 'declarations of the packages', command: 'tsc', args: ['-p', 'tsconfig.packages.json'] },
   { name: 'lint and format', command: 'biome', args: ['check', '--error-on-warnings'] },
   {
