@@ -7,8 +7,10 @@ export interface Benchmark {
   readonly name: string;
   /** What it answers. */
   readonly question: string;
+  /** Options of its own on the command line, which take a value: by name, what each means. */
+  readonly options?: Readonly<Record<string, string>>;
   /** Measures. Takes what it started down again. */
-  run(): Promise<readonly Finding[]>;
+  run(options: Readonly<Record<string, unknown>>): Promise<readonly Finding[]>;
 }
 
 /** One thing that takes a measurement in rounds. */
@@ -41,6 +43,8 @@ export interface Finding {
   readonly goal?: number | undefined;
   /** Whether the goal is a bound that the figure should stay below. */
   readonly lowerIsBetter?: boolean | undefined;
+  /** Why there is no figure, where there is none. */
+  readonly skipped?: string;
 }
 
 /** Options of {@link compare}. */

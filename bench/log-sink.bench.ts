@@ -1,16 +1,20 @@
 import { DatabaseSync } from 'node:sqlite';
 import { create } from '@bufbuild/protobuf';
-import { createIdGenerator, createProducer, type Delivery, silentLogger, systemClock, systemRandom } from '@paystream/core';
+import { createConsumer, createIdGenerator, createProducer, type Delivery, silentLogger, systemClock, systemRandom } from '@paystream/core';
 import { type LogEntry, LogEntrySchema, LogKind, LogLevel, timestampFromMs } from '@paystream/core/contracts';
 import { createEmbeddedBroker, createSqliteDatabase } from '@paystream/core/embedded';
-import type { SqlValue } from '@paystream/core/sql';
+import { createMysqlDatabase } from '@paystream/core/mysql';
+import type { Database, SqlValue } from '@paystream/core/sql';
 import { logTopic } from '@paystream/logger';
 import { createLogSink, logSinkMigrations } from '@paystream/logger/sink';
 import { openCommittedFile } from '../packages/logger/src/sink/committed-file.ts';
 import { entryColumns, entryRow, pushValues } from '../packages/logger/src/sink/entry-row.ts';
 import { createEntryStore } from '../packages/logger/src/sink/entry-store.ts';
-import { type Benchmark, type Contestant, compare, perSecond } from './compare.ts';
+import { createPartitions } from '../packages/logger/src/sink/partitions.ts';
+import { startMariadb } from '../tools/mariadb/server.ts';
+import { type Benchmark, type Contestant, compare, type Finding, perSecond, series } from './compare.ts';
 import { type Folder, temporaryFolder } from './support/folder.ts';
+import { openMysqlInserts } from './support/mysql-rows.ts';
 
 const batchSize = 1_000;
 const batchesPerRound = 15;
@@ -44,6 +48,9 @@ function delivery(): Delivery<LogEntry> {
 
 const batches = (): Delivery<LogEntry>[][] => Array.from({ length: batchesPerRound }, () => Array.from({ length: batchSize }, delivery));
 
+const disposable = (database: Database): Database & AsyncDisposable =>
+  Object.assign(database, { [Symbol.asyncDispose]: () => database.close() });
+
 /** Rows into the same columns of the same kind of file, keys included, as anybody would insert many: a hundred a statement, a thousand a commit. */
 function bareInsert(folder: Folder): Contestant & Disposable {
   const database = new DatabaseSync(folder.path('bare.sqlite'));
@@ -74,11 +81,11 @@ function bareInsert(folder: Folder): Contestant & Disposable {
 }
 
 /** What the sink does with entries that were received: rows, their key, the counts, the lines of the file. */
-async function storeStage(folder: Folder): Promise<Contestant & AsyncDisposable> {
-  const database = await createSqliteDatabase({ path: folder.path('stage.sqlite') });
+async function storeStage(folder: Folder, database: Database): Promise<Contestant & AsyncDisposable> {
   await database.migrate(logSinkMigrations);
+  await createPartitions(database, systemClock)?.prepare();
   const file = await openCommittedFile({
-    directory: folder.path('stage-logs'),
+    directory: folder.path(`stage-logs-${database.name}`),
     name: 'bench',
     instance: 'bench',
     maxBytes: 67_108_864,
@@ -98,18 +105,14 @@ async function storeStage(folder: Folder): Promise<Contestant & AsyncDisposable>
         for (const batch of all) await store.store(batch);
       });
     },
-    [Symbol.asyncDispose]: async () => {
-      file.close();
-      await database.close();
-    },
+    [Symbol.asyncDispose]: () => file.close(),
   };
 }
 
 /** A sink that finds its topic full. */
-async function wholeSink(folder: Folder): Promise<Contestant & AsyncDisposable> {
-  const broker = await createEmbeddedBroker({ path: folder.path('broker.sqlite') });
-  const database = await createSqliteDatabase({ path: folder.path('whole.sqlite') });
-  const start = () => createLogSink({ broker, database, topics: [topic], file: { directory: folder.path('whole-logs') } });
+async function wholeSink(folder: Folder, database: Database): Promise<Contestant & AsyncDisposable> {
+  const broker = await createEmbeddedBroker({ path: folder.path(`broker-${database.name}.sqlite`) });
+  const start = () => createLogSink({ broker, database, topics: [topic], file: { directory: folder.path(`whole-logs-${database.name}`) } });
   await (await start()).close();
   const producer = await createProducer(broker, topic);
   return {
@@ -123,24 +126,100 @@ async function wholeSink(folder: Folder): Promise<Contestant & AsyncDisposable> 
     },
     [Symbol.asyncDispose]: async () => {
       await producer.close();
-      await database.close();
       await broker.close();
     },
   };
 }
 
+/** Reads a full topic and does nothing. */
+async function bareConsume(folder: Folder): Promise<Contestant & AsyncDisposable> {
+  const broker = await createEmbeddedBroker({ path: folder.path('consume.sqlite') });
+  const producer = await createProducer(broker, topic);
+  let read = 0;
+  const start = () =>
+    createConsumer(broker, topic, {
+      subscription: 'bare',
+      type: 'shared',
+      maxBatchSize: batchSize,
+      maxInFlight: 4 * batchSize,
+      handleBatch: async (entries) => {
+        read += entries.length;
+      },
+    });
+  await (await start()).close();
+  return {
+    name: 'bare consume',
+    round: async () => {
+      await Promise.all(Array.from({ length: rowsPerRound }, () => producer.send(entry())));
+      read = 0;
+      return perSecond(rowsPerRound, async () => {
+        await using _consumer = await start();
+        while (read < rowsPerRound) await systemClock.sleep(1);
+      });
+    },
+    [Symbol.asyncDispose]: async () => {
+      await producer.close();
+      await broker.close();
+    },
+  };
+}
+
+const slower = (...contestants: readonly Contestant[]): Contestant => ({
+  name: `the slower of ${contestants.map(({ name }) => name).join(' and ')}`,
+  round: async () => {
+    let slowest = Number.POSITIVE_INFINITY;
+    for (const contestant of contestants) slowest = Math.min(slowest, await contestant.round());
+    return slowest;
+  },
+});
+
+async function onSqlite(folder: Folder): Promise<readonly Finding[]> {
+  await using stageDatabase = disposable(await createSqliteDatabase({ path: folder.path('stage.sqlite') }));
+  await using wholeDatabase = disposable(await createSqliteDatabase({ path: folder.path('whole.sqlite') }));
+  using reference = bareInsert(folder);
+  await using stage = await storeStage(folder, stageDatabase);
+  await using whole = await wholeSink(folder, wholeDatabase);
+  const unit = 'rows/s';
+  return [
+    await compare({ case: `received entries, ${batchSize} a commit`, unit, measured: stage, reference, goal: 0.8 }),
+    await compare({ case: 'from a full topic on', unit, measured: whole, reference, goal: 0.7 }),
+  ];
+}
+
+async function onMariadb(folder: Folder, url: string): Promise<readonly Finding[]> {
+  await using stageDatabase = disposable(createMysqlDatabase({ url, tablePrefix: 'stage_' }));
+  await using wholeDatabase = disposable(createMysqlDatabase({ url, tablePrefix: 'whole_' }));
+  await using inserts = await openMysqlInserts(url, 'bare_');
+  await using stage = await storeStage(folder, stageDatabase);
+  await using whole = await wholeSink(folder, wholeDatabase);
+  await using consume = await bareConsume(folder);
+  const many = inserts.insert('bare multi-row insert', batchSize, batches);
+  const single = inserts.insert('row by row', 1, () => [Array.from({ length: batchSize }, delivery)]);
+  const unit = 'rows/s';
+  return [
+    await compare({ case: `MariaDB: received entries, ${batchSize} a commit`, unit, measured: stage, reference: many, goal: 0.8 }),
+    await compare({ case: 'MariaDB: from a full topic on', unit, measured: whole, reference: slower(consume, many), goal: 0.7 }),
+    await compare({ case: 'MariaDB: received entries', unit, measured: stage, reference: single, goal: 20 }),
+  ];
+}
+
 export const benchmark: Benchmark = {
   name: 'log-sink',
-  question: 'How much of what SQLite inserts does the log sink store, each entry once in table and file?',
+  question: 'How much of what the database inserts does the log sink store, each entry once in table and file?',
   run: async () => {
     await using folder = await temporaryFolder();
-    using reference = bareInsert(folder);
-    await using stage = await storeStage(folder);
-    await using whole = await wholeSink(folder);
-    const unit = 'rows/s';
-    return [
-      await compare({ case: `received entries, ${batchSize} a commit`, unit, measured: stage, reference, goal: 0.8 }),
-      await compare({ case: 'from a full topic on', unit, measured: whole, reference, goal: 0.7 }),
-    ];
+    const findings = [...(await onSqlite(folder))];
+    let server: Awaited<ReturnType<typeof startMariadb>>;
+    try {
+      server = await startMariadb();
+    } catch (error) {
+      const skipped = `not measured: ${error instanceof Error ? error.message : String(error)}`;
+      return [...findings, { case: 'MariaDB', unit: '', measured: series('store stage of the sink', []), skipped }];
+    }
+    try {
+      return [...findings, ...(await onMariadb(folder, server.url))];
+    } finally {
+      await server.stop();
+    }
   },
 };

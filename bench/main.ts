@@ -1,4 +1,5 @@
-// `npm run bench` runs every benchmark, `npm run bench -- NAME ...` those; `--list` names them, `--json` is for programs.
+// `npm run bench` runs every benchmark, `npm run bench -- NAME ...` those; `--list` names them with their own options, `--json`
+// is for programs.
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -21,28 +22,35 @@ function row(finding: Finding): Readonly<Record<string, string>> {
   return {
     case: finding.case,
     unit: finding.unit,
-    measured: `${finding.measured.name}: ${range(finding.measured)}`,
+    measured: `${finding.measured.name}: ${finding.skipped ?? range(finding.measured)}`,
     reference: reference === undefined ? 'none' : `${reference.name}: ${range(reference)}`,
     ratio: ratio === undefined ? '' : ratio.toFixed(2),
     goal: goal === undefined ? '' : `${bound} ${figure(goal)} ${reached(finding) === true ? 'reached' : 'MISSED'}`,
   };
 }
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' }, list: { type: 'boolean' } } });
 const all = await Promise.all(globSync('*.bench.ts', { cwd: folder }).sort().map(load));
+const own = all.flatMap(({ options = {} }) => Object.keys(options)).map((name) => [name, { type: 'string' }] as const);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { ...Object.fromEntries(own), json: { type: 'boolean' }, list: { type: 'boolean' } },
+});
 const unknown = positionals.filter((name) => !all.some((benchmark) => benchmark.name === name));
 
 if (unknown.length > 0) {
   console.error(`there is no benchmark "${unknown.join('", "')}"; there are: ${all.map((benchmark) => benchmark.name).join(', ')}`);
   process.exitCode = 2;
 } else if (values.list) {
-  for (const benchmark of all) console.log(`${benchmark.name}: ${benchmark.question}`);
+  for (const { name, question, options = {} } of all) {
+    console.log(`${name}: ${question}`);
+    for (const [option, meaning] of Object.entries(options)) console.log(`  --${option} ${meaning}`);
+  }
 } else {
   const results: { readonly name: string; readonly question: string; readonly findings: readonly Finding[] }[] = [];
   for (const benchmark of all) {
     if (positionals.length > 0 && !positionals.includes(benchmark.name)) continue;
     if (!values.json) console.log(`\n${benchmark.name}: ${benchmark.question}`);
-    const findings = await benchmark.run();
+    const findings = await benchmark.run(values);
     results.push({ name: benchmark.name, question: benchmark.question, findings });
     if (!values.json) console.table(findings.map(row));
   }

@@ -5,6 +5,8 @@ import { access, mkdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { pulsarJars, settingsFolder } from '../../tools/pulsar/jars.ts';
+import { pythonClientModules } from '../../tools/pulsar/python-client.ts';
 import { run } from '../../tools/workspace.ts';
 
 /** One round of producing or consuming. */
@@ -26,6 +28,9 @@ export interface PulsarRound {
 export interface Figures {
   readonly seconds: number;
   readonly cpuSeconds: number;
+  /** How long a message took, of a round of one message at a time. */
+  readonly p50Ms?: number;
+  readonly p99Ms?: number;
 }
 
 /** A client in a process of its own. */
@@ -56,12 +61,41 @@ function start(name: string, command: string, args: readonly string[]): Measured
 }
 
 /** Our client. */
-export function startOurs(): MeasuredClient {
+async function startOurs(): Promise<MeasuredClient> {
   return start('@paystream/pulsar', process.execPath, ['--conditions=paystream-source', join(import.meta.dirname, 'pulsar-rounds.ts')]);
 }
 
+/** The official Java client, from the jars of the broker. */
+async function startJava(): Promise<MeasuredClient> {
+  const opened = ['java.lang', 'java.nio', 'sun.net', 'jdk.internal.misc'].map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`);
+  const log = `-Dlog4j2.configurationFile=${join(settingsFolder, 'log4j2.xml')}`;
+  const program = join(import.meta.dirname, 'java-pulsar', 'Rounds.java');
+  return start('official Java client', 'java', ['-Xmx768m', ...opened, log, '-cp', join(await pulsarJars(), '*'), program]);
+}
+
+/** The official Python client, which is the C++ client below. */
+async function startPython(): Promise<MeasuredClient> {
+  const program = 'import sys, runpy; sys.path.insert(0, sys.argv[1]); runpy.run_path(sys.argv[2])';
+  const file = join(import.meta.dirname, 'python-pulsar', 'rounds.py');
+  return start('official Python client', 'python3', ['-c', program, await pythonClientModules(), file]);
+}
+
+/**
+ * The official Node client, a native addon. Its binary comes from outside the registry, so that it is no dependency:
+ * PAYSTREAM_PULSAR_ADDON names the folder of an installed copy, `/somewhere/node_modules/pulsar-client`.
+ */
+async function startAddon(): Promise<MeasuredClient> {
+  const folder = process.env['PAYSTREAM_PULSAR_ADDON'];
+  if (!folder) throw new Error('PAYSTREAM_PULSAR_ADDON names no installed copy');
+  // In a process of its own: what does not load may end its process.
+  const { code, stdout } = await run(process.execPath, ['-p', `try { require(${JSON.stringify(folder)}), '' } catch (e) { e.message }`]);
+  const why = code === 0 ? stdout.trim().split('\n')[0] : `its process ended with ${code}`;
+  if (why) throw new Error(`it does not load: ${why}`);
+  return start('official Node client', process.execPath, [join(import.meta.dirname, 'addon-rounds.ts'), folder]);
+}
+
 /** The official Go client, built once with Go into the user's cache. */
-export async function startGo(): Promise<MeasuredClient> {
+async function startGo(): Promise<MeasuredClient> {
   const source = join(import.meta.dirname, 'go-pulsar');
   const hash = createHash('sha256');
   for (const name of ['go.mod', 'go.sum', 'main.go']) hash.update(await readFile(join(source, name)));
@@ -79,3 +113,12 @@ export async function startGo(): Promise<MeasuredClient> {
   }
   return start('official Go client', file, []);
 }
+
+/** All clients, ours first. Each start rejects with what is missing on this machine. */
+export const clients = {
+  ours: startOurs,
+  go: startGo,
+  java: startJava,
+  python: startPython,
+  addon: startAddon,
+} as const satisfies Record<string, () => Promise<MeasuredClient>>;

@@ -1,48 +1,19 @@
 // A program: our Pulsar client, driven by lines of JSON on standard input as `go-pulsar/main.go` is. Ends with its input.
-import { createInterface } from 'node:readline';
 import { createPulsarClient, type PulsarClient } from '@paystream/pulsar';
+import { answerRounds, maxPending, payloadOf, sendAll, stopwatch } from './node-rounds.ts';
 import type { Figures, PulsarRound } from './pulsar-clients.ts';
 
-function stopwatch(): () => Figures {
-  const started = performance.now();
-  const startedCpu = process.cpuUsage();
-  return () => {
-    const { user, system } = process.cpuUsage(startedCpu);
-    return { seconds: (performance.now() - started) / 1_000, cpuSeconds: (user + system) / 1e6 };
-  };
-}
-
-async function produce(client: PulsarClient, { topic, count, size, keyed, oneByOne }: PulsarRound): Promise<Figures> {
+async function produce(client: PulsarClient, round: PulsarRound): Promise<Figures> {
+  const { topic, keyed } = round;
   await using producer = await client.createProducer({
     topic,
-    maxPendingMessages: 5_000,
+    maxPendingMessages: maxPending,
     blockIfQueueFull: true,
-    batching: oneByOne ? false : { maxMessages: 1_000, maxBytes: 128 * 1_024, maxDelayMs: 1, keyed: keyed ?? false },
+    batching: round.oneByOne ? false : { maxMessages: 1_000, maxBytes: 128 * 1_024, maxDelayMs: 1, keyed: keyed ?? false },
   });
-  const value = Buffer.from(Array.from({ length: size }, (_, index) => (index * 31) & 0xff));
-  const stop = stopwatch();
-  if (oneByOne) {
-    for (let sent = 0; sent < count; sent++) await producer.send({ value });
-    return stop();
-  }
-  // As an application does that does not want more than so many at once in its own memory either.
-  await new Promise<void>((resolve, reject) => {
-    let sent = 0;
-    let confirmed = 0;
-    const fill = (): void => {
-      while (sent < count && sent - confirmed < 5_000) {
-        producer.send(keyed ? { value, key: `key-${sent}` } : { value }).then(onConfirmed, reject);
-        sent++;
-      }
-    };
-    const onConfirmed = (): void => {
-      confirmed++;
-      if (confirmed === count) resolve();
-      else fill();
-    };
-    fill();
-  });
-  return stop();
+  const value = payloadOf(round.size);
+  // Before the producer is closed.
+  return await sendAll(round, (index) => producer.send(keyed ? { value, key: `key-${index}` } : { value }));
 }
 
 async function consume(client: PulsarClient, { topic, subscription = '', shared, count, size }: PulsarRound): Promise<Figures> {
@@ -65,10 +36,8 @@ async function consume(client: PulsarClient, { topic, subscription = '', shared,
 }
 
 let client: PulsarClient | undefined;
-for await (const line of createInterface({ input: process.stdin })) {
-  const round = JSON.parse(line) as PulsarRound;
+await answerRounds((round) => {
   client ??= createPulsarClient({ serviceUrl: round.serviceUrl });
-  const figures = await (round.do === 'produce' ? produce : consume)(client, round).catch((error: unknown) => ({ error: String(error) }));
-  process.stdout.write(`${JSON.stringify(figures)}\n`);
-}
+  return (round.do === 'produce' ? produce : consume)(client, round);
+});
 await client?.close();

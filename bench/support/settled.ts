@@ -3,7 +3,8 @@ import { createGrpcTransport } from '@connectrpc/connect-node';
 import { systemClock } from '@paystream/core';
 import { DeliveryState, LogService, NotificationService } from '@paystream/core/contracts';
 import { createBookReader, faultsIn } from '../../examples/stack/src/load/books.ts';
-import { createStackProcess, type StackProcess } from '../../examples/stack/test/stack-process.ts';
+import type { Places } from '../../examples/stack/src/load/options.ts';
+import { createStackProcess } from '../../examples/stack/test/stack-process.ts';
 import { createLoadClient, type LoadClient } from './load.ts';
 import { encodedRequests } from './orders.ts';
 
@@ -28,9 +29,21 @@ interface Stored {
   readonly entries: number;
 }
 
-function reader(transport: Transport): () => Promise<Stored> {
-  const notifications = createClient(NotificationService, transport);
-  const logs = createClient(LogService, transport);
+/** A stack that runs somewhere, and how it is ended. */
+export interface StackToMeasure extends AsyncDisposable {
+  /** Where it takes orders: `127.0.0.1:50051`. */
+  readonly target: string;
+  /** Services that listen elsewhere. */
+  readonly at?: Places;
+  /** What it has printed. */
+  output(): string;
+  stop(): Promise<unknown>;
+}
+
+function reader({ target, at = {} }: StackToMeasure): () => Promise<Stored> {
+  const transport = (place = target): Transport => createGrpcTransport({ baseUrl: `http://${place}` });
+  const notifications = createClient(NotificationService, transport(at.notify));
+  const logs = createClient(LogService, transport(at.logger));
   return async () => {
     const [sent, stored] = await Promise.all([notifications.countDeliveries({}), logs.countLogEntries({})]);
     const delivered = sent.counts.filter(({ state }) => state === DeliveryState.DELIVERED);
@@ -50,8 +63,10 @@ async function quiet(read: () => Promise<Stored>): Promise<Stored> {
   }
 }
 
-async function measured(process: StackProcess, client: LoadClient): Promise<MeasuredStack> {
-  const read = reader(createGrpcTransport({ baseUrl: `http://${process.grpc}` }));
+/** Follows the orders of a stack that runs already. It is ended with what this gives. */
+export async function measureStack(stack: StackToMeasure): Promise<MeasuredStack> {
+  const client: LoadClient = createLoadClient(stack.target);
+  const read = reader(stack);
   // How much of everything one order leaves behind, told by the first ones.
   const before = await read();
   await client.place(encodedRequests(entriesKnownFrom), 16);
@@ -74,27 +89,32 @@ async function measured(process: StackProcess, client: LoadClient): Promise<Meas
         stored = await read();
         const elapsedMs = systemClock.monotonic() - start;
         if (stored.deliveries >= expected.deliveries && stored.entries >= expected.entries) return elapsedMs;
-        if (elapsedMs > patienceMs) throw new Error(`not settled: ${JSON.stringify({ stored, expected })}\n${process.output}`);
+        if (elapsedMs > patienceMs) throw new Error(`not settled: ${JSON.stringify({ stored, expected })}\n${stack.output()}`);
         await systemClock.sleep(lookEveryMs);
       }
     },
     verify: async () => {
-      const faults = faultsIn(await createBookReader({ target: process.grpc, clock: systemClock }).settled(10_000));
+      const faults = faultsIn(await createBookReader({ target: stack.target, at: stack.at ?? {}, clock: systemClock }).settled(10_000));
       if (faults.length > 0) throw new Error(`the books are wrong:\n${faults.join('\n')}`);
     },
     stop: async () => {
-      await process.stop();
+      await stack.stop();
     },
     [Symbol.asyncDispose]: async () => {
       client[Symbol.dispose]();
-      await process[Symbol.asyncDispose]();
+      await stack[Symbol.asyncDispose]();
     },
   };
 }
 
 /** Starts a stack on a folder of its own. `settings` are those of `.env.example`. */
 export async function startMeasuredStack(settings: Readonly<Record<string, string>>): Promise<MeasuredStack> {
-  const process = await createStackProcess(settings);
-  await process.start();
-  return measured(process, createLoadClient(process.grpc));
+  const stack = await createStackProcess(settings);
+  await stack.start();
+  return measureStack({
+    target: stack.grpc,
+    output: () => stack.output,
+    stop: () => stack.stop(),
+    [Symbol.asyncDispose]: () => stack[Symbol.asyncDispose](),
+  });
 }

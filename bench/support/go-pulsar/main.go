@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -36,6 +37,8 @@ type Round struct {
 type Figures struct {
 	Seconds    float64 `json:"seconds"`
 	CPUSeconds float64 `json:"cpuSeconds"`
+	P50Ms      float64 `json:"p50Ms,omitempty"`
+	P99Ms      float64 `json:"p99Ms,omitempty"`
 	Error      string  `json:"error,omitempty"`
 }
 
@@ -67,11 +70,17 @@ func produce(round Round) error {
 	begin()
 	defer end()
 	if round.OneByOne {
-		for i := 0; i < round.Count; i++ {
+		taken := make([]float64, round.Count)
+		for i := range taken {
+			sent := time.Now()
 			if _, err := producer.Send(context.Background(), &pulsar.ProducerMessage{Payload: payload}); err != nil {
 				return err
 			}
+			taken[i] = time.Since(sent).Seconds() * 1000
 		}
+		mark()
+		slices.Sort(taken)
+		figures.P50Ms, figures.P99Ms = taken[round.Count/2], taken[round.Count*99/100]
 		return nil
 	}
 	var left sync.WaitGroup
