@@ -26,6 +26,7 @@ import { Redelivery } from './redelivery.ts';
 import { Rewind } from './rewind.ts';
 import { Session } from './session.ts';
 import { backlogOf, removeSubscription, type SubscriptionCallOptions } from './subscription-calls.ts';
+import { Takeover } from './takeover.ts';
 import { VolatilePosition, type VolatileStart } from './volatile-position.ts';
 
 /** Options of {@link TopicConsumer}. */
@@ -63,6 +64,7 @@ export class TopicConsumer<T> implements MessageSource<T> {
   readonly #acknowledger: Acknowledger;
   readonly #redelivery: Redelivery;
   readonly #rewind: Rewind;
+  readonly #takeover: Takeover;
   readonly #cursor: Cursor;
   readonly #incoming: Incoming<T>;
   readonly #position: VolatilePosition | undefined;
@@ -105,6 +107,7 @@ export class TopicConsumer<T> implements MessageSource<T> {
         this.#session.connection?.write(encodeRedeliverAll(consumerId, this.#epoch));
       },
     });
+    this.#takeover = new Takeover(() => this.#redelivery.all());
     this.#acknowledger = new Acknowledger({
       grouping: this.#grouping,
       batchIndexAck: settings.batchIndexAck,
@@ -172,15 +175,21 @@ export class TopicConsumer<T> implements MessageSource<T> {
         events.onConnected?.(topic);
       },
       onMessage: (frame, connection, session) => {
+        this.#takeover.end();
         if (!this.#cursor.isVoid(session)) this.#incoming.onFrame(frame, connection, session, this.#epoch);
       },
-      onActiveChange: (isActive) => events.onActiveChange?.(isActive, topic),
+      onActiveChange: (isActive) => {
+        if (isActive && settings.type === 'failover') this.#takeover.begin();
+        else this.#takeover.end();
+        events.onActiveChange?.(isActive, topic);
+      },
       onEndOfTopic: () => events.onEndOfTopic?.(topic),
       onRetry: (error, delayMs) => this.#emit('retry', { error, delayMs }),
       onLost: (error) => {
         this.#grouping.disconnect();
         this.#inbox.stop();
         this.#rewind.cancel();
+        this.#takeover.end();
         this.#emit('disconnected', { error });
         events.onDisconnected?.(topic, error);
       },
@@ -406,6 +415,7 @@ export class TopicConsumer<T> implements MessageSource<T> {
   #end(error: PulsarError): void {
     this.#inbox.stop();
     this.#rewind.cancel();
+    this.#takeover.end();
     this.#grouping.close(error);
     this.#redelivery.clear();
     this.#incoming.clear();
