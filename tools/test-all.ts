@@ -27,11 +27,17 @@ interface VitestReport {
   readonly testResults: readonly {
     readonly name: string;
     readonly message: string;
-    readonly assertionResults: readonly { readonly status: string }[];
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages: readonly string[];
+    }[];
   }[];
 }
 
 const one: Counts = { passed: 1, failed: 0, skipped: 0 };
+/** What failed, a line each, for the end of the run: what is printed before it may be long. */
+const failures: string[] = [];
 const scratch = await mkdtemp(join(tmpdir(), 'paystream-test-all-'));
 
 /**
@@ -41,13 +47,18 @@ const scratch = await mkdtemp(join(tmpdir(), 'paystream-test-all-'));
 async function vitest(project: string): Promise<Counts> {
   const report = join(scratch, `${project}.json`);
   const args = ['run', '--project', project, '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`];
-  const { code } = await run('vitest', args, { show: true });
+  const { code } = await run('vitest', args, { show: true, env: { NO_COLOR: '1' } });
   const result = JSON.parse(await readFile(report, 'utf8')) as VitestReport;
   if (result.testResults.length === 0) throw new Error(`project ${project} has no tests`);
   const didNotRun = result.testResults.filter(
     ({ assertionResults }) => !assertionResults.some(({ status }) => status === 'passed' || status === 'failed'),
   );
-  for (const { name, message } of didNotRun) console.error(`no test of ${relative(root, name)} ran: ${message || 'all were skipped'}`);
+  for (const { name, message } of didNotRun) failures.push(`no test of ${relative(root, name)} ran: ${message || 'all were skipped'}`);
+  for (const { name, assertionResults } of result.testResults) {
+    for (const { status, fullName, failureMessages } of assertionResults) {
+      if (status === 'failed') failures.push(`${relative(root, name)}: ${fullName}: ${failureMessages.join('\n').split('\n', 1)[0]}`);
+    }
+  }
   const failed = Math.max(result.numFailedTests + didNotRun.length, code === 0 && result.success ? 0 : 1);
   return { passed: result.numPassedTests, failed, skipped: result.numPendingTests + result.numTodoTests };
 }
@@ -76,6 +87,7 @@ for (const stage of stages) {
   const started = performance.now();
   const counts = await stage.run().catch((error: unknown): Counts => {
     console.error(error);
+    failures.push(`${stage.name}: ${String(error)}`);
     return { passed: 0, failed: 1, skipped: 0 };
   });
   rows.push({ stage: stage.name, ...counts, seconds: Math.round((performance.now() - started) / 100) / 10 });
@@ -85,5 +97,6 @@ await rm(scratch, { recursive: true, force: true });
 const sum = (of: keyof Counts): number => rows.reduce((total, row) => total + row[of], 0);
 console.log();
 console.table(rows);
+for (const failure of failures) console.log(`failed: ${failure}`);
 console.log(`${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped`);
 if (sum('failed') > 0) process.exitCode = 1;
