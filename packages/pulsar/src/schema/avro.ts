@@ -29,7 +29,7 @@ export interface AvroBigintForms {
   readonly long: bigint;
 }
 
-/** Options of {@link avroSchema}. */
+/** Options of `Schema.avro`. */
 export interface AvroSchemaOptions {
   /**
    * What a `long` is in JavaScript. With `number`, values beyond 2^53 are refused when written and `CORRUPT` when read.

@@ -13,7 +13,7 @@ import {
   type StandardSchema,
 } from './standard-schema.ts';
 
-/** Options of {@link jsonSchema}. */
+/** Options of `Schema.json`. */
 export interface JsonSchemaOptions {
   /**
    * The Avro record that is registered with the topic. Default: derived from the schema's own JSON Schema; needed for
