@@ -41,6 +41,15 @@ describe('the settings', () => {
     expect(faults.join('\n')).toMatch(/PAYSTREAM_GRPC_PROT there is no such setting/);
   });
 
+  it('names what does not fit together in that message too, unless a value that is wrong already may be the cause', () => {
+    const apart = faultsOf({ PAYSTREAM_HOST: '0.0.0.0', PAYSTREAM_TOPIC_TRANSACTIONS: 'orders', PAYSTREAM_GRPC_PORT: 'seventy' });
+    expect(apart).toHaveLength(3);
+    expect(apart.join()).toMatch(/PAYSTREAM_GRPC_PORT "seventy".*PAYSTREAM_TOPIC_TRANSACTIONS.*PAYSTREAM_HOST/);
+    expect(faultsOf({ PAYSTREAM_HOST: '0.0.0.0', PAYSTREAM_API_KEYS: 'no pair' })).toHaveLength(1);
+    expect(faultsOf({ PAYSTREAM_HOST: '0.0.0.0', PAYSTREAM_API_KEYS_FILE: '/nowhere' })).toHaveLength(1);
+    expect(faultsOf({ PAYSTREAM_DATABASE: 'mysql', PAYSTREAM_MYSQL_URL: 'elsewhere' })).toHaveLength(1);
+  });
+
   it('says once of each value what would be right, in words', () => {
     const faults = faultsOf({
       PAYSTREAM_HTTP_PORT: '-1.5',

@@ -1,6 +1,6 @@
 import { type FieldViolation, PaystreamError } from '@paystream/core';
 import type { z } from 'zod';
-import { type Given, readSecretFiles } from './secret-files.ts';
+import { type Given, readSecretFiles, secretOf } from './secret-files.ts';
 import { fixedSecrets, secrets, settings } from './settings.ts';
 
 type Settings = z.output<typeof settings>;
@@ -75,31 +75,41 @@ function faultsTogether(given: Settings, config: Config): FieldViolation[] {
   return faults;
 }
 
+/** What is wrong between settings, of those that are right by themselves. Nothing that may only follow from a wrong one. */
+function faultsBetween(given: Given, wrong: ReadonlySet<string>): FieldViolation[] {
+  const right = settings.safeParse(Object.fromEntries(Object.entries(given).filter(([name]) => !wrong.has(name))));
+  if (!right.success) return [];
+  return faultsTogether(right.data, withProfile(right.data)).filter(
+    ({ field, description }) => ![...wrong].some((name) => name === field || description.includes(name)),
+  );
+}
+
 /** Reads the settings. Throws one `INVALID_ARGUMENT` that names every fault, unknown `PAYSTREAM_` names included. */
 export function readConfig(environment: Given): Config {
   const { settings: all, faults: unread } = readSecretFiles(environment, fixedSecrets);
   // An empty value means "not set", as in `.env` files where the name stands with nothing behind it.
-  const given = Object.entries(all).filter(
-    ([name, value]) => (name.startsWith('PAYSTREAM_') || name in settings.shape) && value !== undefined && value !== '',
+  const given = Object.fromEntries(
+    Object.entries(all).filter(
+      ([name, value]) => (name.startsWith('PAYSTREAM_') || name in settings.shape) && value !== undefined && value !== '',
+    ),
   );
-  const unknown = given
-    .filter(([name]) => !(name in settings.shape))
-    .map(([name]) => ({ field: name, description: 'there is no such setting' }));
-  const result = settings.safeParse(Object.fromEntries(given));
+  const unknown = Object.keys(given)
+    .filter((name) => !(name in settings.shape))
+    .map((name) => ({ field: name, description: 'there is no such setting' }));
+  const result = settings.safeParse(given);
   const issues = new Map((result.error?.issues ?? []).map((issue) => [String(issue.path[0]), issue]));
   const wrong = [...issues].map(([field, issue]) => {
     const value = secrets.has(field) ? '(secret)' : JSON.stringify(all[field]);
     return { field, description: `${value}: ${issue.message}` };
   });
-  const config = result.success ? withProfile(result.data) : undefined;
-  const together = result.success && config !== undefined ? faultsTogether(result.data, config) : [];
-  const violations = [...unread, ...wrong, ...unknown, ...together];
-  if (config === undefined || violations.length > 0) {
+  const between = faultsBetween(given, new Set([...issues.keys(), ...unread.map(({ field }) => secretOf(field))]));
+  const violations = [...unread, ...wrong, ...unknown, ...between];
+  if (!result.success || violations.length > 0) {
     const lines = violations.map((violation) => `  ${violation.field} ${violation.description}`);
     throw new PaystreamError('INVALID_ARGUMENT', `the settings are wrong; .env.example explains each:\n${lines.join('\n')}`, {
       reason: 'INVALID_SETTINGS',
       violations,
     });
   }
-  return config;
+  return withProfile(result.data);
 }

@@ -6,6 +6,11 @@ export type Given = Readonly<Record<string, string | undefined>>;
 
 const suffix = '_FILE';
 
+/** The setting whose file this one names. */
+export function secretOf(fileSetting: string): string {
+  return fileSetting.slice(0, -suffix.length);
+}
+
 function reasonOf(error: unknown): string {
   const { code } = error as { readonly code?: unknown };
   return code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${String(code)})`;
