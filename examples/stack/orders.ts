@@ -1,4 +1,5 @@
 // `npm run orders`: places orders on the running stack with the gRPC client, then checks its books.
+import { existsSync } from 'node:fs';
 import { systemClock } from '@paystream/core';
 import { Presets, SingleBar } from 'cli-progress';
 import { connectionAdvice } from './src/load/advice.ts';
@@ -45,7 +46,9 @@ async function run(options: LoadOptions): Promise<number> {
 async function main(): Promise<number> {
   let target = '';
   try {
-    const options = readLoadOptions(process.argv.slice(2));
+    // The settings of the stack say where it listens.
+    if (existsSync('.env')) process.loadEnvFile('.env');
+    const options = readLoadOptions(process.argv.slice(2), process.env);
     target = options.target;
     if (!options.help) return await run(options);
     process.stdout.write(usage);

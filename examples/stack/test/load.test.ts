@@ -13,6 +13,16 @@ describe('the options of npm run orders', () => {
   });
 
   it.each([
+    [{ PAYSTREAM_GRPC_PORT: '50999' }, '127.0.0.1:50999'],
+    [{ PAYSTREAM_HOST: '0.0.0.0', PAYSTREAM_GRPC_PORT: '' }, '127.0.0.1:50051'],
+    [{ PAYSTREAM_HOST: '10.0.0.7' }, '10.0.0.7:50051'],
+    [{ PAYSTREAM_HOST: '::1' }, '[::1]:50051'],
+  ])('look for the stack where the settings say that it listens: %o', (environment, target) => {
+    expect(readLoadOptions([], environment).target).toBe(target);
+    expect(readLoadOptions(['--target', 'other:1'], environment).target).toBe('other:1');
+  });
+
+  it.each([
     ['one that there is not', ['--cuont', '3'], /Unknown option '--cuont'/],
     ['one without its value', ['--count'], /--count <value>/],
     ['a word too many', ['more'], /Unexpected argument 'more'/],

@@ -5,6 +5,14 @@ import { z } from 'zod';
 /** Where the stack listens for gRPC unless told otherwise. */
 export const defaultTarget = '127.0.0.1:50051';
 
+/** Where a stack with these settings listens for gRPC, seen from the same machine. */
+function targetOf({ PAYSTREAM_HOST: host = '', PAYSTREAM_GRPC_PORT: port = '' }: Readonly<Record<string, string | undefined>>): string {
+  const [defaultHost, defaultPort] = defaultTarget.split(':');
+  const everywhere = ['', '0.0.0.0', '::'].includes(host);
+  const name = host.includes(':') ? `[${host}]` : host;
+  return `${everywhere ? defaultHost : name}:${/^[1-9]\d*$/.test(port) ? port : defaultPort}`;
+}
+
 /** What `npm run orders` takes. */
 export const usage = `Places orders on the running stack and checks its books.
 
@@ -14,7 +22,8 @@ export const usage = `Places orders on the running stack and checks its books.
   --concurrency N   how many at once (default: 16)
   --merchant ID     whose products are bought: merchant-1, merchant-2 or merchant-3 (default: merchant-1)
   --payment REF     how customers pay (default: pm_card_visa); pm_card_declined is declined, see the README for others
-  --target ADDRESS  where the stack listens for gRPC (default: ${defaultTarget})
+  --target ADDRESS  where the stack listens for gRPC (default: as PAYSTREAM_HOST and PAYSTREAM_GRPC_PORT say in the
+                    environment or in .env, else ${defaultTarget})
   --at LIST         where services listen that run in processes of their own: payment=HOST:PORT,wallet=HOST:PORT,
                     notify=HOST:PORT,logger=HOST:PORT (default: at the target)
   --api-key KEY     the key, where the stack asks for one; it must be good for all merchants to read the books
@@ -54,7 +63,7 @@ const options = z.object({
   concurrency: whole(1, 4_096).default(16),
   merchant: z.string().min(1, 'must be the id of a merchant').default('merchant-1'),
   payment: z.string().min(1, 'must be the reference of a payment method').default('pm_card_visa'),
-  target: z.string().regex(address, `must be HOST:PORT, such as ${defaultTarget}`).default(defaultTarget),
+  target: z.string().regex(address, `must be HOST:PORT, such as ${defaultTarget}`),
   at: places.default({}),
   'api-key': z.string().min(1, 'must not be empty').optional(),
   timeout: whole(1, 86_400).default(150),
@@ -95,9 +104,9 @@ function parse(args: readonly string[]) {
   }
 }
 
-/** Reads the command line. Throws `INVALID_ARGUMENT` that names each fault. */
-export function readLoadOptions(args: readonly string[]): LoadOptions {
-  const given = parse(args);
+/** Reads the command line; what it leaves out follows the stack's settings. Throws `INVALID_ARGUMENT` that names each fault. */
+export function readLoadOptions(args: readonly string[], environment: Readonly<Record<string, string | undefined>> = {}): LoadOptions {
+  const given = { target: targetOf(environment), ...parse(args) };
   const result = options.safeParse(given);
   if (result.success) return result.data;
   const issues = new Map(result.error.issues.map(({ path, message }) => [String(path[0]), message]));
