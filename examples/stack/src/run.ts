@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { PaystreamError } from '@paystream/core';
 import { banner } from './banner.ts';
 import { readConfig } from './config/config.ts';
+import type { PortDecorators } from './engine/decorators.ts';
 import { readServiceNames } from './service-names.ts';
 import { type RunningStack, startStack } from './stack.ts';
 
@@ -29,12 +30,12 @@ function stopOn(signals: readonly NodeJS.Signals[], stack: RunningStack): void {
   for (const signal of signals) process.on(signal, stop);
 }
 
-/** Starts services, all if none is named, with the settings of the environment and of `.env`, and stops them when it is asked to. */
-export async function run(names: readonly string[]): Promise<void> {
+/** Starts services, all if none is named, with the settings of the environment and of `.env`, and stops them when it is asked to. `decorate` puts something around their ports. */
+export async function run(names: readonly string[], decorate?: PortDecorators): Promise<void> {
   try {
     // What stands in the environment already goes before the file.
     if (existsSync('.env')) process.loadEnvFile('.env');
-    const stack = await startStack(readConfig(process.env), readServiceNames(names));
+    const stack = await startStack(readConfig(process.env), readServiceNames(names), [], decorate);
     stopOn(['SIGINT', 'SIGTERM'], stack);
     process.stdout.write(banner(stack, performance.now()));
   } catch (error) {

@@ -1,6 +1,7 @@
 import { type Component, createLifecycle, type Health, PaystreamError, type RpcService, type Telemetry } from '@paystream/core';
 import type { RpcServer } from '@paystream/core/server';
 import type { Config } from './config/config.ts';
+import type { PortDecorators } from './engine/decorators.ts';
 import { type Engine, openEngine } from './engine/engine.ts';
 import { consoleLog, openLog } from './logging.ts';
 import type { StackService } from './service.ts';
@@ -33,13 +34,14 @@ const all: Readonly<Record<ServiceName, StackService>> = {
   order: orderService,
 };
 
-/** Starts services in this process; `also` is told what they count and trace. Throws if one cannot start; those that did are stopped again. */
+/** Starts services in this process; `also` is told what they count and trace, `decorate` puts something around their ports. Throws if one cannot start; those that did are stopped again. */
 export async function startStack(
   config: Config,
   names: readonly ServiceName[] = wholeStack,
   also: readonly Telemetry[] = [],
+  decorate?: PortDecorators,
 ): Promise<RunningStack> {
-  const engine = await openEngine(config, also);
+  const engine = await openEngine(config, also, decorate);
   const rpc: RpcService[] = [];
   let server: RpcServer | undefined;
 

@@ -8,6 +8,7 @@ import { consoleLog } from '../logging.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
 import { openBroker } from './broker.ts';
 import { openDatabase } from './database.ts';
+import { type PortDecorators, undecorated } from './decorators.ts';
 
 /** What every service of the stack runs on. */
 export interface Engine extends Running {
@@ -18,6 +19,8 @@ export interface Engine extends Running {
   /** Shared by all services of the process. */
   readonly outbox: Outbox;
   readonly metrics: Metrics;
+  /** For the ports that a service makes itself; broker and database are decorated already. */
+  readonly decorate: PortDecorators;
   /** The path of a file or folder in the data folder of this instance. */
   path(name: string): string;
 }
@@ -37,7 +40,7 @@ function topicsOf(config: Config): PaystreamTopics {
 }
 
 /** Opens the engine: broker, database and outbox, and the folder of this instance, which no other process may use meanwhile. `also` is told what is counted and traced, beside what the settings ask for. */
-export async function openEngine(config: Config, also: readonly Telemetry[] = []): Promise<Engine> {
+export async function openEngine(config: Config, also: readonly Telemetry[] = [], decorate: PortDecorators = undecorated): Promise<Engine> {
   const metrics = createMetrics();
   const logger = consoleLog(config, 'engine');
   const directory = join(config.PAYSTREAM_DATA_DIR, config.PAYSTREAM_INSTANCE ?? '');
@@ -59,9 +62,9 @@ export async function openEngine(config: Config, also: readonly Telemetry[] = []
       );
     }
     const telemetry = combineTelemetry(metrics.telemetry, ...(otlp === undefined ? [] : [otlp.telemetry]), ...also);
-    const broker = await openBroker(config, path('broker.sqlite'), logger, telemetry);
+    const broker = decorate.broker(await openBroker(config, path('broker.sqlite'), logger, telemetry));
     opened.push(() => broker.close());
-    const database = observeDatabase(await openDatabase(config, path('paystream.sqlite'), logger), { telemetry });
+    const database = decorate.database(observeDatabase(await openDatabase(config, path('paystream.sqlite'), logger), { telemetry }));
     opened.push(() => database.close());
     const outbox = await createOutbox({ database, broker, logger, telemetry, leaseMs, migrations: config.PAYSTREAM_MIGRATIONS });
     opened.push((timeoutMs) => outbox.close(timeoutMs));
@@ -77,6 +80,7 @@ export async function openEngine(config: Config, also: readonly Telemetry[] = []
       database,
       outbox,
       metrics: { telemetry, render: metrics.render },
+      decorate,
       path,
       check,
       close,

@@ -1,7 +1,7 @@
 import type { Clock } from '@paystream/core';
 import type { Config } from '../config/config.ts';
 import { type LaunchOptions, planProcesses } from './plan.ts';
-import { type ServiceProcess, startProcess } from './processes.ts';
+import { type ProcessOptions, type ServiceProcess, startProcess } from './processes.ts';
 
 /** All services, each in a process of its own. */
 export interface LaunchedServices extends AsyncDisposable {
@@ -11,7 +11,7 @@ export interface LaunchedServices extends AsyncDisposable {
 }
 
 /** Options of {@link launchServices}. */
-export interface LauncherOptions extends Pick<LaunchOptions, 'replicas' | 'gateway'> {
+export interface LauncherOptions extends Pick<LaunchOptions, 'replicas' | 'gateway'>, Pick<ProcessOptions, 'program' | 'longestRestartMs'> {
   readonly config: Config;
   /** The environment that the settings were read from, for the processes to read them again. */
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -21,7 +21,7 @@ export interface LauncherOptions extends Pick<LaunchOptions, 'replicas' | 'gatew
 
 /** Starts all services, one after the other, so that a schema is made by the first. Throws if one does not start; those that did are stopped again. */
 export async function launchServices(options: LauncherOptions): Promise<LaunchedServices> {
-  const { config, environment, clock, onLine } = options;
+  const { config } = options;
   const processes: ServiceProcess[] = [];
   const stop = async (): Promise<void> => {
     for (const one of processes.splice(0).reverse()) await one.stop();
@@ -29,7 +29,7 @@ export async function launchServices(options: LauncherOptions): Promise<Launched
   const shutdownTimeoutMs = config.PAYSTREAM_SHUTDOWN_TIMEOUT_MS;
   try {
     for (const plan of planProcesses(config, { ...options, help: false })) {
-      processes.push(await startProcess({ plan, environment, shutdownTimeoutMs, clock, onLine }));
+      processes.push(await startProcess({ ...options, plan, shutdownTimeoutMs }));
     }
   } catch (error) {
     await stop();

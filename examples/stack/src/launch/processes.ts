@@ -8,7 +8,6 @@ import type { PlannedProcess } from './plan.ts';
 const main = join(import.meta.dirname, '..', '..', 'main.ts');
 const readyLine = 'Paystream is ready';
 const firstRestartMs = 500;
-const longestRestartMs = 10_000;
 /** Whoever ran for so long was well: the next restart is prompt again. */
 const wellAfterMs = 30_000;
 const killAfterMs = 5_000;
@@ -34,13 +33,17 @@ export interface ProcessOptions {
   /** How long a stop waits before it ends the process itself, in milliseconds. */
   readonly shutdownTimeoutMs: number;
   readonly clock: Clock;
+  /** The program that runs the service it is given the name of. Default: that of `npm start`. */
+  readonly program?: string;
+  /** One that ends again and again is started again after ever longer, at most so many milliseconds. Default: 10,000. */
+  readonly longestRestartMs?: number;
   /** Called with every line that it prints. */
   readonly onLine: (name: string, line: string) => void;
 }
 
 /** Starts a service and resolves once it is ready. Rejects with what it printed if its first start fails. */
 export async function startProcess(options: ProcessOptions): Promise<ServiceProcess> {
-  const { plan, clock, onLine } = options;
+  const { plan, clock, onLine, program = main, longestRestartMs = 10_000 } = options;
   const env = {
     ...options.environment,
     ...plan.settings,
@@ -55,7 +58,7 @@ export async function startProcess(options: ProcessOptions): Promise<ServiceProc
 
   /** Runs one process to its end. */
   const run = async (said: (line: string) => void): Promise<string> => {
-    const started = spawn(process.execPath, ['--conditions=paystream-source', main, plan.service], {
+    const started = spawn(process.execPath, ['--conditions=paystream-source', program, plan.service], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

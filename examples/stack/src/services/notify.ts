@@ -12,7 +12,7 @@ export const notifyService: StackService = {
   // Orders are taken and paid while a channel is away: its deliveries wait.
   essential: false,
   logs: 'transactionLogs',
-  start: async ({ config, database, broker, outbox, topics, metrics, path }, logger) => {
+  start: async ({ config, database, broker, outbox, topics, metrics, decorate, path }, logger) => {
     const { PAYSTREAM_SMTP_URL: url, PAYSTREAM_SMTP_FROM: from } = config;
     const directory = path('notifications');
     const fsync = config.PAYSTREAM_SYNCHRONOUS === 'full';
@@ -32,7 +32,7 @@ export const notifyService: StackService = {
       telemetry: metrics.telemetry,
       logTopic: topics.transactionLogs,
       migrations: config.PAYSTREAM_MIGRATIONS,
-      channels: { email, sms },
+      channels: { email: decorate.channel(email), sms: decorate.channel(sms) },
       rules: [
         { on, when: ({ kind }) => kind === WalletUpdateKind.SALE, to: merchant, templates: { email: saleEmail, sms: saleSms } },
         { on, when: ({ kind }) => kind === WalletUpdateKind.REFUND, to: merchant, templates: { email: refundEmail, sms: refundSms } },

@@ -30,10 +30,10 @@ export const paymentService: StackService = {
   name: 'payment',
   logs: 'transactionLogs',
   start: async (engine, logger) => {
-    const { config, database, broker, outbox, topics, metrics } = engine;
+    const { config, database, broker, outbox, topics, metrics, decorate } = engine;
     const url = config.PAYSTREAM_GATEWAY_URL;
     const simulated = url === undefined ? await openGateway(engine) : undefined;
-    const gateway = simulated ?? (await remoteGateway(url ?? '', config));
+    const gateway = decorate.gateway(simulated ?? (await remoteGateway(url ?? '', config)));
     const lookupDelaysMs = config.PAYSTREAM_PAYMENT_LOOKUP_DELAYS_MS;
     const processor = await createPaymentProcessor({
       database,
