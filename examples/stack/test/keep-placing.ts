@@ -1,5 +1,6 @@
 import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import { createIdGenerator, PaystreamError, systemClock, systemRandom } from '@paystream/core';
+import { OrderState } from '@paystream/core/contracts';
 import { createOrderClient, type OrderClient } from '@paystream/order/client';
 
 /** Options of {@link keepPlacing}. */
@@ -11,9 +12,14 @@ export interface PlacingOptions {
   readonly random: { next(): number };
   /** A client waits up to so many milliseconds after each order. Default: 0. */
   readonly pauseMs?: number;
-  /** How long a client waits for each order to be final before it places the next. Default: not at all. */
+  /** Each client asks for its order until it is final, for so long at a time, before it places the next. Default: not at all. */
   readonly waitMs?: number;
+  /** Told of each order that its client has waited for: when it first asked, and when it knew the end, on the monotonic clock. */
+  readonly onFinal?: (order: { readonly startedMs: number; readonly endedMs: number }) => void;
 }
+
+/** States that no order leaves by itself. */
+export const finalStates: ReadonlySet<OrderState | undefined> = new Set([OrderState.PAID, OrderState.DECLINED, OrderState.EXPIRED]);
 
 /** Clients that place orders, one after the other each, until they are told to stop. */
 export interface Placing {
@@ -21,6 +27,8 @@ export interface Placing {
   readonly acknowledged: ReadonlyMap<string, string>;
   /** Resolves when so many more orders are acknowledged. Rejects if a client failed as it may not. */
   more(count: number): Promise<void>;
+  /** Rejects when a client failed as it may not. Never resolves. */
+  readonly failed: Promise<never>;
   /** Lets each client finish its order. */
   stop(): Promise<void>;
 }
@@ -28,14 +36,14 @@ export interface Placing {
 const passing: ReadonlySet<string> = new Set(['UNAVAILABLE', 'CANCELED', 'DEADLINE_EXCEEDED', 'RESOURCE_EXHAUSTED']);
 
 /** Begins to place orders that the gateway answers as its settings say. */
-export function keepPlacing({ targets, clients, random, pauseMs = 0, waitMs = 0 }: PlacingOptions): Placing {
+export function keepPlacing({ targets, clients, random, pauseMs = 0, waitMs = 0, onFinal }: PlacingOptions): Placing {
   const nextId = createIdGenerator(systemClock, systemRandom);
   const acknowledged = new Map<string, string>();
   // One try a call: the loop below tries again itself, and at once.
   const connections = targets.map((target) => createOrderClient({ baseUrl: `http://${target}`, protocol: 'grpc', attempts: 1 }));
   let on = true;
 
-  const place = async (client: OrderClient, requestId: string): Promise<void> => {
+  const place = async (client: OrderClient, requestId: string): Promise<OrderState> => {
     const order = await client.createOrder({
       requestId,
       merchantId: 'merchant-1',
@@ -48,17 +56,24 @@ export function keepPlacing({ targets, clients, random, pauseMs = 0, waitMs = 0 
     // The same request must always name the same order, also where the first reply was lost to a kill.
     if (before !== undefined && before !== order.orderId) throw new Error(`request ${requestId} made ${before} and ${order.orderId}`);
     acknowledged.set(requestId, order.orderId);
+    return order.state;
   };
 
   const run = async (index: number): Promise<void> => {
     let requestId = nextId();
+    let startedMs: number | undefined = systemClock.monotonic();
     for (let turn = index; on; ) {
       const client = connections[turn % connections.length];
       if (client === undefined) throw new Error('no target to place orders at');
       try {
-        await place(client, requestId);
-        if (random.next() > 0.02) requestId = nextId();
+        const state = await place(client, requestId);
+        if (waitMs > 0 && !finalStates.has(state)) continue;
+        // One that is placed again has an end already.
+        if (waitMs > 0 && startedMs !== undefined) onFinal?.({ startedMs, endedMs: systemClock.monotonic() });
+        const again = random.next() <= 0.02;
+        if (!again) requestId = nextId();
         if (pauseMs > 0) await systemClock.sleep(random.next() * pauseMs);
+        startedMs = again ? undefined : systemClock.monotonic();
       } catch (cause) {
         const error = PaystreamError.from(cause);
         if (!passing.has(error.code)) throw error;
@@ -73,6 +88,7 @@ export function keepPlacing({ targets, clients, random, pauseMs = 0, waitMs = 0 
   failed.catch(() => undefined);
   return {
     acknowledged,
+    failed,
     more: async (count) => {
       const enough = acknowledged.size + count;
       while (acknowledged.size < enough) await Promise.race([systemClock.sleep(5), failed]);

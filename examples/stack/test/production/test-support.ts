@@ -1,0 +1,157 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '@paystream/core';
+import type { OrderState } from '@paystream/core/contracts';
+import { createMysqlDatabase } from '@paystream/core/mysql';
+import type { Database } from '@paystream/core/sql';
+import { readSimulatedBook } from '@paystream/payment/simulated';
+import { expect } from 'vitest';
+import { readConfig } from '../../src/config/config.ts';
+import { type LaunchedServices, type LauncherOptions, launchServices } from '../../src/launch/launcher.ts';
+import { type Books, createBookReader, faultsIn } from '../../src/load/books.ts';
+import type { ServiceName } from '../../src/service-names.ts';
+import { finalStates } from '../keep-placing.ts';
+import { freePorts, openMysql, openNamespace, type TestMysql, type TestNamespace } from '../test-support.ts';
+import { fieldOfLines, missing, twice } from '../written-lines.ts';
+
+const replicas = { order: 2, payment: 2, logger: 2 } as const;
+
+/** Every way in which a gateway can go wrong, with waits that are short enough for the run to end soon. */
+const behaviour = {
+  PAYSTREAM_GATEWAY_LATENCY_MS: '0-150',
+  PAYSTREAM_GATEWAY_MIX:
+    'approve=66,decline=8,decline-later=8,time-out-after-charging=4,time-out-before-charging=4,error-after-charging=4,error-before-charging=4,duplicate=2',
+  PAYSTREAM_PAYMENT_CALL_TIMEOUT_MS: '1000',
+  PAYSTREAM_PAYMENT_RETRY_DELAY_MS: '500',
+  PAYSTREAM_PAYMENT_LOOKUP_DELAYS_MS: '200,500,1000,2000,5000,10000',
+};
+
+/** Every service in a process of its own, two of order, payment and logger, on a real Pulsar and a real MariaDB. */
+export interface ProductionRun extends AsyncDisposable {
+  /** Where each process has its folder. */
+  readonly directory: string;
+  readonly pulsar: TestNamespace;
+  readonly mysql: TestMysql;
+  readonly tablePrefix: string;
+  readonly services: LaunchedServices;
+  /** Where the processes of a service listen for gRPC. */
+  grpcOf(service: ServiceName): readonly string[];
+  /** What the processes printed last, for messages of failures. */
+  lastLines(): string;
+}
+
+/** Options of {@link startProduction}. */
+export interface ProductionRunOptions extends Pick<LauncherOptions, 'program' | 'longestRestartMs'> {
+  /** Beside the settings of every run. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Called with every line that a process prints. */
+  readonly onLine?: (name: string, line: string) => void;
+}
+
+/** Starts them on a namespace and a schema of their own. Disposing ends them; the folder stays. */
+export async function startProduction(options: ProductionRunOptions = {}): Promise<ProductionRun> {
+  const directory = await mkdtemp(join(tmpdir(), 'paystream-production-'));
+  const [pulsar, mysql, firstPort] = [await openNamespace(), await openMysql(), await freePorts(40)];
+  const tablePrefix = `run${systemClock.now().toString(36)}_`;
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('PAYSTREAM_') && !name.startsWith('VITEST'));
+  const environment = {
+    ...Object.fromEntries(inherited),
+    ...behaviour,
+    PAYSTREAM_PROFILE: 'production',
+    PAYSTREAM_PULSAR_URL: pulsar.serviceUrl,
+    PAYSTREAM_PULSAR_NAMESPACE: pulsar.namespace,
+    PAYSTREAM_MYSQL_URL: mysql.url,
+    PAYSTREAM_TABLE_PREFIX: tablePrefix,
+    PAYSTREAM_DATA_DIR: directory,
+    PAYSTREAM_GRPC_PORT: `${firstPort}`,
+    PAYSTREAM_HTTP_PORT: `${firstPort + 20}`,
+    PAYSTREAM_LOG_LEVEL: 'error',
+    ...options.environment,
+  };
+  const printed: string[] = [];
+  const services = await launchServices({
+    ...options,
+    config: readConfig(environment),
+    environment,
+    replicas,
+    gateway: true,
+    clock: systemClock,
+    onLine: (name, line) => {
+      printed.push(`${name}: ${line}`);
+      if (printed.length > 1_000) printed.splice(0, 500);
+      options.onLine?.(name, line);
+    },
+  });
+  return {
+    directory,
+    pulsar,
+    mysql,
+    tablePrefix,
+    services,
+    grpcOf: (service) => services.processes.filter(({ plan }) => plan.service === service).map(({ plan }) => `127.0.0.1:${plan.grpcPort}`),
+    lastLines: () => printed.slice(-50).join('\n'),
+    [Symbol.asyncDispose]: () => services.stop(),
+  };
+}
+
+/** What the services say of their books, once all of them run and nothing is open any more. Fails if anything is wrong with them. */
+export async function expectRightBooks(run: ProductionRun): Promise<Books> {
+  const [target = '', payment = '', wallet = '', notify = '', logger = ''] = (
+    ['order', 'payment', 'wallet', 'notify', 'logger'] as const
+  ).flatMap((service) => run.grpcOf(service).slice(0, 1));
+  for (const one of run.services.processes) await expect.poll(() => one.ready, { timeout: 60_000 }).toBe(true);
+  const books = await createBookReader({ target, at: { payment, wallet, notify, logger }, clock: systemClock }).settled(240_000);
+  expect(faultsIn(books), run.lastLines()).toEqual([]);
+  return books;
+}
+
+const oncePerOrder = ['order.placed', 'order.paid', 'order.declined', 'order.expired', 'payment.settled'];
+
+async function expectEntriesOnce(run: ProductionRun, database: Database, orders: number): Promise<void> {
+  const stored = await database.query<{ entry_id: string; event: string; order_id: string }>(
+    `SELECT entry_id, event, order_id FROM ${database.tables('log_entries')}`,
+  );
+  const entryIds = stored.map((row) => row.entry_id);
+  expect(twice(entryIds)).toEqual([]);
+  for (const event of oncePerOrder) {
+    expect(twice(stored.filter((row) => row.event === event).map((row) => row.order_id)), event).toEqual([]);
+  }
+  expect(stored.filter((row) => row.event === 'order.placed').length).toBe(orders);
+  const inFiles: string[] = [];
+  for (let replica = 1; replica <= replicas.logger; replica++) {
+    inFiles.push(...(await fieldOfLines(join(run.directory, `logger-${replica}`, 'logs'), /\.jsonl$/, 'entryId')));
+  }
+  expect(twice(inFiles)).toEqual([]);
+  expect(missing(inFiles, entryIds)).toEqual([]);
+  expect(missing(entryIds, inFiles)).toEqual([]);
+}
+
+/**
+ * Reads tables and files themselves, not what the services say of them; to be called once these are stopped. Fails unless
+ * each acknowledged order has come to its end, none was charged twice in the gateway's own book, and each entry and each
+ * notification is there once. Gives how long each order took, from its creation to its end, in milliseconds.
+ */
+export async function expectRightRecords(run: ProductionRun, acknowledged: Iterable<string>, books: Books): Promise<readonly number[]> {
+  const book = await readSimulatedBook(join(run.directory, 'gateway', 'gateway.sqlite'));
+  expect(book.chargedTwice).toEqual([]);
+
+  await using database = Object.assign(createMysqlDatabase({ url: run.mysql.url, tablePrefix: run.tablePrefix }), {
+    [Symbol.asyncDispose]: () => database.close(),
+  });
+  const orders = await database.query<{ order_id: string; state: number; create_ms: number; update_ms: number }>(
+    `SELECT order_id, state, create_ms, update_ms FROM ${database.tables('orders')}`,
+  );
+  const states = new Map(orders.map((row) => [row.order_id, row.state as OrderState]));
+  expect([...acknowledged].filter((orderId) => !finalStates.has(states.get(orderId)))).toEqual([]);
+  await expectEntriesOnce(run, database, orders.length);
+
+  for (const channel of ['email', 'sms']) {
+    const pattern = new RegExp(`^${channel}.*\\.jsonl$`);
+    const deliveryIds = await fieldOfLines(join(run.directory, 'notify-1', 'notifications'), pattern, 'deliveryId');
+    expect(twice(deliveryIds)).toEqual([]);
+    expect(deliveryIds.length).toBe(books.paymentsSettled);
+  }
+  expect((await run.pulsar.topics()).filter((topic) => topic.endsWith('-dlq'))).toEqual([]);
+  return orders.map((row) => row.update_ms - row.create_ms);
+}
