@@ -8,6 +8,7 @@ export interface Report {
     readonly refused: number;
     readonly unfinished: number;
     readonly notTried: number;
+    /** How many orders ended in which state: `PAID`, `DECLINED` and `EXPIRED`, 0 included, and whichever others there were. */
     readonly states: Readonly<Record<string, number>>;
     readonly errors: Readonly<Record<string, number>>;
     readonly ordersPerSecond: number;
@@ -27,6 +28,8 @@ interface Quantiles {
 
 const tenths = (value: number | undefined): number | null => (value === undefined ? null : Math.round(value * 10) / 10);
 
+const usual = ['PAID', 'DECLINED', 'EXPIRED'];
+
 /** Puts a run and the books after it together. */
 export function createReport(placed: Placed | undefined, books: Books | undefined, faults: readonly string[]): Report {
   if (placed === undefined) return { books, faults };
@@ -38,7 +41,7 @@ export function createReport(placed: Placed | undefined, books: Books | undefine
       refused,
       unfinished,
       notTried,
-      states,
+      states: { ...Object.fromEntries(usual.map((state) => [state, 0])), ...states },
       errors,
       ordersPerSecond: Math.round((accepted / elapsedMs) * 1_000),
       acceptMs: quantiles(toAccept),
@@ -50,8 +53,6 @@ export function createReport(placed: Placed | undefined, books: Books | undefine
 }
 
 type Row = readonly [name: string, value: string];
-
-const usual = ['PAID', 'DECLINED', 'EXPIRED'];
 
 function quantileRow(name: string, { p50, p99 }: Quantiles): readonly Row[] {
   return p50 === null || p99 === null ? [] : [[name, `${p50} / ${p99} ms`]];
