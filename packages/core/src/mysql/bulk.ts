@@ -1,7 +1,7 @@
 import type { SqlValue } from '../sql/port.ts';
 import type { Session } from './connection.ts';
-import { runStatement, runText } from './run-statement.ts';
-import { fill, type Statement } from './statement.ts';
+import { refuseTooLarge, runStatement, runText } from './run-statement.ts';
+import { fill, type Statement, type Template } from './statement.ts';
 
 type Bulk = Statement & { readonly bulk: NonNullable<Statement['bulk']> };
 
@@ -33,28 +33,44 @@ async function insertChunk(session: Session, statement: Bulk, rows: readonly str
   return filled(rows.length, 1);
 }
 
-async function insertAll(session: Session, statement: Bulk, rows: readonly (readonly SqlValue[])[]): Promise<number[]> {
+/** Fills rows in and hands them over in parts, each at most so large that one round trip takes it. */
+async function inParts(
+  session: Session,
+  { sql }: Statement,
+  template: Template,
+  rows: readonly (readonly SqlValue[])[],
+  run: (part: readonly string[]) => Promise<readonly number[]>,
+): Promise<number[]> {
   const affected: number[] = [];
-  let chunk: string[] = [];
+  const most = Math.min(maxLength, session.maxStatementBytes / 4);
+  let part: string[] = [];
   let length = 0;
   for (const parameters of rows) {
-    const row = fill(statement.bulk.row, parameters, statement.sql);
-    if (chunk.length === maxRows || (chunk.length > 0 && length + row.length > Math.min(maxLength, session.maxStatementBytes / 4))) {
-      affected.push(...(await insertChunk(session, statement, chunk)));
-      chunk = [];
+    const row = fill(template, parameters, sql);
+    if (part.length === maxRows || (part.length > 0 && length + row.length > most)) {
+      affected.push(...(await run(part)));
+      part = [];
       length = 0;
     }
-    chunk.push(row);
+    part.push(row);
     length += row.length;
   }
-  if (chunk.length > 0) affected.push(...(await insertChunk(session, statement, chunk)));
+  if (part.length > 0) affected.push(...(await run(part)));
   return affected;
 }
 
 /** Runs a statement with each list of parameters: an `INSERT` with many rows at once. Gives how many rows each changed. */
 export async function runMany(session: Session, statement: Statement, rows: readonly (readonly SqlValue[])[]): Promise<number[]> {
-  const { bulk } = statement;
-  if (bulk !== undefined && rows.length > 1) return insertAll(session, { ...statement, bulk }, rows);
+  const { bulk, joins, sql, whole } = statement;
+  if (bulk !== undefined && rows.length > 1) {
+    return inParts(session, statement, bulk.row, rows, (part) => insertChunk(session, { ...statement, bulk }, part));
+  }
+  if (joins && rows.length > 1) {
+    return inParts(session, statement, whole, rows, async (part) => {
+      if (part.length === 1) refuseTooLarge(part[0] ?? '', session, sql);
+      return (await session.runAll(part, sql)).map((reply) => reply.affected);
+    });
+  }
   const affected: number[] = [];
   for (const parameters of rows) affected.push((await runStatement(session, statement, parameters)).affected);
   return affected;

@@ -18,6 +18,11 @@ export interface Session {
    * first, in the same round trip where the connection takes several statements at once.
    */
   run(text: string, sql: string, ahead?: readonly string[]): Promise<Reply>;
+  /**
+   * Runs statements one after another, until one fails; in one round trip where the connection takes several at once. Gives the
+   * answer to each. Each is whole in itself: no comment is left open, no semicolon ends it.
+   */
+  runAll(texts: readonly string[], sql: string): Promise<readonly Reply[]>;
   /** Begins a transaction; together with its first statement where the connection takes several at once. */
   begin(): Promise<void>;
   /** Ends the transaction. Does nothing if no statement of it was sent. */
@@ -55,7 +60,17 @@ export interface SessionOptions {
 
 const isolation = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED';
 const begin = 'START TRANSACTION';
+const begun = 'SAVEPOINT paystream_begun';
+const backToBegun = 'ROLLBACK TO SAVEPOINT paystream_begun';
 const noRows: readonly never[] = [];
+
+function replyOf(result: unknown, fields: unknown): Reply {
+  if (Array.isArray(result)) {
+    return { rows: toRows(result as SqlRow[], (fields as FieldPacket[] | undefined) ?? noRows), affected: 0, warnings: 0 };
+  }
+  const { affectedRows, warningStatus } = result as ResultSetHeader;
+  return { rows: noRows, affected: affectedRows, warnings: warningStatus };
+}
 
 /** Wraps a connection of the driver. */
 export function createSession(options: SessionOptions, facts: () => SessionFacts): Session {
@@ -76,11 +91,11 @@ export function createSession(options: SessionOptions, facts: () => SessionFacts
   let sent = false;
   let beginning: Promise<unknown> | undefined;
 
-  /** Gives the answer to the last of the statements. */
-  const send = (text: string, sql: string, many: boolean): Promise<Reply> =>
+  /** Gives the answer to each of the statements, of which there are several if it says `many`. */
+  const send = (text: string, sql: string, many: boolean): Promise<readonly Reply[]> =>
     new Promise((resolve, reject) => {
       sent = true;
-      connection.query({ ...fixed, sql: text }, (cause: unknown, results: unknown, allFields: unknown) => {
+      connection.query({ ...fixed, sql: text }, (cause: unknown, results: unknown, fields: unknown) => {
         if (cause) {
           const error = mysqlError(cause, where, sql);
           if (endsConnection(error)) broken = true;
@@ -89,29 +104,33 @@ export function createSession(options: SessionOptions, facts: () => SessionFacts
           return;
         }
         answered = true;
-        const result: unknown = many ? (results as unknown[]).at(-1) : results;
-        const fields = (many ? (allFields as unknown[]).at(-1) : allFields) as FieldPacket[] | undefined;
-        if (Array.isArray(result)) resolve({ rows: toRows(result as SqlRow[], fields ?? noRows), affected: 0, warnings: 0 });
-        else {
-          const { affectedRows, warningStatus } = result as ResultSetHeader;
-          resolve({ rows: noRows, affected: affectedRows, warnings: warningStatus });
-        }
+        if (many) resolve((results as unknown[]).map((result, index) => replyOf(result, (fields as unknown[])[index])));
+        else resolve([replyOf(results, fields)]);
       });
     });
+  const sendOne = async (text: string, sql: string, many: boolean): Promise<Reply> => (await send(text, sql, many)).at(-1) as Reply;
 
-  /** If it fails nothing of the transaction is stored, and it may not even have begun: the next statement begins it again. */
-  const beginWith = async (text: string, sql: string): Promise<Reply> => {
+  /**
+   * Begins the transaction together with statements. If they fail `undo` says whether it has begun and nothing of them is
+   * stored; if not the next statement begins it again.
+   */
+  const beginWith = async (text: string, sql: string, undo: () => Promise<boolean>): Promise<readonly Reply[]> => {
     unbegun = false;
-    const reply = send(`${begin};${text}`, sql, true);
-    beginning = reply.catch(() => {
-      unbegun = true;
+    const replies = send(`${begin};${text}`, sql, true);
+    beginning = replies.catch(async () => {
+      unbegun = !(await undo());
     });
-    try {
-      return await reply;
-    } finally {
-      beginning = undefined;
-    }
+    await beginning;
+    beginning = undefined;
+    return replies;
   };
+  /** Of a single statement that failed nothing is stored, and the transaction may not even have begun. */
+  const nothingToUndo = (): Promise<boolean> => Promise.resolve(false);
+  const undoAll = (): Promise<boolean> =>
+    send(backToBegun, backToBegun, false).then(
+      () => true,
+      () => false,
+    );
 
   return {
     run: async (text, sql, ahead = noRows) => {
@@ -119,7 +138,19 @@ export function createSession(options: SessionOptions, facts: () => SessionFacts
       while (beginning !== undefined) await beginning;
       if (!several) for (const one of ahead) await send(one, one, false);
       const whole = several && ahead.length > 0 ? `${ahead.join(';')};${text}` : text;
-      return unbegun ? beginWith(whole, sql) : send(whole, sql, whole !== text);
+      if (!unbegun) return sendOne(whole, sql, whole !== text);
+      return (await beginWith(whole, sql, nothingToUndo)).at(-1) as Reply;
+    },
+    runAll: async (texts, sql) => {
+      while (beginning !== undefined) await beginning;
+      if (!several) {
+        const replies: Reply[] = [];
+        for (const text of texts) replies.push(await sendOne(text, sql, false));
+        return replies;
+      }
+      const whole = texts.join(';');
+      if (!unbegun) return send(whole, sql, texts.length > 1);
+      return (await beginWith(`${begun};${whole}`, sql, undoAll)).slice(-texts.length);
     },
     begin: async () => {
       answered = false;

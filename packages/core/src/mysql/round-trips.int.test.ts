@@ -83,6 +83,40 @@ describe('a transaction costs one round trip for each statement and one for its 
     expect(await requestsOf(many)).toBe(3);
   });
 
+  it('of many changes, and tells how many rows each has changed', async () => {
+    for (const n of [1, 2, 3]) await add(n);
+    const move = `UPDATE ${table} SET n = n + 10 WHERE n = ?`;
+    let affected: readonly number[] = [];
+    const many = (): Promise<unknown> =>
+      database.transaction(async (tx) => {
+        ({ affected } = await tx.executeMany(move, [[1], [7], [3], [3]]));
+      });
+    expect(await requestsOf(many)).toBe(2);
+    expect(affected).toEqual([1, 0, 1, 0]);
+    expect(await database.query(`SELECT n FROM ${table} ORDER BY n`)).toEqual([{ n: 2 }, { n: 11 }, { n: 13 }]);
+  });
+
+  it.each([
+    ['first', 0],
+    ['a later', 1],
+  ])('and goes on in a transaction if many changes as its %s statement fail', async (_, before) => {
+    for (const n of [1, 2, 3]) await add(n);
+    // The second change meets a key that is taken, after the first was made.
+    const failing = database.transaction(async (tx) => {
+      if (before === 1) await tx.execute(insert, [20]);
+      const changes = tx.executeMany(`UPDATE ${table} SET n = ? WHERE n = ?`, [
+        [11, 1],
+        [3, 2],
+        [13, 3],
+      ]);
+      await expect(changes).rejects.toMatchObject({ reason: 'UNIQUE_VIOLATION' });
+      await tx.execute(insert, [30]);
+      throw new Error('changed my mind');
+    });
+    await expect(failing).rejects.toThrow('changed my mind');
+    expect(await database.query(`SELECT n FROM ${table} ORDER BY n`)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
+  });
+
   it('and none if it has no statement', async () => {
     expect(await requestsOf(() => database.transaction(async () => undefined))).toBe(0);
   });

@@ -7,7 +7,7 @@ const duplicateKey = 1062;
 const warnings = 'SHOW WARNINGS';
 
 /** Rejects with `INVALID_ARGUMENT` / `VALUE_TOO_LARGE` what the server would cut the connection for. */
-function refuseTooLarge(text: string, session: Session, sql: string): void {
+export function refuseTooLarge(text: string, session: Session, sql: string): void {
   // A character takes three bytes at most for each unit of UTF-16; counting is needed near the limit only.
   if (text.length * 3 < session.maxStatementBytes) return;
   const bytes = Buffer.byteLength(text);

@@ -63,6 +63,25 @@ describe('statements', () => {
   });
 });
 
+describe('changes of many rows', () => {
+  it.each(['UPDATE t SET a = ? WHERE b = ?', ' delete from t where b = ?'])('share one text: %s', (sql) =>
+    expect(compile(sql).joins).toBe(true),
+  );
+
+  it.each([
+    'UPDATE t SET a = ? WHERE b = ?;',
+    'UPDATE t SET a = ? -- why',
+    'UPDATE t SET a = ? # why',
+    'UPDATE t SET a = ? /* why */',
+    "UPDATE t SET a = ';' WHERE b = ?",
+    'REPLACE INTO t (a) VALUES (?)',
+    'CALL p(?)',
+    'SELECT ?',
+  ])('go by themselves where a text could end before its statement, or another answer comes: %s', (sql) => {
+    expect(compile(sql).joins).toBe(false);
+  });
+});
+
 describe('several statements in one text', () => {
   it.each([
     'SELECT 1; SELECT 2',

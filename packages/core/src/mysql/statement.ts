@@ -20,6 +20,8 @@ export interface Statement {
   readonly whole: Template;
   /** For an `INSERT` of one row: what stands before the row, the row, and what stands behind it. */
   readonly bulk: { readonly head: string; readonly row: Template; readonly tail: string } | undefined;
+  /** Whether it changes rows, and others may stand behind it in one text. */
+  readonly joins: boolean;
 }
 
 /** Quoted texts, quoted names and comments. */
@@ -105,6 +107,9 @@ function bulkOf(sql: string, mask: string, kind: StatementKind): Statement['bulk
   return { head: sql.slice(0, open), row: template(sql.slice(open, close), mask.slice(open, close)), tail: sql.slice(close) };
 }
 
+/** No comment may swallow what stands behind it, and nothing may end it twice. */
+const joins = (sql: string): boolean => /^\s*(?:UPDATE|DELETE)\b/i.test(sql) && !/[;#]|--|\/\*/.test(sql);
+
 /** Connections take several statements at once, for what the library itself puts together. */
 function refuseSeveral(sql: string, mask: string): void {
   // The server runs what stands in a comment that begins with an exclamation mark.
@@ -116,7 +121,7 @@ function compile(sql: string): Statement {
   const mask = masked(sql);
   refuseSeveral(sql, mask);
   const kind = kindOf(mask);
-  return { sql, kind, whole: template(sql, mask), bulk: bulkOf(sql, mask, kind) };
+  return { sql, kind, whole: template(sql, mask), bulk: bulkOf(sql, mask, kind), joins: joins(sql) };
 }
 
 const maxCached = 2_000;

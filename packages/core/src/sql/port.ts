@@ -22,7 +22,7 @@ export interface SqlTransaction {
 
 /** A transaction that the library began itself. */
 export interface Transaction extends SqlTransaction {
-  /** One statement for each list of parameters: faster than one call each. `affected[i]` belongs to `rows[i]`. */
+  /** One statement for each list of parameters: faster than one call each. `affected[i]` belongs to `rows[i]`. If it rejects, any number of them may have been run. */
   executeMany(sql: string, rows: readonly (readonly SqlValue[])[]): Promise<{ readonly affected: readonly number[] }>;
   /**
    * Calls back after this transaction has committed, before `transaction` resolves; in the order in which transactions
