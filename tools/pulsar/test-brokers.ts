@@ -12,7 +12,7 @@ import { startJavaClient } from './java-client.ts';
 import { startPythonClient } from './python-client.ts';
 import { type BrokerVariant, startVariant, type VariantBroker } from './variants.ts';
 
-const variants: readonly string[] = ['default', 'small', 'secure', 'blue', 'green'] satisfies readonly BrokerVariant[];
+const variants: readonly string[] = ['default', 'mortal', 'small', 'secure', 'blue', 'green'] satisfies readonly BrokerVariant[];
 
 function describe(broker: VariantBroker): object {
   const { serviceUrl, serviceUrlTls, adminUrl, webServiceUrl, logFile, secrets } = broker;
@@ -57,10 +57,10 @@ export async function setup(project: Project): Promise<() => Promise<void>> {
     if (variant === 'java-client') return { url: (await client(variant, startJavaClient)).url };
     if (variant === 'python-client') return { url: (await client(variant, startPythonClient)).url };
     if (!variants.includes(variant)) throw new Error(`there is no broker "${variant}", only ${variants.join(', ')}`);
-    const own = variant === 'default' ? existing() : undefined;
-    if (own !== undefined) {
-      if (action !== 'start') throw new Error('tests do not stop the broker that PAYSTREAM_TEST_PULSAR names');
-      return own;
+    if (variant === 'default') {
+      if (action !== 'start') throw new Error('all tests share the broker "default": one that may be stopped is "mortal"');
+      const own = existing();
+      if (own !== undefined) return own;
     }
     const running = await broker(variant);
     if (action === 'kill') await running.kill();

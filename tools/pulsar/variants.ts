@@ -8,12 +8,15 @@ import { type PulsarBroker, type PulsarOptions, type PulsarPorts, startPulsar } 
 import { makeCertificates } from './certificates.ts';
 
 /**
- * - `default`: what `standalone.conf` says: transactions, batch-index acks, delayed delivery, topic policies.
+ * - `default`: what `standalone.conf` says: transactions, batch-index acks, delayed delivery, topic policies; shared, so no test
+ *   ends it.
+ * - `mortal`: the same without transactions; for tests that kill and restart it. A broker that comes back with hundreds of topics
+ *   and transactions reads the state of all of them first, and may deliver nothing from any topic for half a minute.
  * - `small`: takes messages up to 1 MiB, shows broker entry metadata, and listens by two names, `internal` and `external`.
  * - `secure`: TLS beside plain, client certificates, tokens and passwords, authorization, a look at expiry every second.
  * - `blue`, `green`: clusters by these names, with a look every second whether their topics are to move to another one.
  */
-export type BrokerVariant = 'default' | 'small' | 'secure' | 'blue' | 'green';
+export type BrokerVariant = 'default' | 'mortal' | 'small' | 'secure' | 'blue' | 'green';
 
 /** What a test needs to get into a `secure` broker. */
 export interface BrokerSecrets {
@@ -99,7 +102,13 @@ async function startSecure(options: PulsarOptions): Promise<VariantBroker> {
 export async function startVariant(variant: BrokerVariant, options: PulsarOptions = {}): Promise<VariantBroker> {
   const quick: PulsarOptions = { quickStart: true, ...options };
   if (variant === 'secure') return startSecure(quick);
-  const configs = { default: {}, small, blue: movable('blue'), green: movable('green') };
+  const configs = {
+    default: {},
+    mortal: { transactionCoordinatorEnabled: 'false' },
+    small,
+    blue: movable('blue'),
+    green: movable('green'),
+  };
   const broker = await startPulsar({ config: configs[variant], ...quick });
   return Object.assign(broker, { secrets: undefined });
 }

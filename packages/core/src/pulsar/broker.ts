@@ -54,9 +54,10 @@ function clientOf(options: PulsarBrokerOptions): PulsarClient {
  * ```
  */
 export function createPulsarBroker(options: PulsarBrokerOptions): PulsarBroker {
-  const { ackGroupTimeMs = 2, producer = {} } = options;
+  const { ackGroupTimeMs = 2, producer } = options;
+  const producerOptions = typeof producer === 'function' ? producer : () => producer;
   const client = clientOf(options);
-  const contextOf = (context: SharedContext): AdapterContext => ({ ...context, client, ackGroupTimeMs, producer });
+  const contextOf = (context: SharedContext): AdapterContext => ({ ...context, client, ackGroupTimeMs, producerOptions });
   return createBrokerOn(
     {
       name: 'pulsar',

@@ -1,2 +1,2 @@
 export { createPulsarBroker, type PulsarBroker } from './broker.ts';
-export type { PulsarAdapterOptions, PulsarBrokerOptions } from './options.ts';
+export type { PulsarAdapterOptions, PulsarBrokerOptions, PulsarProducerOptions } from './options.ts';

@@ -23,7 +23,7 @@ export async function createPulsarProducer(context: AdapterContext, topic: strin
     producer = await context.client.createProducer({
       batching: { keyed: true },
       maxPendingMessages,
-      ...context.producer,
+      ...context.producerOptions(topic),
       blockIfQueueFull: true,
       topic: context.fullName(topic),
     });

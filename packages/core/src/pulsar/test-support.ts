@@ -7,7 +7,7 @@ declare module 'vitest' {
   }
 }
 
-/** A real broker that the tests of a run share. */
+/** A real broker without transactions that the tests of a run share. */
 export interface RealBroker {
   readonly serviceUrl: string;
   readonly adminUrl: string;
@@ -21,7 +21,7 @@ export interface RealBroker {
 export async function realBroker(): Promise<RealBroker> {
   const manager = inject('pulsarBrokers');
   async function ask(action: 'start' | 'kill' | 'restart'): Promise<unknown> {
-    const answer = await fetch(`${manager}/default/${action}`);
+    const answer = await fetch(`${manager}/mortal/${action}`);
     if (!answer.ok) throw new Error(await answer.text());
     return answer.json();
   }

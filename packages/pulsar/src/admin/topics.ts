@@ -20,7 +20,9 @@ export interface TopicAdmin {
   listPartitioned(namespace: string): Promise<readonly string[]>;
   /** Of a topic that is not partitioned, or of one partition by its own name. */
   stats(topic: string): Promise<TopicStats>;
+  /** What the broker counts of a partitioned topic and of each partition. */
   partitionedStats(topic: string): Promise<PartitionedTopicStats>;
+  /** How a topic lies in its ledgers. */
   internalStats(topic: string): Promise<TopicInternalStats>;
   /** Has the broker close the topic and let it be loaded anew: clients reconnect. */
   unload(topic: string): Promise<void>;

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { afterEach, beforeAll, expect, it } from 'vitest';
 import { token } from '../connection/auth/static.ts';
 import type { Consumer } from '../consumer/port.ts';
+import { runProgram } from '../endurance/test-support.ts';
 import type { PulsarEvent } from '../events/events.ts';
 import { createFaultProxy, type FaultProxy } from '../testing/fault-proxy.ts';
 import { freshTopic, type RealBroker, realBroker } from '../testing/test-support.ts';
@@ -59,6 +60,30 @@ it('9.1.12 delivers what was sent over a half-open link, once it is noticed', { 
   expect(await readTexts(consumer, 60)).toEqual(numbers(0, 60));
 });
 
+it('delivers everything in order over a slow network, and does not give the connection up', { timeout: 120_000 }, async () => {
+  const proxy = await openProxy();
+  // A round trip takes 300 ms, and 2 MB some 5 s: much longer than a link may be silent.
+  proxy.setFaults({ delayMs: 150, bytesPerSecond: 400_000, pieceBytes: 8_192 });
+  const { client, events } = openClient({ serviceUrl: proxy.serviceUrl, keepAliveMs: 1_000 });
+  const topic = freshTopic();
+  const consumer = await client.subscribe({ topic, subscription: 's', receiverQueueSize: 100 });
+  const producer = await client.createProducer({ topic, maxPendingMessages: 200, blockIfQueueFull: true });
+  const payload = 'x'.repeat(2_000);
+  const startedMs = performance.now();
+  const sent = Promise.all(numbers(0, 1_000).map((value) => producer.send({ value: `${value} ${payload}` })));
+  const received: string[] = [];
+  while (received.length < 1_000) {
+    const message = await consumer.receive();
+    received.push(message.data.toString().split(' ')[0] ?? '');
+    await message.acknowledge();
+  }
+  await sent;
+  expect(received).toEqual(numbers(0, 1_000));
+  expect(performance.now() - startedMs).toBeGreaterThan(4_000);
+  await expect.poll(() => consumer.backlog(), { timeout: 10_000 }).toBe(0);
+  expect(events.filter(({ type }) => type === 'closed')).toEqual([]);
+});
+
 it('9.1.16 brings two producers and three consumers back over one new connection', { timeout: 60_000 }, async () => {
   const proxy = await openProxy();
   const { client, events } = openClient({ serviceUrl: proxy.serviceUrl });
@@ -107,4 +132,11 @@ it('9.1.17 settles everything when the client closes in the middle of work', { t
   }
   await expect(producer.send({ value: 'late' })).rejects.toMatchObject({ code: 'ALREADY_CLOSED' });
   await expect(client.createProducer({ topic })).rejects.toMatchObject({ code: 'ALREADY_CLOSED' });
+});
+
+it('9.1.17 leaves no timer and no socket of all that a client can make', { timeout: 60_000 }, async () => {
+  const work = { serviceUrl: broker.serviceUrl, adminUrl: broker.adminUrl, topic: freshTopic() };
+  const { said, code, errors } = await runProgram(new URL('./close-everything.fixture.ts', import.meta.url), work);
+  expect(said, errors).toEqual([{ settled: ['ALREADY_CLOSED'], handles: [] }]);
+  expect(code, errors).toBe(0);
 });

@@ -118,6 +118,7 @@ export interface SubscriptionOptions<T = Buffer> {
   readonly autoAckOldestChunkedMessage?: boolean;
   /** How often the number of partitions is asked for, in milliseconds. Default: 60,000. */
   readonly partitionsUpdateMs?: number;
+  /** Told of what happens to this consumer. Default: nobody. */
   readonly events?: ConsumerEvents;
 }
 

@@ -71,7 +71,9 @@ export type Acknowledgeable = Message<unknown> | MessageId;
  * ```
  */
 export interface Consumer<T = Buffer> extends AsyncDisposable, AsyncIterable<Message<T>> {
+  /** The subscription’s name. */
   readonly subscription: string;
+  /** The consumer’s name, as the broker’s statistics show it. */
   readonly name: string;
   /** Full names of the topics, partitions included, that it receives from now. */
   readonly topics: readonly string[];
@@ -122,6 +124,7 @@ export interface Consumer<T = Buffer> extends AsyncDisposable, AsyncIterable<Mes
   backlog(): Promise<number>;
   /** Asks for no more messages; what is on its way still comes. */
   pause(): void;
+  /** Asks for messages again after `pause`. */
   resume(): void;
 
   /**

@@ -60,6 +60,7 @@ export interface PulsarErrorOptions {
   readonly command?: string | undefined;
   /** The broker's own name of the error: `ConsumerBusy`. */
   readonly serverError?: string | undefined;
+  /** What it follows from. */
   readonly cause?: unknown;
 }
 

@@ -4,7 +4,9 @@ import { type MessageIdData, MessageIdDataSchema } from '../gen/pulsar/wire_pb.t
 
 /** What a message id is made of. */
 export interface MessageIdFields {
+  /** The ledger that holds the entry. */
   readonly ledgerId: bigint;
+  /** The entry within the ledger. */
   readonly entryId: bigint;
   /** -1: of a topic without partitions. Default: -1. */
   readonly partition?: number;
@@ -95,6 +97,7 @@ export class MessageId {
     return firstChunk === undefined ? text : `${firstChunk};${text}`;
   }
 
+  /** What `toString` gives, so that ids can stand in JSON; `MessageId.parse` reads it. */
   toJSON(): string {
     return this.toString();
   }

@@ -38,6 +38,7 @@ export interface Message<T = Buffer> {
   readonly keyBytes: Buffer | undefined;
   /** What decides the order on a key-shared subscription in place of the key, if the producer set it. */
   readonly orderingKey: Buffer | undefined;
+  /** What the sender gave; empty if nothing. */
   readonly properties: Properties;
   /** When the producer sent it, by the producer's clock, in milliseconds since the epoch. */
   readonly publishTimeMs: number;
@@ -45,7 +46,9 @@ export interface Message<T = Buffer> {
   readonly eventTimeMs: number | undefined;
   /** How many times it was delivered before, as far as the broker knows; counted on shared and key-shared subscriptions. */
   readonly redeliveryCount: number;
+  /** The name of the producer that sent it. */
   readonly producerName: string;
+  /** What its producer numbered it with. */
   readonly sequenceId: number;
   /** Opaque bytes: the version of the schema that it was written with. */
   readonly schemaVersion: Buffer | undefined;

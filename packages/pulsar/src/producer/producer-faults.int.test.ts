@@ -16,7 +16,7 @@ let proxy: FaultProxy;
 /** Through the proxy. */
 let client: PulsarClient;
 beforeAll(async () => {
-  broker = await realBroker();
+  broker = await realBroker('mortal');
   admin = createPulsarAdmin({ url: broker.adminUrl });
   observer = createPulsarClient({ serviceUrl: broker.serviceUrl });
   proxy = await createFaultProxy({ target: broker.serviceUrl });

@@ -27,6 +27,7 @@ export interface ReaderOptions<T = Buffer> {
   readonly maxPendingChunkedMessages?: number;
   /** How often the number of partitions is asked for, in milliseconds. Default: 60,000. */
   readonly partitionsUpdateMs?: number;
+  /** Told of what happens to this reader. Default: nobody. */
   readonly events?: ConsumerEvents;
 }
 
@@ -52,6 +53,7 @@ export interface Reader<T = Buffer> extends AsyncDisposable, AsyncIterable<Messa
   readNext(options: ReceiveOptions): Promise<Message<T> | undefined>;
   /** The same as `readNext`, as consumers call it. */
   receive(options?: { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: undefined }): Promise<Message<T>>;
+  /** The same within a time; `undefined` if none came. */
   receive(options: ReceiveOptions): Promise<Message<T> | undefined>;
   /** Several messages at once. */
   receiveBatch(options?: ReceiveBatchOptions): Promise<Message<T>[]>;

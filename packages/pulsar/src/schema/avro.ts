@@ -13,19 +13,25 @@ interface CompiledType {
 
 /** The part of the package `avsc` that is used: give it where the package cannot be found by its name, as in a bundle. */
 export interface AvroLibrary {
+  /** Compiles definitions. */
   readonly Type: { forSchema(schema: never, options?: object): object };
+  /** Lets `long` be read as something else. */
   readonly types: { readonly LongType: { __with(methods: object): object } };
 }
 
 /** Bytes as buffers, `long` as a number. */
 export interface AvroNumberForms {
+  /** What `bytes` and `fixed` are. */
   readonly bytes: Buffer;
+  /** What a `long` is. */
   readonly long: number;
 }
 
 /** Bytes as buffers, `long` as a bigint. */
 export interface AvroBigintForms {
+  /** What `bytes` and `fixed` are. */
   readonly bytes: Buffer;
+  /** What a `long` is. */
   readonly long: bigint;
 }
 

@@ -12,10 +12,13 @@ export type TableViewListener<T> = (key: string, value: T | undefined) => void;
 export interface TableView<T> extends AsyncDisposable, Iterable<[key: string, value: T]> {
   /** How many keys there are. */
   readonly size: number;
+  /** The last value of a key; `undefined` if there is none. */
   get(key: string): T | undefined;
+  /** Whether the key has a value. */
   has(key: string): boolean;
   /** Keys in the order in which they came up. */
   keys(): IterableIterator<string>;
+  /** Every key with its value. */
   entries(): IterableIterator<[key: string, value: T]>;
   [Symbol.iterator](): IterableIterator<[key: string, value: T]>;
   /** Calls `listener` with every change from now on, in the order of the topic. Returns how to end that. */

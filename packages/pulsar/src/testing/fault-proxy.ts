@@ -1,4 +1,5 @@
 import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** `up`: from the client to the broker; `down`: the other way. */
 export type Direction = 'up' | 'down';
@@ -13,6 +14,8 @@ export interface Faults {
   readonly stall?: { readonly direction: Direction; readonly afterBytes: number };
   /** Every piece of data arrives so much later, in milliseconds. */
   readonly delayMs?: number;
+  /** No more bytes pass in a second and direction; who sends more has to wait. */
+  readonly bytesPerSecond?: number;
   /** Pieces are no larger than this. */
   readonly pieceBytes?: number;
 }
@@ -37,6 +40,9 @@ export interface FaultProxy {
   refuse(refuse: boolean): void;
   close(): Promise<void>;
 }
+
+/** What a slow link holds at most, in bytes, before its sender has to wait. */
+const HELD_BYTES = 65_536;
 
 interface Link {
   readonly client: Socket;
@@ -84,16 +90,42 @@ export async function createFaultProxy(options: { readonly target: string; reado
       }
     }
 
+    const { delayMs = 0, bytesPerSecond = Number.POSITIVE_INFINITY } = faults;
+    const held: { readonly piece: Buffer; readonly sinceMs: number }[] = [];
+    let heldBytes = 0;
+    let letting = false;
+
+    /** Lets pass what is held, each piece when it is due. */
+    async function letThrough(): Promise<void> {
+      if (letting) return;
+      letting = true;
+      let doneMs = 0;
+      for (let next = held.shift(); next !== undefined; next = held.shift()) {
+        const { piece, sinceMs } = next;
+        doneMs = Math.max(sinceMs + delayMs, doneMs) + (piece.length / bytesPerSecond) * 1_000;
+        const waitMs = doneMs - performance.now();
+        if (waitMs > 0) await delay(waitMs);
+        heldBytes -= piece.length;
+        if (heldBytes <= HELD_BYTES) from.resume();
+        if (!lost && links.has(link)) pass(piece);
+      }
+      letting = false;
+    }
+
     from.on('data', (chunk: Buffer) => {
       if (stalled || lost) return;
       const size = faults.pieceBytes ?? chunk.length;
       const pieces: Buffer[] = [];
       for (let at = 0; at < chunk.length; at += size) pieces.push(chunk.subarray(at, at + size));
-      const now = (): void => {
+      if (faults.delayMs === undefined && faults.bytesPerSecond === undefined) {
         for (const piece of pieces) if (!lost && links.has(link)) pass(piece);
-      };
-      if (faults.delayMs === undefined) now();
-      else setTimeout(now, faults.delayMs);
+        return;
+      }
+      const sinceMs = performance.now();
+      held.push(...pieces.map((piece) => ({ piece, sinceMs })));
+      heldBytes += chunk.length;
+      if (heldBytes > HELD_BYTES) from.pause();
+      void letThrough();
     });
     from.on('error', () => cut(link));
     from.on('close', () => cut(link));

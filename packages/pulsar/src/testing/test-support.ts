@@ -7,12 +7,13 @@ declare module 'vitest' {
 }
 
 /**
- * - `default`: transactions, batch-index acks, delayed delivery, topic policies; messages up to 5 MiB.
+ * - `default`: transactions, batch-index acks, delayed delivery, topic policies; messages up to 5 MiB; never killed nor restarted.
+ * - `mortal`: the same without transactions; may be killed and restarted.
  * - `small`: takes messages up to 1 MiB, shows broker entry metadata, and listens by two names, `internal` (127.0.0.1) and `external` (localhost).
  * - `secure`: TLS beside plain, client certificates, tokens and passwords, authorization, a look at expiry every second.
  * - `blue`, `green`: clusters by these names, with a look every second whether their topics are to move to another one.
  */
-export type BrokerVariant = 'default' | 'small' | 'secure' | 'blue' | 'green';
+export type BrokerVariant = 'default' | 'mortal' | 'small' | 'secure' | 'blue' | 'green';
 
 /** A real broker that the tests of a run share. */
 export interface RealBroker {

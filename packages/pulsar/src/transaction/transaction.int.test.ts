@@ -204,14 +204,17 @@ describe('a transaction that the coordinator ends', () => {
 
   it('9.5.83 survives a restart of its coordinator, and new ones begin', async () => {
     const topic = freshTopic('txn');
-    await using producer = await client.createProducer({ topic });
-    await using consumer = await client.subscribe({ topic, subscription: 's' });
-    const transaction = await client.newTransaction({ timeoutMs: 120_000 });
+    // One with few topics: others wait behind their transactions when it is back.
+    const restarted = await realBroker('small');
+    await using own = createPulsarClient({ serviceUrl: restarted.serviceUrl, transactions: true, backoff: { maxMs: 1_000 } });
+    await using producer = await own.createProducer({ topic });
+    await using consumer = await own.subscribe({ topic, subscription: 's' });
+    const transaction = await own.newTransaction({ timeoutMs: 120_000 });
     await producer.send({ value: 'before', transaction });
-    await broker.restart();
+    await restarted.restart();
     await producer.send({ value: 'after', transaction });
     await transaction.commit();
-    const next = await client.newTransaction();
+    const next = await own.newTransaction();
     await producer.send({ value: 'next', transaction: next });
     await next.commit();
     expect(await drain(consumer, 3)).toEqual(['before', 'after', 'next']);

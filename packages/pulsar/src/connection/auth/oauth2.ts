@@ -5,7 +5,9 @@ import type { Authentication, CredentialsRequest } from './port.ts';
 export interface OAuth2Options {
   /** `https://issuer.example.com`: where `/.well-known/openid-configuration` is found. */
   readonly issuerUrl: string;
+  /** The id that the issuer knows this client by. */
   readonly clientId: string;
+  /** Its secret. */
   readonly clientSecret: string;
   /** Default: none. */
   readonly audience?: string;
