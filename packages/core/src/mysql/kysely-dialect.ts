@@ -8,8 +8,10 @@ import {
   MysqlIntrospector,
   MysqlQueryCompiler,
   sql,
+  type TableMetadata,
 } from 'kysely';
 import { PaystreamError } from '../errors/paystream-error.ts';
+import { migrationTables } from '../sql/migration-target.ts';
 import type { SqlValue, TableNames } from '../sql/port.ts';
 import type { Session } from './connection.ts';
 import { fill, type Statement } from './statement.ts';
@@ -51,6 +53,29 @@ class LockingAdapter extends MysqlAdapter {
   }
 }
 
+/** Looks for the tables of migrations alone, which is all that Kysely asks for: a schema may have thousands. */
+class NarrowIntrospector extends MysqlIntrospector {
+  readonly #db: Kysely<unknown>;
+  readonly #tables: TableNames;
+
+  constructor(db: Kysely<unknown>, tables: TableNames) {
+    super(db);
+    this.#db = db;
+    this.#tables = tables;
+  }
+
+  override async getTables(): Promise<TableMetadata[]> {
+    const names = [migrationTables.applied, migrationTables.lock].map((name) => this.#tables(name));
+    // MariaDB looks a table up by a name that is equal, and reads the whole schema for one in a list.
+    const parts = names.map(
+      (name) =>
+        sql`SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ${sql.lit(name)}`,
+    );
+    const { rows } = await sql<{ name: string }>`${sql.join(parts, sql` UNION ALL `)}`.execute(this.#db);
+    return rows.map(({ name }) => ({ name, isView: false, isForeign: false, columns: [] }));
+  }
+}
+
 function connectionOf(session: Session, compile: (sql: string) => Statement): DatabaseConnection {
   return {
     executeQuery: async <R>({ sql: text, parameters }: CompiledQuery) => {
@@ -78,7 +103,7 @@ export function kyselyDialect(session: Session, compile: (sql: string) => Statem
   return {
     createAdapter: () => new LockingAdapter(tables, where),
     createDriver: () => driver,
-    createIntrospector: (db) => new MysqlIntrospector(db),
+    createIntrospector: (db) => new NarrowIntrospector(db, tables),
     createQueryCompiler: () => new MysqlQueryCompiler(),
   };
 }
