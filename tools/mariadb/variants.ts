@@ -11,11 +11,18 @@ export interface VariantServer extends MariadbServer {
   readonly certificates: TestCertificates | undefined;
 }
 
+/** Leaves it to the system when to write files to the disk; a log still holds each commit before it is answered. */
+const withoutSync: Readonly<Record<string, string>> = {
+  'innodb-flush-log-at-trx-commit': '2',
+  'loose-innodb-flush-method': 'nosync',
+  'loose-debug-no-sync': '1',
+};
+
 async function startSecure(): Promise<VariantServer> {
   const folder = await mkdtemp(join(tmpdir(), 'paystream-mariadb-secrets-'));
   const certificates = await makeCertificates(folder);
   const { serverCertificate: certificate, serverKey: key, ca } = certificates;
-  const server = await startMariadb({ tls: { certificate, key, ca, required: true } });
+  const server = await startMariadb({ tls: { certificate, key, ca, required: true }, config: withoutSync });
   const stop = server.stop.bind(server);
   return Object.assign(server, {
     certificates,
@@ -29,11 +36,14 @@ async function startSecure(): Promise<VariantServer> {
 /**
  * Starts a server of a variant:
  * - `default`: what MariaDB does by itself; shared, so no test ends it.
- * - `mortal`: the same; for tests that kill, freeze and restart it.
+ * - `mortal`, or `mortal-` and a name: the same; for tests that kill, freeze and restart it. Files that run at the same time
+ *   take one each.
  * - `secure`: takes nothing but TLS.
+ *
+ * None waits for the disk: what is committed survives the end of the server, and nothing here ends the machine.
  */
 export async function startVariant(variant: string): Promise<VariantServer> {
   if (variant === 'secure') return startSecure();
-  if (variant !== 'default' && variant !== 'mortal') throw new Error(`there is no server "${variant}", only default, mortal, secure`);
-  return Object.assign(await startMariadb(), { certificates: undefined });
+  if (!/^(default|mortal(-\w+)?)$/.test(variant)) throw new Error(`there is no server "${variant}": default, mortal, mortal-*, secure`);
+  return Object.assign(await startMariadb({ config: withoutSync }), { certificates: undefined });
 }

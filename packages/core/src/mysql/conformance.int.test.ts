@@ -18,7 +18,7 @@ let url: string;
 let prefixes = 0;
 let names = 0;
 beforeAll(async () => {
-  real = await realServer('mortal');
+  real = await realServer('mortal-conformance');
   url = await freshDatabase(real);
 });
 

@@ -22,7 +22,7 @@ function database(options: Partial<MysqlDatabaseOptions> & Record<string, unknow
 }
 
 beforeAll(async () => {
-  real = await realServer('mortal');
+  real = await realServer('mortal-database');
   url = await freshDatabase(real);
   await runBare(url, 'CREATE TABLE rows_of_tests (id INT PRIMARY KEY, words VARCHAR(10) NOT NULL, amount BIGINT)');
 });

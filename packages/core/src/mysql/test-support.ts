@@ -21,8 +21,11 @@ export interface RealServer {
   freeze(frozen: boolean): Promise<void>;
 }
 
-/** A server. The first call of a run starts it, which takes some seconds: call it in `beforeAll`. Only `mortal` may be ended. */
-export async function realServer(variant: 'default' | 'mortal' | 'secure' = 'default'): Promise<RealServer> {
+/**
+ * A server. The first call of a run starts it, which takes some seconds: call it in `beforeAll`. Only a `mortal` one may be
+ * ended; each file has one of its own.
+ */
+export async function realServer(variant: 'default' | `mortal-${string}` | 'secure' = 'default'): Promise<RealServer> {
   const manager = inject('mariadbServers');
   async function ask(action: string): Promise<unknown> {
     const answer = await fetch(`${manager}/${variant}/${action}`);
