@@ -15,6 +15,9 @@ const entries = new Map(
     }),
 );
 
+/** Of each package, not of the workspace that holds them: TypeDoc asks nothing of other packages unless they are named. */
+const packages = [...new Set([...entries.values()].map((specifier) => specifier.split('/', 2).join('/')))];
+
 /** Calls modules by what users import instead of by their files. */
 function nameModules(app) {
   app.converter.on(Converter.EVENT_CREATE_DECLARATION, (_context, reflection) => {
@@ -40,5 +43,8 @@ export default {
   blockTags: [...OptionDefaults.blockTags, '@generated'],
   excludeTags: [...OptionDefaults.excludeTags, '@generated'],
   validation: { notExported: false, invalidLink: true, notDocumented: true },
+  packagesRequiringDocumentation: packages,
+  // Not of every property: some names say all there is to say.
+  requiredToBeDocumented: ['Enum', 'EnumMember', 'Variable', 'Function', 'Class', 'Interface', 'Method', 'Accessor', 'TypeAlias'],
   treatWarningsAsErrors: true,
 };

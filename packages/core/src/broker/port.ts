@@ -23,9 +23,13 @@ export interface IncomingMessage {
   readonly id: MessageId;
   /** The topic that it was published to. */
   readonly topic: string;
+  /** The content. May share memory with other messages: copy what you keep for long. */
   readonly payload: Uint8Array;
+  /** What the sender gave; `undefined` if nothing. */
   readonly key: string | undefined;
+  /** What the sender gave; empty if nothing. */
   readonly properties: Readonly<Record<string, string>>;
+  /** When the event happened, in milliseconds since the epoch; `undefined` if the sender did not say. */
   readonly eventTimeMs: number | undefined;
   /** When the broker took it, in milliseconds since the epoch. */
   readonly publishTimeMs: number;
@@ -47,6 +51,7 @@ export type SubscriptionType = 'exclusive' | 'failover' | 'shared' | 'key-shared
 
 /** Publishes to one topic. */
 export interface BrokerProducer {
+  /** Where it publishes to. */
   readonly topic: string;
   /**
    * Publishes one message. Resolves with its id when the broker has stored it durably; rejects with `UNAVAILABLE` if that
@@ -63,6 +68,7 @@ export interface BrokerProducer {
 
 /** Options of a subscription. */
 export interface SubscribeOptions {
+  /** The topic. Comes into being if it does not exist. */
   readonly topic: string;
   /** The durable cursor's name. The cursor outlives the consumer; see {@link BrokerSubscription.unsubscribe}. */
   readonly subscription: string;
@@ -78,7 +84,9 @@ export interface SubscribeOptions {
 
 /** Receives from one topic through a durable cursor. */
 export interface BrokerSubscription {
+  /** The topic that it receives from. */
   readonly topic: string;
+  /** The cursor’s name. */
   readonly subscription: string;
   /**
    * Waits until there is at least one message, then returns those that are there, at most `max`, in order. Several calls
@@ -104,6 +112,7 @@ export interface BrokerSubscription {
 
 /** Options of a reader. */
 export interface ReaderOptions {
+  /** The topic. Comes into being if it does not exist. */
   readonly topic: string;
   /** Where to begin. Default: `latest`. */
   readonly start?: Position;
@@ -111,11 +120,13 @@ export interface ReaderOptions {
 
 /** Reads one topic without a durable cursor: every reader gets every message. */
 export interface BrokerReader {
+  /** The topic that it reads. */
   readonly topic: string;
   /** As {@link BrokerSubscription.receive}. */
   receive(max: number, signal?: AbortSignal): Promise<readonly IncomingMessage[]>;
   /** How often this reader may have missed messages (a reconnect, a backlog that was cut): whoever must not miss any re-reads its source when it grows. */
   readonly gaps: number;
+  /** Closes it; who waits gets `CANCELED`. Safe to call again. */
   close(): Promise<void>;
 }
 
@@ -144,10 +155,13 @@ export interface BrokerCapabilities {
 export interface Broker {
   /** For messages to people: `embedded`, `pulsar`. */
   readonly name: string;
+  /** What it can do beyond the least. */
   readonly capabilities: BrokerCapabilities;
+  /** Opens a producer; the topic comes into being if it does not exist. Rejects with `UNAVAILABLE` if the broker cannot be reached. */
   createProducer(options: { readonly topic: string }): Promise<BrokerProducer>;
   /** Joins or creates a subscription. Rejects with `FAILED_PRECONDITION` / `SUBSCRIPTION_BUSY` if it is exclusive and taken, or of another type. */
   subscribe(options: SubscribeOptions): Promise<BrokerSubscription>;
+  /** Opens a reader; the topic comes into being if it does not exist. */
   createReader(options: ReaderOptions): Promise<BrokerReader>;
   /** Rejects if the broker cannot be reached or cannot store, saying why. For health checks. */
   ping(): Promise<void>;

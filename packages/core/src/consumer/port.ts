@@ -8,11 +8,17 @@ import type { Envelope } from '../topic/envelope.ts';
 
 /** A decoded message with all that is known of it. */
 export interface Delivery<T> extends Envelope {
+  /** The message, decoded. */
   readonly value: T;
+  /** The topic that it came from. */
   readonly topic: string;
+  /** Where it stands in its topic. */
   readonly messageId: MessageId;
+  /** What its order is kept by; `undefined` if the topic has no key. */
   readonly key: string | undefined;
+  /** What travelled with it, the envelope’s properties included. */
   readonly properties: Readonly<Record<string, string>>;
+  /** When the broker took it, in milliseconds since the epoch. */
   readonly publishTimeMs: number;
   /** 1 the first time that a handler sees it, then one more with each retry. */
   readonly attempt: number;
@@ -46,6 +52,7 @@ interface CommonConsumerOptions {
   readonly type?: SubscriptionType;
   /** Where a new subscription begins. Default: `earliest`. */
   readonly initialPosition?: 'earliest' | 'latest';
+  /** Default: in the lane, 5 attempts, 100 ms to 30 s apart. */
   readonly retry?: RetryPolicy;
   /** Where messages go that do not decode or fail for good. Default: `<topic>-<subscription>-dlq`. */
   readonly deadLetterTopic?: string;
@@ -53,9 +60,13 @@ interface CommonConsumerOptions {
   readonly maxInFlight?: number;
   /** How long one call of the handler may take, in milliseconds, before its signal is aborted. The lane stays held until the handler has really settled. Default: 30,000; 0 for no limit. */
   readonly timeoutMs?: number;
+  /** Default: the system’s. */
   readonly clock?: Clock;
+  /** For jitter and ids. Default: the system’s. */
   readonly random?: Random;
+  /** Default: silent. */
   readonly logger?: Logger;
+  /** Default: none. */
   readonly telemetry?: Telemetry;
 }
 
@@ -97,8 +108,11 @@ export interface ConsumerStatus {
 
 /** A running consumer. */
 export interface Consumer extends Running, AsyncDisposable {
+  /** The topic that it consumes. */
   readonly topic: string;
+  /** The durable subscription’s name. */
   readonly subscription: string;
+  /** How it is now. */
   readonly status: ConsumerStatus;
   /** Rejects with `UNAVAILABLE` unless it is running, saying why. */
   check(): Promise<void>;
@@ -108,6 +122,7 @@ export interface Consumer extends Running, AsyncDisposable {
 
 /** A message from `createMessageStream`: acknowledge each, or give it back. */
 export interface StreamedDelivery<T> extends Delivery<T> {
+  /** Marks it as done; durable once it resolves. */
   acknowledge(): Promise<void>;
   /** Delivered again after `delayMs` (default: 1,000). */
   negativeAcknowledge(delayMs?: number): void;
@@ -125,9 +140,13 @@ export interface MessageStreamOptions {
   readonly deadLetterTopic?: string;
   /** At most so many messages received and not settled. Default: 1,000. */
   readonly maxInFlight?: number;
+  /** Default: the system’s. */
   readonly clock?: Clock;
+  /** For ids. Default: the system’s. */
   readonly random?: Random;
+  /** Default: silent. */
   readonly logger?: Logger;
+  /** Default: none. */
   readonly telemetry?: Telemetry;
 }
 
@@ -136,7 +155,9 @@ export interface MessageStreamOptions {
  * subscribes next.
  */
 export interface MessageStream<T> extends AsyncIterable<StreamedDelivery<T>>, AsyncDisposable {
+  /** The topic that it reads. */
   readonly topic: string;
+  /** The durable subscription’s name. */
   readonly subscription: string;
   /** Ends the loop, stores acknowledgements, closes. Safe to call again. */
   close(): Promise<void>;

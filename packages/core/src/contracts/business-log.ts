@@ -14,10 +14,13 @@ export interface BusinessFact {
   readonly event: string;
   /** The same for a person to read. */
   readonly message: string;
+  /** The order that it is about. Default: none. */
   readonly orderId?: string;
+  /** The merchant that it is about. Default: none. */
   readonly merchantId?: string;
   /** Default: `LogLevel.INFO`. */
   readonly level?: LogLevel;
+  /** Everything else, by name; nothing secret. Default: none. */
   readonly attributes?: Readonly<Record<string, string>>;
   /** The trace that it happened in. Default: the current span's. */
   readonly trace?: TraceContext;
@@ -28,10 +31,13 @@ export type BusinessLog = (fact: BusinessFact) => OutboxEvent;
 
 /** Options of {@link createBusinessLog}. */
 export interface BusinessLogOptions {
+  /** Where entries are published. */
   readonly topic: Topic<LogEntry>;
   /** The service that writes: `order`. */
   readonly service: string;
+  /** When something happened. */
   readonly clock: Clock;
+  /** Makes entry ids. */
   readonly nextId: IdGenerator;
 }
 

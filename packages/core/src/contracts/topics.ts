@@ -33,11 +33,17 @@ export const defaultTopicNames: TopicNames = {
 
 /** The topics that the services meet on. */
 export interface PaystreamTopics {
+  /** Order service → payment. */
   readonly orders: Topic<OrderEvent>;
+  /** Payment → order service, wallet. */
   readonly transactions: Topic<TransactionEvent>;
+  /** Order service → every replica of it. */
   readonly orderUpdates: Topic<OrderUpdate>;
+  /** Wallet → notifier. */
   readonly walletUpdates: Topic<WalletUpdate>;
+  /** Order service → log sink. */
   readonly orderLogs: Topic<LogEntry>;
+  /** Payment, wallet, notifier → log sink. */
   readonly transactionLogs: Topic<LogEntry>;
 }
 

@@ -3,7 +3,9 @@ import type { SqlTransaction, SqlValue } from '../sql/port.ts';
 
 /** What is needed of a transaction of Drizzle's on MySQL: what `db.transaction` calls your function with. */
 export interface DrizzleTransaction {
+  /** Runs a statement. */
   execute(query: never): Promise<unknown>;
+  /** What tells it from a database that is no transaction. */
   rollback(): never;
 }
 

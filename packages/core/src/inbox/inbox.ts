@@ -9,6 +9,7 @@ import type { Inbox } from './port.ts';
 
 /** Options of {@link createInbox}. */
 export interface InboxOptions {
+  /** Where it remembers events: the one whose transactions it joins. */
   readonly database: Database;
   /** When events are said to have been applied. Default: the system clock. */
   readonly clock?: Clock;

@@ -4,8 +4,11 @@ import type { SqlTransaction } from '../sql/port.ts';
 
 /** What is needed of Kysely's `Transaction` or `ControlledTransaction`, of whichever version. */
 export interface KyselyTransaction {
+  /** What tells it from a `Kysely` that is no transaction. */
   readonly isTransaction: true;
+  /** The same without plugins. */
   withoutPlugins(): Pick<KyselyTransaction, 'executeQuery'>;
+  /** Runs a compiled statement. */
   executeQuery(query: CompiledQuery): Promise<{ readonly rows: readonly unknown[]; readonly numAffectedRows?: bigint | undefined }>;
 }
 

@@ -18,7 +18,9 @@ export interface Component {
 
 /** How one component is. */
 export interface ComponentHealth {
+  /** The component’s name. */
   readonly name: string;
+  /** How it is. */
   readonly state: 'stopped' | 'starting' | 'ready' | 'degraded' | 'stopping' | 'failed';
   /** Why, unless it is ready. */
   readonly detail?: string | undefined;
@@ -28,6 +30,7 @@ export interface ComponentHealth {
 export interface Health {
   /** Whether every essential component does its work now, and the others have been started. */
   readonly ready: boolean;
+  /** Each component, in the order in which they start. */
   readonly components: readonly ComponentHealth[];
 }
 

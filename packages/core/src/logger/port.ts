@@ -6,9 +6,13 @@ export type LogFields = Readonly<Record<string, unknown>>;
  * written unless one is passed.
  */
 export interface Logger {
+  /** For finding faults. */
   debug(fields: LogFields, message: string): void;
+  /** What happens in normal work. */
   info(fields: LogFields, message: string): void;
+  /** Unusual, and dealt with. */
   warn(fields: LogFields, message: string): void;
+  /** Something failed. */
   error(fields: LogFields, message: string): void;
 }
 

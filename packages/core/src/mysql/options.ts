@@ -10,6 +10,7 @@ export interface MysqlTls {
   readonly ca?: string | Uint8Array | undefined;
   /** A certificate of the client and its key, PEM. Default: none. */
   readonly cert?: string | Uint8Array | undefined;
+  /** The private key of `cert`, PEM. */
   readonly key?: string | Uint8Array | undefined;
   /** Takes any certificate of the server: encrypted, yet open to whoever stands between. Default: false. */
   readonly acceptAnyCertificate?: boolean | undefined;
@@ -49,6 +50,7 @@ export interface MysqlAdapterOptions {
 
 /** A pool that the caller has and keeps: of `mysql2`, or of `mysql2/promise`. */
 export interface MysqlPoolOptions {
+  /** A pool of yours, of `mysql2` or `mysql2/promise`. You close it. */
   readonly pool: Pool | PromisePool;
 }
 

@@ -22,7 +22,9 @@ import { createSweeper } from './sweeper.ts';
 
 /** Options of {@link createOutbox}. */
 export interface OutboxOptions {
+  /** Where events wait: the one whose transactions it joins. */
   readonly database: Database;
+  /** Where they are published. */
   readonly broker: Broker;
   /** Default: the system clock. */
   readonly clock?: Clock;

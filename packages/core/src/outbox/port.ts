@@ -4,10 +4,15 @@ import type { Topic } from '../topic/topic.ts';
 
 /** An event on its way to a topic. Made by {@link outboxEvent}, which checks that topic and value fit. */
 export interface OutboxEvent extends TraceContext {
+  /** Where it is published. */
   readonly topic: Topic<never, never>;
+  /** What the topic’s codec encodes. */
   readonly value: unknown;
+  /** What consumers dedupe by. Default: a new id. */
   readonly eventId?: string | undefined;
+  /** In milliseconds since the epoch. Default: now. */
   readonly occurredAtMs?: number | undefined;
+  /** What ties it to others. Default: none. */
   readonly correlationId?: string | undefined;
 }
 
@@ -17,6 +22,7 @@ export interface OutboxEventOptions extends TraceContext {
   readonly eventId?: string | undefined;
   /** In milliseconds since the epoch. Default: now. */
   readonly occurredAtMs?: number | undefined;
+  /** What ties it to others. Default: none. */
   readonly correlationId?: string | undefined;
 }
 

@@ -3,8 +3,11 @@ import type { SqlTransaction } from '../sql/port.ts';
 
 /** What is needed of Prisma's `TransactionClient`: what `$transaction` calls your function with. A client itself does not fit. */
 export interface PrismaTransaction {
+  /** Runs a statement that returns no rows. */
   $executeRawUnsafe(query: string, ...values: unknown[]): PromiseLike<number>;
+  /** Runs a statement that returns rows. */
   $queryRawUnsafe(query: string, ...values: unknown[]): PromiseLike<unknown>;
+  /** What a client has, and a transaction has not. */
   readonly $connect?: never;
 }
 

@@ -7,6 +7,7 @@ export interface SendOptions extends TraceContext {
   readonly eventId?: string | undefined;
   /** When it happened, in milliseconds since the epoch. Default: now. */
   readonly occurredAtMs?: number | undefined;
+  /** What ties this event to others, as in logs. Default: none. */
   readonly correlationId?: string | undefined;
   /** Deliver it after so many milliseconds; shared and key-shared subscriptions only. Default: at once. */
   readonly delayMs?: number | undefined;
@@ -14,6 +15,7 @@ export interface SendOptions extends TraceContext {
 
 /** A typed producer of one topic. */
 export interface Producer<I> {
+  /** Where it publishes to. */
   readonly topic: string;
   /** Publishes a value. Resolves when the broker has stored it; rejects with `INVALID_ARGUMENT` if it does not fit the codec. */
   send(value: I, options?: SendOptions): Promise<MessageId>;

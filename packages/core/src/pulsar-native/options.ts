@@ -40,6 +40,7 @@ export interface PulsarNativeAdapterOptions {
   readonly pingTimeoutMs?: number | undefined;
   /** The package `pulsar-client`, where it cannot be loaded by its name, as in a bundle. Default: it is loaded when first needed. */
   readonly addon?: Addon | undefined;
+  /** Default: the system’s. */
   readonly clock?: Clock | undefined;
   /** Gets the addon's own log too, from warnings on, unless `log` and `logLevel` say otherwise; the addon keeps one log for the whole process. */
   readonly logger?: Logger | undefined;

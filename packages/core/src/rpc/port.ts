@@ -41,7 +41,9 @@ export type RpcImplementation<S extends DescService> = { readonly [K in keyof S[
 
 /** A service and what implements it, for a server to take. */
 export interface RpcService<S extends DescService = DescService> {
+  /** The service’s descriptor, as generated. */
   readonly definition: S;
+  /** Its methods. */
   readonly implementation: RpcImplementation<S>;
 }
 

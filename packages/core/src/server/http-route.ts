@@ -37,6 +37,7 @@ export interface HttpResponse {
  * `{ code, reason, message, violations }` with the HTTP status of the code.
  */
 export interface HttpRoute {
+  /** The method that it answers; others are answered with 405, unless another route has them. */
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Parts that begin with a colon match anything but a slash: `/api/v1/orders/:orderId`. */
   readonly path: string;

@@ -5,6 +5,7 @@ import { tableNames } from './table-names.ts';
 
 /** Options of {@link exportMigrations}. */
 export interface ExportMigrationsOptions {
+  /** Which database the statements are for. */
   readonly dialect: SqlDialect['name'];
   /** Default: `paystream_`. */
   readonly tablePrefix?: string;

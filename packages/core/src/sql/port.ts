@@ -17,6 +17,7 @@ export interface SqlResult<R = SqlRow> {
  * parameters and are in the dialect of the database behind it.
  */
 export interface SqlTransaction {
+  /** Runs one statement. Integers in rows may come as `number` or `bigint`. Rejects as the database behind it does. */
   execute<R = SqlRow>(sql: string, parameters?: readonly SqlValue[]): Promise<SqlResult<R>>;
 }
 
@@ -34,6 +35,7 @@ export interface Transaction extends SqlTransaction {
 
 /** Where the databases differ, as fragments of statements. */
 export interface SqlDialect {
+  /** Which one. */
   readonly name: 'sqlite' | 'mysql';
   /** `INSERT` that leaves a row whose key is taken as it is: `affected` tells which were new. */
   insertOrIgnore(table: string, columns: readonly string[]): string;
@@ -90,7 +92,9 @@ export type MigrationMode =
 export interface Database {
   /** For messages to people: `sqlite`, `mysql`. */
   readonly name: string;
+  /** Where it differs from others. */
   readonly dialect: SqlDialect;
+  /** Names of tables with this database’s prefix. */
   readonly tables: TableNames;
   /** Whether no other process can use this database while this one has it open. */
   readonly exclusive: boolean;

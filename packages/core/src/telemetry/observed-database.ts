@@ -46,6 +46,7 @@ async function within<T>(span: Span, work: () => Promise<T>): Promise<T> {
 
 /** Options of {@link observeDatabase}. */
 export interface ObserveDatabaseOptions {
+  /** Where spans and metrics go. */
   readonly telemetry: Telemetry;
   /** Default: the system clock. */
   readonly clock?: Clock | undefined;

@@ -20,6 +20,7 @@ export interface SpanOptions {
   readonly parent?: TraceContext | 'current' | undefined;
   /** What it deals with besides, such as the messages of a batch. Those without `traceparent` are left out. */
   readonly links?: readonly TraceContext[] | undefined;
+  /** Default: none. */
   readonly attributes?: SpanAttributes | undefined;
 }
 

@@ -20,9 +20,11 @@ export interface BindOptions<S> {
 
 /** A case that is ready to run. */
 export interface BoundCase {
+  /** The promise, as a user would put it. */
   readonly name: string;
   /** Why it cannot be run against this subject; `undefined` if it can. */
   readonly skip: string | undefined;
+  /** Opens a subject, runs the case, closes the subject. Rejects if the promise is not kept. */
   run(): Promise<void>;
 }
 

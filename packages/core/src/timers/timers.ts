@@ -11,6 +11,7 @@ import type { TimerEntry, Timers } from './port.ts';
 
 /** Options of {@link createTimers}. */
 export interface TimersOptions {
+  /** Where timers are kept: the one whose transactions they join. */
   readonly database: Database;
   /** What the timers are for: `payment-recovery`. Those of one kind share their ids and their handler. */
   readonly kind: string;

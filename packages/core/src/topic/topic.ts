@@ -4,6 +4,7 @@ import type { Codec } from './codec.ts';
 export interface Topic<T, I = T> {
   /** The topic's name, as the broker knows it. */
   readonly name: string;
+  /** How values become bytes and back. */
   readonly codec: Codec<T, I>;
   /** The key of a value: values of one key keep their order. None: no order. */
   readonly key?: ((value: I) => string) | undefined;

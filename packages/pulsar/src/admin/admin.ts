@@ -13,11 +13,17 @@ import { createTopicAdmin, type TopicAdmin } from './topics.ts';
 
 /** The HTTP admin API of a cluster, as far as tests and tools need it. Every call rejects with a `PulsarError`. */
 export interface PulsarAdmin {
+  /** Topics: create, delete, unload, statistics. */
   readonly topics: TopicAdmin;
+  /** Subscriptions and where their cursors stand. */
   readonly subscriptions: SubscriptionAdmin;
+  /** Namespaces, their policies and bundles. */
   readonly namespaces: NamespaceAdmin;
+  /** Tenants. */
   readonly tenants: TenantAdmin;
+  /** What schema a topic has. */
   readonly schemas: SchemaAdmin;
+  /** The brokers themselves. */
   readonly brokers: BrokerAdmin;
 }
 

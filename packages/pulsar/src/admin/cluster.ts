@@ -3,9 +3,11 @@ import { type AdminHttp, path } from './http.ts';
 
 /** What the admin API does with tenants. */
 export interface TenantAdmin {
+  /** Names of all tenants. */
   list(): Promise<readonly string[]>;
   /** Creates a tenant. Default clusters: all of the instance. */
   create(tenant: string, options?: { readonly clusters?: readonly string[]; readonly adminRoles?: readonly string[] }): Promise<void>;
+  /** Rejects if it still has namespaces. */
   delete(tenant: string): Promise<void>;
 }
 

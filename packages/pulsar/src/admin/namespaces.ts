@@ -14,6 +14,7 @@ export type SchemaCompatibility =
 
 /** What the admin API does with namespaces, given as `tenant/namespace`. */
 export interface NamespaceAdmin {
+  /** `tenant/namespace` of each. */
   list(tenant: string): Promise<readonly string[]>;
   /** Creates a namespace; its topics are spread over so many bundles. Default: the broker's number. */
   create(namespace: string, options?: { readonly bundles?: number }): Promise<void>;
@@ -32,6 +33,7 @@ export interface NamespaceAdmin {
   ): Promise<void>;
   /** Takes the limit on the backlog away. */
   removeBacklogQuota(namespace: string): Promise<void>;
+  /** Which new schemas the topics of a namespace take. */
   setSchemaCompatibility(namespace: string, strategy: SchemaCompatibility): Promise<void>;
   /** Whether producers without a schema are refused on topics that have one. */
   setSchemaValidationEnforced(namespace: string, enforced: boolean): Promise<void>;

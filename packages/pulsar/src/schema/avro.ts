@@ -14,9 +14,17 @@ interface CompiledType {
 /** The part of the package `avsc` that is used: give it where the package cannot be found by its name, as in a bundle. */
 export interface AvroLibrary {
   /** Compiles definitions. */
-  readonly Type: { forSchema(schema: never, options?: object): object };
+  readonly Type: {
+    /** Compiles a definition. */
+    forSchema(schema: never, options?: object): object;
+  };
   /** Lets `long` be read as something else. */
-  readonly types: { readonly LongType: { __with(methods: object): object } };
+  readonly types: {
+    readonly LongType: {
+      /** Makes a `long` of other methods. */
+      __with(methods: object): object;
+    };
+  };
 }
 
 /** Bytes as buffers, `long` as a number. */

@@ -20,6 +20,7 @@ export interface TableView<T> extends AsyncDisposable, Iterable<[key: string, va
   keys(): IterableIterator<string>;
   /** Every key with its value. */
   entries(): IterableIterator<[key: string, value: T]>;
+  /** The same as `entries`. */
   [Symbol.iterator](): IterableIterator<[key: string, value: T]>;
   /** Calls `listener` with every change from now on, in the order of the topic. Returns how to end that. */
   listen(listener: TableViewListener<T>): () => void;

@@ -5,6 +5,7 @@ export type TransactionState = 'open' | 'committing' | 'committed' | 'aborting' 
 export interface Transaction extends AsyncDisposable {
   /** `(most bits,least bits)`, as the broker's admin API writes it. */
   readonly id: string;
+  /** Where it stands now. */
   readonly state: TransactionState;
   /**
    * Waits for every send and acknowledgement that was begun in it, then makes them take effect. If one of them failed, the

@@ -38,8 +38,11 @@ export interface EmbeddedBrokerOptions {
   readonly maxMessageBytes?: number | undefined;
   /** How much of the newest messages of a file is kept in memory, in bytes. Older ones are read from the file. Default: 64 MiB. */
   readonly cacheBytes?: number | undefined;
+  /** Default: the system’s. */
   readonly clock?: Clock | undefined;
+  /** Default: silent. */
   readonly logger?: Logger | undefined;
+  /** Default: none. */
   readonly telemetry?: Telemetry | undefined;
 }
 
