@@ -36,12 +36,12 @@ await producer.send({ value: 'd', transaction });
 
 waiting.push(keyShared.receive(), keyShared.receive({ timeoutMs: 60_000 }), pattern.receive(), reader.readNext());
 waiting.push(reader.readNext({ timeoutMs: 60_000 }));
-const run = keyShared.run(async () => undefined, { concurrency: 4 });
+const run = Promise.allSettled([keyShared.run(async () => undefined, { concurrency: 4 }).done]);
+const outcomes = Promise.allSettled(waiting);
 await client.close();
 
-const outcomes = await Promise.allSettled(waiting);
-await Promise.allSettled([run.done]);
-const settled = outcomes.map((outcome) => {
+await run;
+const settled = (await outcomes).map((outcome) => {
   if (outcome.status === 'fulfilled') return 'fulfilled';
   return PulsarError.is(outcome.reason) ? outcome.reason.code : String(outcome.reason);
 });
