@@ -9,6 +9,16 @@ export const serviceNames = ['gateway', ...wholeStack] as const;
 /** The name of a service. */
 export type ServiceName = (typeof serviceNames)[number];
 
+/** What `npm start -- --help` says. */
+export const startUsage = `Starts Paystream, with the settings of the environment and of .env; .env.example explains each.
+
+  npm start                      every service, in this process
+  npm start -- SERVICE ...       those services only: ${serviceNames.join(', ')}
+  npm start -- --help            prints this
+
+"npm run services -- --help" tells how each runs in a process of its own, "npm run orders -- --help" how to place orders.
+`;
+
 function isServiceName(name: string): name is ServiceName {
   return serviceNames.some((known) => known === name);
 }
@@ -18,7 +28,11 @@ export function readServiceNames(names: readonly string[]): readonly ServiceName
   if (names.length === 0) return wholeStack;
   const wrong = names.filter((name) => !isServiceName(name));
   if (wrong.length === 0) return serviceNames.filter((name) => names.includes(name));
-  throw new PaystreamError('INVALID_ARGUMENT', `there is no service ${wrong.join(', ')}; there are ${serviceNames.join(', ')}`, {
-    reason: 'UNKNOWN_SERVICE',
-  });
+  throw new PaystreamError(
+    'INVALID_ARGUMENT',
+    `there is no service ${wrong.join(', ')}; there are ${serviceNames.join(', ')}; "npm start -- --help" says more`,
+    {
+      reason: 'UNKNOWN_SERVICE',
+    },
+  );
 }

@@ -2,7 +2,7 @@ import { PaystreamError } from '@paystream/core';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../src/config/config.ts';
 import { planProcesses, readLaunchOptions } from '../src/launch/plan.ts';
-import { readServiceNames } from '../src/service-names.ts';
+import { readServiceNames, serviceNames, startUsage } from '../src/service-names.ts';
 
 const production = {
   PAYSTREAM_PROFILE: 'production',
@@ -51,7 +51,8 @@ describe('the processes of services', () => {
     expect(messageOf(() => readLaunchOptions(['--replicas', 'order=0']))).toMatch(/from 1 to 16/);
     expect(messageOf(() => readLaunchOptions(['--replicas', 'gateway=2']))).toMatch(/one gateway/);
     expect(messageOf(() => readLaunchOptions(['--replica', 'order=2']))).toMatch(/--help/);
-    expect(messageOf(() => readServiceNames(['order', 'shipping']))).toMatch(/no service shipping/);
+    expect(messageOf(() => readServiceNames(['order', 'shipping']))).toMatch(/no service shipping.*--help/);
+    for (const name of serviceNames) expect(startUsage).toContain(name);
     expect(readServiceNames(['payment', 'gateway'])).toEqual(['gateway', 'payment']);
   });
 });
