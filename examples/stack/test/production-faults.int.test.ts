@@ -8,7 +8,7 @@ let pulsar: TestNamespace;
 let mysql: TestMysql;
 
 beforeAll(async () => {
-  [pulsar, mysql] = [await openNamespace(), await openMysql()];
+  [pulsar, mysql] = [await openNamespace('mortal'), await openMysql()];
 });
 
 const right = (): Record<string, string> => ({
@@ -86,7 +86,7 @@ describe('a start in production with something wrong ends with one clear message
   });
 
   it('no such topic, where the broker makes none by itself', async () => {
-    const strict = await openNamespace();
+    const strict = await openNamespace('mortal');
     const admin = createPulsarAdmin({ url: strict.adminUrl });
     await admin.namespaces.setAutoTopicCreation(strict.namespace, { allowed: false });
     expect(await refusal({ PAYSTREAM_PULSAR_NAMESPACE: strict.namespace, PAYSTREAM_TABLE_PREFIX: 'strict_' })).toMatch(/topic/i);

@@ -17,13 +17,13 @@ export interface TestNamespace {
   readonly adminUrl: string;
   /** Its topics, as they are named without it. */
   topics(): Promise<readonly string[]>;
-  /** Ends the broker in good order and starts it again. */
+  /** Ends the broker in good order and starts it again. Not the one that tests share. */
   restartBroker(): Promise<void>;
 }
 
-/** Makes a namespace on a real broker. */
-export async function openNamespace(): Promise<TestNamespace> {
-  const { serviceUrl, adminUrl } = await askFor<{ serviceUrl: string; adminUrl: string }>('pulsarBrokers', 'default/start');
+/** Makes a namespace on a real broker: on the one that tests share, or on the one whose end they may bring about. */
+export async function openNamespace(broker: 'default' | 'mortal' = 'default'): Promise<TestNamespace> {
+  const { serviceUrl, adminUrl } = await askFor<{ serviceUrl: string; adminUrl: string }>('pulsarBrokers', `${broker}/start`);
   const admin = createPulsarAdmin({ url: adminUrl });
   const namespace = `public/stack-${systemClock.now().toString(36)}`;
   await admin.namespaces.create(namespace);
@@ -32,7 +32,7 @@ export async function openNamespace(): Promise<TestNamespace> {
     namespace,
     adminUrl,
     topics: () => admin.topics.list(namespace),
-    restartBroker: () => askFor('pulsarBrokers', 'default/restart'),
+    restartBroker: () => askFor('pulsarBrokers', `${broker}/restart`),
   };
 }
 

@@ -52,7 +52,7 @@ export interface ProductionRunOptions extends Pick<LauncherOptions, 'program' | 
 /** Starts them on a namespace and a schema of their own. Disposing ends them; the folder stays. */
 export async function startProduction(options: ProductionRunOptions = {}): Promise<ProductionRun> {
   const directory = await mkdtemp(join(tmpdir(), 'paystream-production-'));
-  const [pulsar, mysql, firstPort] = [await openNamespace(), await openMysql(), await freePorts(40)];
+  const [pulsar, mysql, firstPort] = [await openNamespace('mortal'), await openMysql(), await freePorts(40)];
   const tablePrefix = `run${systemClock.now().toString(36)}_`;
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('PAYSTREAM_') && !name.startsWith('VITEST'));
   const environment = {
