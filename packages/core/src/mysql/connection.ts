@@ -76,6 +76,8 @@ function replyOf(result: unknown, fields: unknown): Reply {
 export function createSession(options: SessionOptions, facts: () => SessionFacts): Session {
   const { connection, where, timeoutMs, typeCast, several } = options;
   const fixed = {
+    // Else the driver looks through the whole text for places to fill in.
+    values: null,
     supportBigNumbers: true,
     dateStrings: true,
     rowsAsArray: false,
