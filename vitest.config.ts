@@ -47,7 +47,12 @@ export default defineConfig({
       project('int', everywhere('.int.test.ts'), [...onPulsar, ...onMariadb, ...onBoth], servers),
       project('pulsar', onPulsar, [], { ...servers, globalSetup: 'tools/pulsar/test-brokers.ts' }),
       project('production', onBoth, [], { ...servers, globalSetup: ['tools/pulsar/test-brokers.ts', 'tools/mariadb/test-servers.ts'] }),
-      project('mariadb', onMariadb, [], { ...servers, testTimeout: 120_000, globalSetup: 'tools/mariadb/test-servers.ts' }),
+      project('mariadb', onMariadb, [], {
+        ...servers,
+        testTimeout: 120_000,
+        globalSetup: 'tools/mariadb/test-servers.ts',
+        setupFiles: ['packages/core/src/testing/on-mariadb.ts'],
+      }),
     ],
   },
 });

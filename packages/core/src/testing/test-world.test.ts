@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createConsumer } from '../consumer/consumer.ts';
 import { send, steps, within } from '../consumer/test-support.ts';
+import { createSqliteDatabase } from '../embedded/database/sqlite-database.ts';
+import type { Database } from '../sql/port.ts';
 import { createMemoryTelemetry } from './memory-telemetry.ts';
 import { createTestWorld } from './test-world.ts';
 
@@ -18,6 +20,26 @@ describe('test world', () => {
     await send(world, 'a1 a2');
     await world.advance({ minutes: 2 });
     expect(seen).toEqual([1_060_000, 1_120_000]);
+  });
+
+  it('waits for a database that it is given, without time passing, and closes it', async () => {
+    const real = await createSqliteDatabase({ path: ':memory:' });
+    const answered: number[] = [];
+    const slow: Database = {
+      ...real,
+      query: async <R>(...given: Parameters<Database['query']>) => {
+        for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve));
+        return real.query<R>(...given);
+      },
+    };
+    {
+      await using world = await createTestWorld({ database: slow });
+      world.clock.setTimer(1_000, () => void world.database.query('SELECT 1').then(() => answered.push(world.clock.monotonic())));
+      world.clock.setTimer(1_001, () => undefined);
+      await world.advance({ seconds: 2 });
+      expect(answered).toEqual([1_000]);
+    }
+    await expect(real.query('SELECT 1')).rejects.toMatchObject({ reason: 'CLOSED' });
   });
 
   it('gives one run for one seed', async () => {

@@ -56,6 +56,29 @@ describe('virtual clock', () => {
     expect(log).toEqual(['first starts', 'first ends at 15', 'second starts', 'second ends at 25']);
   });
 
+  it('lets no time pass while work is held, however long it takes and however it ends', async () => {
+    const clock = createVirtualClock();
+    const fired: number[] = [];
+    clock.setTimer(10, () => fired.push(clock.now()));
+    const answers = [Promise.withResolvers<string>(), Promise.withResolvers<string>()] as const;
+    const held = Promise.allSettled(answers.map(({ promise }) => clock.hold(promise)));
+    const advanced = clock.advance(20);
+    const manyTurns = async (): Promise<void> => {
+      for (let i = 0; i < 100; i++) await turn();
+    };
+    await manyTurns();
+    answers[0].reject(new Error('lost'));
+    await manyTurns();
+    expect(clock.monotonic()).toBe(0);
+    answers[1].resolve('answer');
+    await advanced;
+    expect(fired).toHaveLength(1);
+    expect(await held).toEqual([
+      { status: 'rejected', reason: new Error('lost') },
+      { status: 'fulfilled', value: 'answer' },
+    ]);
+  });
+
   it('ends a sleep at once when its signal is aborted, and sets no timer for one that was', async () => {
     const clock = createVirtualClock();
     const controller = new AbortController();

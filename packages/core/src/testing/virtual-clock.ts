@@ -13,7 +13,7 @@ export interface VirtualClockOptions {
   readonly startMs?: number;
   /**
    * How many turns of the event loop in a row must bring no work before the code under test counts as idle. Default: 4.
-   * More for code that talks over sockets.
+   * More for code that talks over sockets; see also {@link VirtualClock.hold}.
    */
   readonly quietTurns?: number;
 }
@@ -32,6 +32,11 @@ export interface VirtualClock extends Clock {
   runUntil(condition: () => boolean | Promise<boolean>, options?: { readonly maxMs?: number }): Promise<void>;
   /** Lets promises and I/O settle without any time passing. */
   settle(): Promise<void>;
+  /**
+   * Lets no time pass before this has ended, and gives what it gives: for work that the clock cannot see, such as an answer that
+   * is awaited at a socket. Work that itself waits for the clock never ends.
+   */
+  hold<T>(work: Promise<T>): Promise<T>;
   /** How many timers are set. */
   readonly pendingTimers: number;
 }
@@ -58,8 +63,18 @@ export function createVirtualClock(options: VirtualClockOptions = {}): VirtualCl
   const timers = createTimerQueue();
   let elapsed = 0;
   let last: Promise<void> = Promise.resolve();
+  const held = new Set<Promise<unknown>>();
 
-  const settle = (): Promise<void> => settleTurns(quietTurns);
+  const settle = (): Promise<void> => settleTurns(quietTurns, () => (held.size === 0 ? undefined : Promise.allSettled(held)));
+
+  const hold = async <T>(work: Promise<T>): Promise<T> => {
+    held.add(work);
+    try {
+      return await work;
+    } finally {
+      held.delete(work);
+    }
+  };
 
   // As on the platform, no timer is due in the moment in which it is set: so timers that set timers never hold time up.
   const setTimer = (delayMs: number, callback: () => void): ClockTimer =>
@@ -90,6 +105,7 @@ export function createVirtualClock(options: VirtualClockOptions = {}): VirtualCl
     setTimer,
     sleep: (delayMs, signal) => sleepOn({ setTimer }, delayMs, signal),
     settle,
+    hold,
     get pendingTimers() {
       return timers.size;
     },

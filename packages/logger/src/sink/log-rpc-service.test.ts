@@ -9,9 +9,9 @@ import {
   LogLevel,
   timestampFromMs,
 } from '@paystream/core/contracts';
+import { createTestWorld } from '@paystream/core/testing';
 import { describe, expect, it } from 'vitest';
 import { logTopic } from '../log-topic.ts';
-import { createWorld } from '../testing/test-support.ts';
 import { logRpcService } from './log-rpc-service.ts';
 import { createLogSink } from './log-sink.ts';
 
@@ -27,7 +27,7 @@ const callAs = (merchants: 'all' | readonly string[]): RpcContext => ({
 });
 
 async function served(entries: readonly MessageInitShape<typeof LogEntrySchema>[]) {
-  const world = await createWorld();
+  const world = await createTestWorld();
   const sink = await createLogSink({ ...world, topics: ['logs'] });
   const producer = await createProducer(world.broker, logTopic('logs'), { clock: world.clock });
   await Promise.all(

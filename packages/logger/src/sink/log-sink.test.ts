@@ -19,10 +19,9 @@ import { createProducer, PaystreamError, systemClock } from '@paystream/core';
 import { LogEntrySchema, LogKind, LogLevel } from '@paystream/core/contracts';
 import { createEmbeddedBroker, createSqliteDatabase } from '@paystream/core/embedded';
 import type { Database } from '@paystream/core/sql';
-import type { TestWorld } from '@paystream/core/testing';
+import { createTestWorld, type TestWorld } from '@paystream/core/testing';
 import { afterAll, describe, expect, it } from 'vitest';
 import { logTopic } from '../log-topic.ts';
-import { createWorld } from '../testing/test-support.ts';
 import { createLogSink, type LogSink, type LogSinkOptions } from './log-sink.ts';
 import { ids, inFiles, inTable, orderLogs, publish } from './test-support.ts';
 
@@ -64,7 +63,7 @@ function faulty(database: Database, fault: () => 'none' | 'lost' | 'unknown'): D
 
 describe('the log sink', () => {
   it('stores each entry once in the table and once in the file, from every topic, however often it comes', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const directory = newFolder();
     await using sink = await start(world, { file: { directory } });
     await publish(world, ids(0, 300));
@@ -79,7 +78,7 @@ describe('the log sink', () => {
   });
 
   it('writes lines that say what the entry says', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const directory = newFolder();
     await using sink = await start(world, { file: { directory } });
     await publish(world, ['e-1']);
@@ -98,7 +97,7 @@ describe('the log sink', () => {
   });
 
   it('keeps an entry that names no id and no time, once', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     await using sink = await start(world);
     const producer = await createProducer(world.broker, orderLogs, { clock: world.clock });
     const bare = create(LogEntrySchema, { message: 'from another program' });
@@ -112,7 +111,7 @@ describe('the log sink', () => {
   });
 
   it.each(['lost', 'unknown'] as const)('neither loses nor doubles a line of the file when the outcome of a commit is %s', async (kind) => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const directory = newFolder();
     let next = 0;
     const database = faulty(world.database, () => {
@@ -127,7 +126,7 @@ describe('the log sink', () => {
   });
 
   it('cuts off at start what a crash left behind the last commit', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const directory = newFolder();
     const first = await start(world, { file: { directory } });
     await publish(world, ids(0, 10));
@@ -142,7 +141,7 @@ describe('the log sink', () => {
   });
 
   it('goes on in a new file when somebody took the old one away', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const directory = newFolder();
     const first = await start(world, { file: { directory } });
     await publish(world, ids(0, 10));
@@ -157,7 +156,7 @@ describe('the log sink', () => {
   });
 
   it('begins a new file when one is full and keeps the last few', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const directory = newFolder();
     await using sink = await start(world, { file: { directory, maxBytes: 2_000, keep: 3 }, batch: { maxSize: 5, lingerMs: 0 } });
     await publish(world, ids(0, 100));
@@ -171,7 +170,7 @@ describe('the log sink', () => {
   });
 
   it.runIf(existsSync('/dev/full'))('waits and loses nothing while the disk is full', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const directory = newFolder();
     const first = await start(world, { file: { directory } });
     await first.close();
@@ -191,7 +190,7 @@ describe('the log sink', () => {
   });
 
   it('says at once that the folder cannot be written', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     await expect(start(world, { file: { directory: '/dev/null/logs' } })).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       reason: 'LOG_FILE_UNWRITABLE',
@@ -199,7 +198,7 @@ describe('the log sink', () => {
   });
 
   it('lets a second sink of the same name take the file over without a line lost or doubled', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const directory = newFolder();
     const first = await start(world, { file: { directory } });
     await publish(world, ids(0, 10));
@@ -214,7 +213,7 @@ describe('the log sink', () => {
   });
 
   it('sends what does not decode to the dead-letter topic and goes on', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     await using sink = await start(world);
     const raw = await world.broker.createProducer({ topic: 'order-logs-topic' });
     await raw.send({ payload: new Uint8Array([255, 255, 255]) });
@@ -226,7 +225,7 @@ describe('the log sink', () => {
   });
 
   it('removes entries whose days are over, and counts them no longer', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     await using sink = await start(world, { retentionMs: 3 * 86_400_000 });
     await publish(world, ids(0, 2_500));
     await world.runUntil(stored(sink, 2_500));

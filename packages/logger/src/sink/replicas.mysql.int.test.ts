@@ -6,20 +6,25 @@ import { createEmbeddedBroker } from '@paystream/core/embedded';
 import { createMysqlDatabase } from '@paystream/core/mysql';
 import type { Database } from '@paystream/core/sql';
 import { createVirtualClock } from '@paystream/core/testing';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { freshPrefix, mariadb, type RealServer } from '../testing/test-support.ts';
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { createLogSink, type LogSink } from './log-sink.ts';
 import { logSinkMigrations } from './migrations.ts';
 import { createPartitions, type Partitions } from './partitions.ts';
 import { ids, inFiles, inTable, orderLogs, publish } from './test-support.ts';
 
-let server: RealServer;
+let url: string;
 let folder: string;
+let prefixes = 0;
+
+/** Asks for the server of this file. */
+async function server(action: 'start' | 'kill' | 'restart'): Promise<{ readonly url: string }> {
+  const answer = await fetch(`${inject('mariadbServers')}/mortal-sinks/${action}`);
+  if (!answer.ok) throw new Error(await answer.text());
+  return (await answer.json()) as { readonly url: string };
+}
 
 beforeAll(async () => {
-  const mortal = await mariadb('mortal');
-  if (mortal === undefined) throw new Error('this runs in the project "mariadb"');
-  server = mortal;
+  ({ url } = await server('start'));
   folder = mkdtempSync(join(tmpdir(), 'paystream-sinks-'));
 });
 
@@ -27,9 +32,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Databases of two processes over the same tables. */
 function openTwo(): readonly [Database, Database] {
-  const tablePrefix = freshPrefix();
+  const tablePrefix = `t${++prefixes}_`;
   const open = (): Database => {
-    const database = createMysqlDatabase({ url: server.url, tablePrefix, poolSize: 4 });
+    const database = createMysqlDatabase({ url, tablePrefix, poolSize: 4 });
     onTestFinished(() => database.close());
     return database;
   };
@@ -68,10 +73,10 @@ describe('two log sinks of one subscription on MySQL', () => {
     const world = { broker, clock: systemClock };
     await publish(world, ids(0, 2_000));
     await until(() => stored() > 500);
-    await Promise.all([publish(world, ids(2_000, 4_000)), publish(world, ids(1_000, 3_000)), server.kill()]);
+    await Promise.all([publish(world, ids(2_000, 4_000)), publish(world, ids(1_000, 3_000)), server('kill')]);
     await expect(sinks[0]?.check()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     await publish(world, ids(4_000, count));
-    await server.restart();
+    await server('restart');
     await until(() => sinks.reduce((sum, sink) => sum + sink.stored + sink.duplicates, 0) >= count + 2_000);
     const [database] = databases;
     expect(await inTable(database)).toEqual(ids(0, count));

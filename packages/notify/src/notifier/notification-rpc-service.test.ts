@@ -6,11 +6,11 @@ import {
   ListDeliveriesRequestSchema,
   type ListDeliveriesResponseSchema,
 } from '@paystream/core/contracts';
+import { createTestWorld } from '@paystream/core/testing';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Channel } from '../channel/port.ts';
 import { defineTemplate } from '../template/template.ts';
-import { createWorld } from '../testing/test-support.ts';
 import { notificationRpcService } from './notification-rpc-service.ts';
 import { createNotifier } from './notifier.ts';
 
@@ -29,7 +29,7 @@ const events = defineTopic({ name: 'events', codec: json(z.object({ n: z.number(
 const template = defineTemplate((event: { n: number }) => ({ text: String(event.n) }));
 
 async function served(count: number) {
-  const world = await createWorld();
+  const world = await createTestWorld();
   const email: Channel = {
     name: 'email',
     capabilities: { idempotent: true },

@@ -9,14 +9,13 @@ import {
   WalletUpdateSchema,
 } from '@paystream/core/contracts';
 import { createSqliteDatabase } from '@paystream/core/embedded';
-import type { TestWorld } from '@paystream/core/testing';
+import { createTestWorld, type TestWorld } from '@paystream/core/testing';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Channel, ChannelMessage, DeliveryOutcome } from '../channel/port.ts';
 import { contactsBy } from '../contacts/contacts.ts';
 import { defineTemplate } from '../template/template.ts';
 import { saleEmail, saleSms } from '../template/wallet-templates.ts';
-import { createWorld } from '../testing/test-support.ts';
 import { createNotifier, type Notifier, type NotifierOptions } from './notifier.ts';
 
 const { walletUpdates, transactionLogs } = paystreamTopics();
@@ -98,7 +97,7 @@ const { DELIVERED, REJECTED, FAILED, UNKNOWN, PENDING } = DeliveryState;
 
 describe('the notifier', () => {
   it('tells each event once on each channel and logs that it did', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const [email, sms] = [channelOf('email'), channelOf('sms')];
     await using notifier = await start(world, { email, sms });
     await publish(world, 0, 50);
@@ -123,7 +122,7 @@ describe('the notifier', () => {
   });
 
   it('tells nobody where the rule, the contact or the address says so', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const [email, sms] = [channelOf('email'), channelOf('sms')];
     await using notifier = await createNotifier({
       ...world,
@@ -145,7 +144,7 @@ describe('the notifier', () => {
   });
 
   it('asks for contacts once a batch, and remembers them', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const asked: (readonly string[])[] = [];
     const email = channelOf('email');
     const to = contactsBy({
@@ -169,7 +168,7 @@ describe('the notifier', () => {
   });
 
   it('serves rules on several topics, each typed by its own', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const signups = defineTopic({ name: 'signups', codec: json(z.object({ address: z.email() })) });
     const email = channelOf('email');
     const welcome = defineTemplate(({ address }: { address: string }) => ({ subject: 'Welcome', text: `Hello ${address}` }));
@@ -189,7 +188,7 @@ describe('the notifier', () => {
   });
 
   it('sends an event that cannot be told to the dead-letter topic and goes on', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const email = channelOf('email');
     await using _notifier = await start(world, { email });
     const raw = await world.broker.createProducer({ topic: walletUpdates.name });
@@ -207,13 +206,13 @@ describe('the notifier', () => {
   });
 
   it('refuses a template for a channel that there is not', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const rules = [{ on: walletUpdates, to: () => merchant, templates: { fax: saleSms } }] as const;
     await expect(createNotifier({ ...world, channels: {}, rules })).rejects.toMatchObject({ reason: 'UNKNOWN_CHANNEL' });
   });
 
   it('tries again what was put off, with the same words, and gives up in the end', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     let tries = 0;
     const email = channelOf('email', () => {
       tries += 1;
@@ -237,7 +236,7 @@ describe('the notifier', () => {
   });
 
   it('never tries again what was rejected', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const email = channelOf('email', () => ({ outcome: 'rejected', reason: '550 no such user' }));
     await using _notifier = await start(world, { email }, rareLeases);
     await publish(world, 0, 1);
@@ -251,7 +250,7 @@ describe('the notifier', () => {
     ['at-most-once', UNKNOWN, 1],
     ['at-least-once', DELIVERED, 2],
   ] as const)('lets the template decide (%s) when it is not known whether a message was sent', async (onUnknown, state, calls) => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     let first = true;
     const email = channelOf('email', () => {
       if (!first) return taken;
@@ -272,7 +271,7 @@ describe('the notifier', () => {
   });
 
   it('lets a slow channel hold up neither another channel nor the events, in bounded memory', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const waiting: (() => void)[] = [];
     const email = channelOf('email', () => new Promise((resolve) => waiting.push(() => resolve(taken))));
     const sms = channelOf('sms', () => taken);
@@ -292,7 +291,7 @@ describe('the notifier', () => {
   });
 
   it('pauses a channel that is away, uses up no try, and goes on when it is back', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     let away = true;
     const email = channelOf('email', () => {
       if (away) throw new PaystreamError('UNAVAILABLE', 'no route', { reason: 'TEST' });
@@ -310,17 +309,18 @@ describe('the notifier', () => {
   });
 
   it('gives up a delivery whose channel stays away for a day', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const email = channelOf('email', () => {
       throw new PaystreamError('UNAVAILABLE', 'no route', { reason: 'TEST' });
     });
     await using _notifier = await start(world, { email }, rareLeases);
     await publish(world, 0, 3);
-    await world.runUntil(all(world, { [`email ${FAILED}`]: 3 }), { maxMs: 2 * 86_400_000 });
+    await world.advance({ hours: 24 });
+    await world.runUntil(all(world, { [`email ${FAILED}`]: 3 }), { maxMs: 86_400_000 });
   });
 
   it('finishes what an instance that died had begun: an idempotent channel is asked again', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const stuck = channelOf('email', () => new Promise(() => undefined), true);
     const dead = await start({ ...world, broker: world.broker }, { email: stuck }, { delivery: { timeoutMs: 1e9 } });
     await publish(world, 0, 20);
@@ -333,7 +333,7 @@ describe('the notifier', () => {
   });
 
   it('says that a batch channel failed for the one message at fault only', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const email: Channel = {
       name: 'email',
       capabilities: { idempotent: true, batch: true },
@@ -349,7 +349,7 @@ describe('the notifier', () => {
   });
 
   it('lets nothing in an event add a header or a second line to a subject', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const email = channelOf('email');
     const template = defineTemplate(() => ({ subject: 'Hello\r\nBcc: all@example.org\u2028x', text: 'x' }));
     await using _notifier = await createNotifier({
@@ -365,7 +365,7 @@ describe('the notifier', () => {
 
 describe('several notifiers on one database', () => {
   it('share the work, and take over from one that stands still', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     // Leases count only where others can be alive elsewhere.
     const database = { ...world.database, exclusive: false };
     const frozen = channelOf('email', () => new Promise(() => undefined), true);
@@ -387,7 +387,7 @@ describe('several notifiers on one database', () => {
   });
 
   it('treats what was being sent when the process died as unknown where it may not be sent twice', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const database = await createSqliteDatabase({ path: ':memory:', clock: world.clock });
     const template = defineTemplate(() => ({ text: 'x' }), { onUnknown: 'at-most-once' });
     const rules = [{ on: walletUpdates, to: () => merchant, templates: { email: template } }] as const;
@@ -420,7 +420,7 @@ describe('several notifiers on one database', () => {
   });
 
   it('sends nothing that others took over while it stood still, just before it noted that it sends it', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const template = defineTemplate(() => ({ text: 'x' }), { onUnknown: 'at-most-once' });
     const rules = [{ on: walletUpdates, to: () => merchant, templates: { email: template } }] as const;
     const real = await createSqliteDatabase({ path: ':memory:', clock: world.clock });
@@ -458,7 +458,7 @@ describe('several notifiers on one database', () => {
 });
 
 it('counts deliveries for the operator', async () => {
-  await using world = await createWorld();
+  await using world = await createTestWorld();
   const counted: Record<string, number> = {};
   const telemetry: Telemetry = {
     ...world.telemetry,

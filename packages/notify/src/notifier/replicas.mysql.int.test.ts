@@ -5,19 +5,24 @@ import { DeliveryState } from '@paystream/core/contracts';
 import { createEmbeddedBroker } from '@paystream/core/embedded';
 import { createMysqlDatabase } from '@paystream/core/mysql';
 import type { Database } from '@paystream/core/sql';
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import type { Channel } from '../channel/port.ts';
 import { defineTemplate } from '../template/template.ts';
-import { freshPrefix, mariadb, type RealServer } from '../testing/test-support.ts';
 import { createNotifier } from './notifier.ts';
 
-let server: RealServer;
+let url: string;
+let prefixes = 0;
+
+/** Asks for the server of this file. */
+async function server(action: 'start' | 'kill' | 'restart'): Promise<{ readonly url: string }> {
+  const answer = await fetch(`${inject('mariadbServers')}/mortal-notifiers/${action}`);
+  if (!answer.ok) throw new Error(await answer.text());
+  return (await answer.json()) as { readonly url: string };
+}
 
 beforeAll(async () => {
-  const mortal = await mariadb('mortal');
-  if (mortal === undefined) throw new Error('this runs in the project "mariadb"');
-  server = mortal;
+  ({ url } = await server('start'));
 });
 
 const events = defineTopic({ name: 'events', codec: json(z.object({ n: z.number() })) });
@@ -47,7 +52,7 @@ function receiver(idempotent: boolean): { readonly came: Map<string, number>; ch
 }
 
 function openDatabase(tablePrefix: string): Database {
-  const database = createMysqlDatabase({ url: server.url, tablePrefix, poolSize: 5 });
+  const database = createMysqlDatabase({ url, tablePrefix, poolSize: 5 });
   onTestFinished(() => database.close());
   return database;
 }
@@ -77,7 +82,7 @@ const script = (tablePrefix: string): string => `
   import { createNotifier, defineTemplate } from '@paystream/notify';
   import { z } from 'zod';
   const broker = await createEmbeddedBroker();
-  const database = createMysqlDatabase({ url: ${JSON.stringify(server.url)}, tablePrefix: '${tablePrefix}' });
+  const database = createMysqlDatabase({ url: ${JSON.stringify(url)}, tablePrefix: '${tablePrefix}' });
   const events = defineTopic({ name: 'events', codec: json(z.object({ n: z.number() })) });
   let begun = 0;
   const email = { name: 'email', capabilities: { idempotent: true }, deliver: () => { begun += 1; if (begun === 8) console.log('sending'); return new Promise(() => undefined); } };
@@ -92,7 +97,7 @@ describe('several notifiers on MySQL', () => {
   it.each(['at-most-once', 'at-least-once'] as const)(
     'send each delivery once (%s), while the database is killed and comes back',
     async (onUnknown) => {
-      const prefix = freshPrefix();
+      const prefix = `t${++prefixes}_`;
       const { came, channel } = receiver(onUnknown === 'at-least-once');
       const broker = await createEmbeddedBroker();
       const databases = [openDatabase(prefix), openDatabase(prefix)];
@@ -106,9 +111,9 @@ describe('several notifiers on MySQL', () => {
       const [database] = databases as [Database, Database];
       await send(0, 600);
       await until(() => came.size > 100);
-      await server.kill();
+      await server('kill');
       await Promise.all([send(600, count), send(300, 800)]);
-      await server.restart();
+      await server('restart');
       await until(async () => (await delivered(database)) >= count - (onUnknown === 'at-most-once' ? 100 : 0) && came.size === count);
       await Promise.all(notifiers.map((notifier) => until(() => notifier.channels.every(({ inMemory }) => inMemory === 0))));
       if (onUnknown === 'at-most-once') expect([...came.values()].filter((times) => times > 1)).toEqual([]);
@@ -126,7 +131,7 @@ describe('several notifiers on MySQL', () => {
   );
 
   it('take over what a killed one had taken on within ten seconds', async () => {
-    const prefix = freshPrefix();
+    const prefix = `t${++prefixes}_`;
     const database = openDatabase(prefix);
     const broker = await createEmbeddedBroker();
     const { came, channel } = receiver(true);

@@ -1,8 +1,7 @@
 import type { Database } from '@paystream/core/sql';
-import type { TestWorld } from '@paystream/core/testing';
+import { createTestWorld, type TestWorld } from '@paystream/core/testing';
 import { describe, expect, it } from 'vitest';
 import { errorOf } from '../testing/fixtures.ts';
-import { createWorld } from '../testing/test-support.ts';
 import type { Merchant } from './port.ts';
 import { seedCatalog } from './seed-catalog.ts';
 import { type SqlCatalog, type SqlCatalogOptions, sqlCatalog } from './sql-catalog.ts';
@@ -40,7 +39,7 @@ async function filled(world: TestWorld, options: SqlCatalogOptions = {}): Promis
 
 describe('a catalog in SQL', () => {
   it('gives the price of what a merchant sells, and nothing for what they do not', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const { catalog } = await filled(world);
     const prices = await catalog.price('m-1', ['tea', 'gold']);
     expect(prices.get('tea')).toMatchObject({ name: 'Green tea', unitPrice: { currency: 'EUR', units: 450n } });
@@ -48,13 +47,13 @@ describe('a catalog in SQL', () => {
   });
 
   it('refuses a merchant that it does not know', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const { catalog } = await filled(world);
     expect(await errorOf(catalog.price('m-9', ['tea']))).toMatchObject({ code: 'NOT_FOUND', reason: 'UNKNOWN_MERCHANT' });
   });
 
   it('costs no query for each order, and one for all who ask at once', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const { catalog, reads } = await filled(world);
     const before = reads();
     await Promise.all(Array.from({ length: 50 }, () => catalog.price('m-1', ['tea'])));
@@ -65,7 +64,7 @@ describe('a catalog in SQL', () => {
   });
 
   it('sells at a new price at once here, and elsewhere when the cache time is over', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const { catalog } = await filled(world);
     const elsewhere = sqlCatalog(world.database, { clock: world.clock, cacheMs: 5_000 });
     const priceOf = async (from: SqlCatalog): Promise<bigint | undefined> => (await from.price('m-1', ['tea'])).get('tea')?.unitPrice.units;
@@ -78,7 +77,7 @@ describe('a catalog in SQL', () => {
   });
 
   it('keeps no more prices than it may', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const { catalog, reads } = await filled(world, { maxCached: 10 });
     const many = Array.from({ length: 30 }, (_, i) => ({ ...tea, productId: `p-${i}` }));
     await catalog.putProducts('m-1', many);
@@ -91,14 +90,14 @@ describe('a catalog in SQL', () => {
   });
 
   it('knows how to reach a merchant', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const { catalog } = await filled(world);
     expect(await catalog.merchant('m-1')).toEqual(teaHouse);
     expect(await catalog.merchant('m-9')).toBeUndefined();
   });
 
   it('refuses prices that no one can be charged', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const { catalog } = await filled(world);
     const bad = (currency: string, units: bigint): Promise<void> =>
       catalog.putProducts('m-1', [{ ...tea, unitPrice: { currency, units } }]);
@@ -108,7 +107,7 @@ describe('a catalog in SQL', () => {
   });
 
   it('is seeded once, and never over what someone has changed', async () => {
-    await using world = await createWorld();
+    await using world = await createTestWorld();
     const catalog = sqlCatalog(world.database, { clock: world.clock, cacheMs: 0 });
     expect(await seedCatalog(catalog, [{ merchant: teaHouse, products: [tea] }])).toBe(true);
     await catalog.putProducts('m-1', [{ ...tea, unitPrice: { currency: 'EUR', units: 1n } }]);

@@ -1,12 +1,11 @@
 import { createConsumer, createProducer, type Producer } from '@paystream/core';
 import { type LogEntry, type OrderEvent, paystreamTopics, type TransactionEvent } from '@paystream/core/contracts';
-import type { TestWorld } from '@paystream/core/testing';
+import { createTestWorld, type TestWorld } from '@paystream/core/testing';
 import { staticCatalog } from '../catalog/static-catalog.ts';
 import type { OrderServiceOptions } from '../service/options.ts';
 import { createOrderService } from '../service/order-service.ts';
 import type { RunningOrderService } from '../service/port.ts';
 import { products } from './fixtures.ts';
-import { createWorld } from './test-support.ts';
 
 /** A world with what stands around an order service. */
 export interface OrderWorld extends AsyncDisposable {
@@ -24,9 +23,9 @@ export interface OrderWorld extends AsyncDisposable {
 
 const topics = paystreamTopics();
 
-/** Makes a world for the order service, as {@link createWorld} does. */
+/** Makes a world for the order service, as {@link createTestWorld} does. */
 export async function createOrderWorld(seed = 1): Promise<OrderWorld> {
-  const world = await createWorld(seed);
+  const world = await createTestWorld({ seed });
   const { broker, clock, random } = world;
   const services: RunningOrderService[] = [];
   const orderEvents: OrderEvent[] = [];

@@ -1,4 +1,4 @@
-import { type Broker, createConsumer, createProducer, type Producer, type Running } from '@paystream/core';
+import { type Broker, createConsumer, createProducer, type Producer, type Running, systemClock } from '@paystream/core';
 import {
   type LogEntry,
   type OrderEvent,
@@ -10,12 +10,11 @@ import {
 import { createEmbeddedBroker } from '@paystream/core/embedded';
 import { createMysqlDatabase } from '@paystream/core/mysql';
 import type { Database } from '@paystream/core/sql';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { staticCatalog } from '../catalog/static-catalog.ts';
 import { createOrderService } from '../service/order-service.ts';
 import type { RunningOrderService } from '../service/port.ts';
 import { products, refunded, settled, teaOrder, transaction } from './fixtures.ts';
-import { freshPrefix, mariadbUrl } from './test-support.ts';
 
 const topics = paystreamTopics();
 // More than a server takes in one statement by default, and than the column holds.
@@ -30,10 +29,15 @@ let transactions: Producer<TransactionEvent>;
 let listeners: readonly Running[];
 let orderEvents: OrderEvent[];
 let entries: LogEntry[];
+let prefixes = 0;
 
 /** Two replicas, each with connections of its own. Every event of payment reaches both: as if it were delivered twice, at once. */
 beforeEach(async () => {
-  const options = { url: (await mariadbUrl()) ?? '', tablePrefix: freshPrefix(), poolSize: 5 };
+  const answer = await fetch(`${inject('mariadbServers')}/default/start`);
+  const { url } = (await answer.json()) as { readonly url: string };
+  // No other test, and no earlier run on the same server, has such tables.
+  const tablePrefix = `t${process.pid}_${systemClock.now().toString(36)}_${++prefixes}_`;
+  const options = { url, tablePrefix, poolSize: 5 };
   broker = await createEmbeddedBroker();
   databases = [createMysqlDatabase(options), createMysqlDatabase(options)];
   const start = (database: Database, index: number): Promise<RunningOrderService> =>

@@ -1,8 +1,7 @@
 import { PaymentState } from '@paystream/core/contracts';
-import type { TestWorld } from '@paystream/core/testing';
+import { createTestWorld, type TestWorld } from '@paystream/core/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSimulatedGateway, type SimulatedGateway, type SimulatedGatewayOptions, simulatedMethods } from '../simulated/index.ts';
-import { createWorld } from '../store/test-support.ts';
 import type { PaymentProcessor } from './port.ts';
 import { createPaymentProcessor } from './processor.ts';
 import { type Counterpart, cancelEvent, createCounterpart } from './test-support.ts';
@@ -19,7 +18,7 @@ async function start(options: SimulatedGatewayOptions = {}): Promise<void> {
 }
 
 beforeEach(async () => {
-  world = await createWorld();
+  world = await createTestWorld();
   other = await createCounterpart(world.broker, world.clock);
 });
 afterEach(async () => {

@@ -1,7 +1,7 @@
 import { PaymentState } from '@paystream/core/contracts';
+import { createTestWorld } from '@paystream/core/testing';
 import { describe, expect, it } from 'vitest';
 import { createSimulatedGateway, simulatedMethods } from '../simulated/index.ts';
-import { createWorld } from '../store/test-support.ts';
 import { mortal } from './crash-support.ts';
 import { createPaymentProcessor } from './processor.ts';
 import { createCounterpart } from './test-support.ts';
@@ -23,7 +23,7 @@ interface Ending {
 
 /** One order, in a process that dies at one of its steps, and in the process that is started after it. */
 async function runWithCrash(method: string, dieAt: number, cancelAfterMs?: number): Promise<Ending> {
-  const world = await createWorld(dieAt);
+  const world = await createTestWorld({ seed: dieAt });
   const { clock, random } = world;
   const other = await createCounterpart(world.broker, clock);
   const gateway = await createSimulatedGateway({ clock, random, latencyMs: 20, abilities: { visibilityDelayMs: 500 } });

@@ -1,9 +1,8 @@
 import { PaystreamError } from '@paystream/core';
 import type { Database } from '@paystream/core/sql';
-import type { TestWorld } from '@paystream/core/testing';
+import { createTestWorld, type TestWorld } from '@paystream/core/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSimulatedGateway, type SimulatedGateway } from '../simulated/index.ts';
-import { createWorld } from '../store/test-support.ts';
 import { mortal } from './crash-support.ts';
 import type { PaymentProcessor } from './port.ts';
 import { createPaymentProcessor } from './processor.ts';
@@ -15,7 +14,7 @@ let gateway: SimulatedGateway;
 let processor: PaymentProcessor;
 
 beforeEach(async () => {
-  world = await createWorld();
+  world = await createTestWorld();
   other = await createCounterpart(world.broker, world.clock);
 });
 afterEach(async () => {

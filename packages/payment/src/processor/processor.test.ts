@@ -1,9 +1,8 @@
 import { AttemptState, PaymentState } from '@paystream/core/contracts';
-import type { TestWorld } from '@paystream/core/testing';
+import { createTestWorld, type TestWorld } from '@paystream/core/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PaymentPolicy } from '../payment/policy.ts';
 import { createSimulatedGateway, type SimulatedGateway, type SimulatedGatewayOptions, simulatedMethods } from '../simulated/index.ts';
-import { createWorld } from '../store/test-support.ts';
 import type { PaymentProcessor } from './port.ts';
 import { createPaymentProcessor } from './processor.ts';
 import { type Counterpart, createCounterpart } from './test-support.ts';
@@ -20,7 +19,7 @@ async function start(options: SimulatedGatewayOptions = {}, policy: Partial<Paym
 }
 
 beforeEach(async () => {
-  world = await createWorld();
+  world = await createTestWorld();
   other = await createCounterpart(world.broker, world.clock);
 });
 afterEach(async () => {

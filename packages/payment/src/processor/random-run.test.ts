@@ -1,8 +1,7 @@
 import { PaymentState } from '@paystream/core/contracts';
-import { createSeededRandom } from '@paystream/core/testing';
+import { createSeededRandom, createTestWorld } from '@paystream/core/testing';
 import { describe, expect, it } from 'vitest';
 import { createSimulatedGateway } from '../simulated/index.ts';
-import { createWorld } from '../store/test-support.ts';
 import { createWallet } from '../wallet/index.ts';
 import { mortal } from './crash-support.ts';
 import { createPaymentProcessor } from './processor.ts';
@@ -28,7 +27,7 @@ const outcomeOf = new Map<PaymentState, string>([
 
 describe('a random run', () => {
   it.each([1, 2, 3])('with crashes, outages, cancellations and every behaviour breaks no rule of money (seed %i)', async (seed) => {
-    const world = await createWorld(seed);
+    const world = await createTestWorld({ seed });
     const { clock } = world;
     const chance = createSeededRandom(seed * 7_919);
     const random = createSeededRandom(seed);

@@ -12,9 +12,8 @@ import {
 import { createEmbeddedBroker } from '@paystream/core/embedded';
 import { createMysqlDatabase } from '@paystream/core/mysql';
 import type { Database } from '@paystream/core/sql';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { createSimulatedGateway, type SimulatedGateway, simulatedMethods } from '../simulated/index.ts';
-import { freshPrefix, mariadbUrl } from '../store/test-support.ts';
 import { createWallet, type Wallet } from '../wallet/index.ts';
 import { mortal } from './crash-support.ts';
 import type { PaymentProcessor } from './port.ts';
@@ -29,9 +28,14 @@ let databases: readonly [Database, Database];
 let gateway: SimulatedGateway;
 let other: Counterpart;
 let running: { close(): Promise<void> }[];
+let prefixes = 0;
 
 beforeEach(async () => {
-  const options = { url: (await mariadbUrl()) ?? '', tablePrefix: freshPrefix(), poolSize: 6 };
+  const answer = await fetch(`${inject('mariadbServers')}/default/start`);
+  const { url } = (await answer.json()) as { readonly url: string };
+  // No other test, and no earlier run on the same server, has such tables.
+  const tablePrefix = `t${process.pid}_${systemClock.now().toString(36)}_${++prefixes}_`;
+  const options = { url, tablePrefix, poolSize: 6 };
   broker = await createEmbeddedBroker();
   databases = [createMysqlDatabase(options), createMysqlDatabase(options)];
   gateway = await createSimulatedGateway({ latencyMs: [0, 50], abilities: { visibilityDelayMs: 200 } });

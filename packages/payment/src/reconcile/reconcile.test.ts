@@ -1,12 +1,11 @@
 import { DiscrepancyKind } from '@paystream/core/contracts';
-import type { TestWorld } from '@paystream/core/testing';
+import { createTestWorld, type TestWorld } from '@paystream/core/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PaymentProcessor } from '../processor/port.ts';
 import { createPaymentProcessor } from '../processor/processor.ts';
 import { paymentRpcService } from '../processor/rpc.ts';
 import { type Counterpart, createCounterpart } from '../processor/test-support.ts';
 import { createSimulatedGateway, type SimulatedGateway } from '../simulated/index.ts';
-import { createWorld } from '../store/test-support.ts';
 import { walletRpcService } from '../wallet/index.ts';
 
 let world: TestWorld;
@@ -15,7 +14,7 @@ let gateway: SimulatedGateway;
 let processor: PaymentProcessor;
 
 beforeEach(async () => {
-  world = await createWorld();
+  world = await createTestWorld();
   const { clock, random, broker, database } = world;
   other = await createCounterpart(broker, clock);
   gateway = await createSimulatedGateway({ clock, random });

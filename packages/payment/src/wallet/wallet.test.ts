@@ -10,11 +10,10 @@ import {
   toMoneyMessage,
   WalletUpdateKind,
 } from '@paystream/core/contracts';
-import type { TestWorld } from '@paystream/core/testing';
+import { createTestWorld, type TestWorld } from '@paystream/core/testing';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Counterpart, createCounterpart } from '../processor/test-support.ts';
-import { createWorld } from '../store/test-support.ts';
 import { defaultWalletFees, saleFee, transferOf } from './transfer.ts';
 import { createWallet, type Wallet } from './wallet.ts';
 
@@ -62,7 +61,7 @@ const send = async (...events: readonly TransactionEvent[]): Promise<void> => {
 };
 
 beforeEach(async () => {
-  world = await createWorld();
+  world = await createTestWorld();
   const { broker, database, clock, random } = world;
   other = await createCounterpart(broker, clock);
   producer = await createProducer(broker, topics.transactions, { clock, random });
