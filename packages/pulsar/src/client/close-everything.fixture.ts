@@ -24,7 +24,7 @@ const shared = await client.subscribe({
 });
 const keyShared = await client.subscribe({ topic: partitioned, subscription: 'keys', type: 'key_shared', partitionsUpdateMs: 100 });
 const pattern = await client.subscribe({ topicsPattern: 'public/default/no-such-.*', subscription: 'pattern', patternUpdateMs: 100 });
-const reader = await client.createReader({ topic });
+const reader = await client.createReader({ topic: `${topic}-read` });
 await client.createTableView({ topic: `${topic}-table` });
 const transaction = await client.newTransaction({ timeoutMs: 60_000 });
 
