@@ -5,7 +5,7 @@ import { createOrderClient, type OrderClient } from '@paystream/order/client';
 
 /** Options of {@link keepPlacing}. */
 export interface PlacingOptions {
-  /** `127.0.0.1:50051`; of several, each client goes on with the next when one fails. */
+  /** `127.0.0.1:50051`; of several, each client takes turns, and goes on with the next when one fails. */
   readonly targets: readonly string[];
   /** How many clients place orders at once. */
   readonly clients: number;
@@ -29,9 +29,13 @@ export interface Placing {
   more(count: number): Promise<void>;
   /** Rejects when a client failed as it may not. Never resolves. */
   readonly failed: Promise<never>;
-  /** Lets each client finish its order. */
+  /** When the oldest order that a client waits for was first asked for, on the monotonic clock; infinite if there is none. */
+  readonly oldestMs: number;
+  /** Lets each client finish its order: where they wait for its end they do so for two minutes more. */
   stop(): Promise<void>;
 }
+
+const lastWaitMs = 120_000;
 
 const passing: ReadonlySet<string> = new Set(['UNAVAILABLE', 'CANCELED', 'DEADLINE_EXCEEDED', 'RESOURCE_EXHAUSTED']);
 
@@ -41,6 +45,9 @@ export function keepPlacing({ targets, clients, random, pauseMs = 0, waitMs = 0,
   const acknowledged = new Map<string, string>();
   // One try a call: the loop below tries again itself, and at once.
   const connections = targets.map((target) => createOrderClient({ baseUrl: `http://${target}`, protocol: 'grpc', attempts: 1 }));
+  /** For each client since when it waits for its order. */
+  const since = new Array<number>(clients).fill(Number.POSITIVE_INFINITY);
+  let untilMs = Number.POSITIVE_INFINITY;
   let on = true;
 
   const place = async (client: OrderClient, requestId: string): Promise<OrderState> => {
@@ -61,19 +68,22 @@ export function keepPlacing({ targets, clients, random, pauseMs = 0, waitMs = 0,
 
   const run = async (index: number): Promise<void> => {
     let requestId = nextId();
-    let startedMs: number | undefined = systemClock.monotonic();
-    for (let turn = index; on; ) {
+    let again = false;
+    for (let turn = index; on || (since[index] !== Number.POSITIVE_INFINITY && systemClock.monotonic() < untilMs); ) {
       const client = connections[turn % connections.length];
       if (client === undefined) throw new Error('no target to place orders at');
       try {
+        // One that is placed again has its end already.
+        if (waitMs > 0 && !again) since[index] = Math.min(since[index] ?? 0, systemClock.monotonic());
         const state = await place(client, requestId);
         if (waitMs > 0 && !finalStates.has(state)) continue;
-        // One that is placed again has an end already.
-        if (waitMs > 0 && startedMs !== undefined) onFinal?.({ startedMs, endedMs: systemClock.monotonic() });
-        const again = random.next() <= 0.02;
+        const startedMs = since[index] ?? 0;
+        since[index] = Number.POSITIVE_INFINITY;
+        if (startedMs !== Number.POSITIVE_INFINITY) onFinal?.({ startedMs, endedMs: systemClock.monotonic() });
+        turn += 1;
+        again = random.next() <= 0.02;
         if (!again) requestId = nextId();
         if (pauseMs > 0) await systemClock.sleep(random.next() * pauseMs);
-        startedMs = again ? undefined : systemClock.monotonic();
       } catch (cause) {
         const error = PaystreamError.from(cause);
         if (!passing.has(error.code)) throw error;
@@ -89,12 +99,16 @@ export function keepPlacing({ targets, clients, random, pauseMs = 0, waitMs = 0,
   return {
     acknowledged,
     failed,
+    get oldestMs() {
+      return Math.min(...since);
+    },
     more: async (count) => {
       const enough = acknowledged.size + count;
       while (acknowledged.size < enough) await Promise.race([systemClock.sleep(5), failed]);
     },
     stop: async () => {
       on = false;
+      untilMs = systemClock.monotonic() + lastWaitMs;
       await running;
       await Promise.all(connections.map((client) => client.close()));
     },

@@ -23,8 +23,10 @@ export interface KillingOptions {
   readonly atPoints: number;
   /** How many die at any moment. */
   readonly atRandom: number;
-  /** So many may be dead at once. */
+  /** So many are killed side by side. */
   readonly atOnce: number;
+  /** Whether what was under way at a kill has ended; until then nothing else is killed in its place. Default: not asked. */
+  readonly settled?: (killedMs: number) => boolean;
   /** Before each kill there is a pause of up to so many milliseconds. */
   readonly pauseMs: number;
   /** Called after each. */
@@ -32,7 +34,7 @@ export interface KillingOptions {
 }
 
 const lookAgainMs = 5;
-const patienceMs = 60_000;
+const patienceMs = 120_000;
 
 async function until(what: string, holds: () => boolean): Promise<void> {
   const end = systemClock.monotonic() + patienceMs;
@@ -52,7 +54,7 @@ type Plan = DeathPoint | 'any moment';
 
 /** Kills processes, several side by side, each once it is ready; resolves when all run again. The gateway stands for somebody else's, and is left alone. */
 export async function killMany(options: KillingOptions): Promise<readonly Kill[]> {
-  const { hand, random, onKill } = options;
+  const { hand, random, settled, onKill } = options;
   const mortals = options.processes.filter(({ plan }) => plan.service !== 'gateway');
   const named = Array.from({ length: options.atPoints }, (_, index): Plan => deathPoints[index % deathPoints.length] as DeathPoint);
   const plans = shuffled([...named, ...Array.from({ length: options.atRandom }, (): Plan => 'any moment')], random);
@@ -88,6 +90,7 @@ export async function killMany(options: KillingOptions): Promise<readonly Kill[]
     await until(`${name} is ready again`, () => victim.ready && victim.pid !== pid);
     const point = plan === 'any moment' ? undefined : plan;
     const kill: Kill = { victim: name, point, killedMs, readyMs: systemClock.monotonic() };
+    if (settled !== undefined) await until(`what was under way when ${name} was killed has ended`, () => settled(killedMs));
     kills.push(kill);
     onKill?.(kill, kills.length);
   };

@@ -1,17 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { percentile, recoveriesOf, recoveryRows } from './recovery.ts';
+import { percentile, recoveriesOf, recoveryLine, recoveryRows, undisturbedMs } from './recovery.ts';
+
+const kills = [{ victim: 'wallet-1', point: undefined, killedMs: 100, readyMs: 900 }];
+const orders = [
+  { startedMs: 0, endedMs: 99 },
+  { startedMs: 50, endedMs: 150 },
+  { startedMs: 99, endedMs: 1_100 },
+  { startedMs: 101, endedMs: 200 },
+  { startedMs: 950, endedMs: 1_000 },
+];
 
 describe('the report of recoveries', () => {
   it('counts the orders that were under way at a kill, and no others', () => {
-    const [recovery] = recoveriesOf(
-      [{ victim: 'wallet-1', point: undefined, killedMs: 100, readyMs: 900 }],
-      [
-        { startedMs: 0, endedMs: 99 },
-        { startedMs: 50, endedMs: 150 },
-        { startedMs: 99, endedMs: 1_100 },
-        { startedMs: 101, endedMs: 200 },
-      ],
-    );
+    const [recovery] = recoveriesOf(kills, orders);
     expect(recovery).toMatchObject({ untilReadyMs: 800, ordersMs: [50, 1_000] });
     expect(recoveryRows(recovery === undefined ? [] : [recovery])[1]).toEqual({
       died: 'at any moment',
@@ -20,6 +21,15 @@ describe('the report of recoveries', () => {
       ...{ 'order p50': 50, 'order p99': 1_000, 'order max': 1_000 },
       ...{ 'last order p50': 1_000, 'last order p99': 1_000, 'last order max': 1_000 },
     });
+  });
+
+  it('has a line for each kill', () => {
+    const lines = recoveriesOf(kills, orders).map((one): unknown => JSON.parse(recoveryLine(one)));
+    expect(lines).toEqual([{ victim: 'wallet-1', at: 'any moment', readyMs: 800, orders: 2, orderP50Ms: 50, lastOrderMs: 1_000 }]);
+  });
+
+  it('compares with the orders of calm times only', () => {
+    expect(undisturbedMs(kills, orders)).toEqual([99, 50]);
   });
 
   it('takes the value that a share of all does not exceed', () => {

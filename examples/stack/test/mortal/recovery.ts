@@ -27,6 +27,19 @@ export function recoveriesOf(kills: readonly Kill[], spans: readonly OrderSpan[]
   });
 }
 
+/** How long orders took, in milliseconds, during which nothing was killed and everything was ready. */
+export function undisturbedMs(kills: readonly Kill[], spans: readonly OrderSpan[]): readonly number[] {
+  const calm = ({ startedMs, endedMs }: OrderSpan): boolean =>
+    !kills.some(({ killedMs, readyMs }) => startedMs < readyMs && killedMs < endedMs);
+  return spans.filter(calm).map(({ startedMs, endedMs }) => endedMs - startedMs);
+}
+
+/** What a report of each kill says: times in milliseconds from the kill. */
+export function recoveryLine({ victim, point, untilReadyMs, ordersMs }: Recovery): string {
+  const orders = { orders: ordersMs.length, orderP50Ms: percentile(ordersMs, 0.5), lastOrderMs: percentile(ordersMs, 1) };
+  return JSON.stringify({ victim, at: point?.step ?? 'any moment', readyMs: Math.round(untilReadyMs), ...orders });
+}
+
 /** The value that so large a share of the values does not exceed; 0 of none. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
@@ -43,6 +56,7 @@ const spread = (name: string, values: readonly number[]): Readonly<Record<string
 type Row = Readonly<Record<string, string | number>>;
 
 function rowOf(died: string, recoveries: readonly Recovery[]): Row {
+  if (recoveries.length === 0) return { died, kills: 0 };
   return {
     died,
     kills: recoveries.length,
