@@ -64,8 +64,8 @@ function holdingTime(database: Database, { hold }: VirtualClock): Database {
 export async function createTestWorld(options: TestWorldOptions = {}): Promise<TestWorld> {
   const clock = createVirtualClock(options);
   const telemetry = createMemoryTelemetry();
-  const broker = await createEmbeddedBroker({ clock });
   const remote = options.database ?? (await openDefault?.());
+  const broker = await createEmbeddedBroker({ clock });
   const database = remote === undefined ? await createSqliteDatabase({ path: ':memory:', clock }) : holdingTime(remote, clock);
   return {
     clock,
