@@ -6,13 +6,20 @@ import { readPem } from './pem.ts';
 
 const advice = 'start one with `npm run pulsar -- start`, set PAYSTREAM_PULSAR_URL, or do without by PAYSTREAM_BROKER=embedded';
 
+/** Logs are stored by their ids, and updates of orders are read whole by every replica: nobody reads them key-shared. */
+function topicsWithoutLanes(config: Config): ReadonlySet<string> {
+  return new Set([config.PAYSTREAM_TOPIC_ORDER_UPDATES, config.PAYSTREAM_TOPIC_ORDER_LOGS, config.PAYSTREAM_TOPIC_TRANSACTION_LOGS]);
+}
+
 async function openPulsar(config: Config, logger: Logger): Promise<Broker> {
   const [{ createPulsarBroker }, { token }] = await Promise.all([import('@paystream/core/pulsar'), import('@paystream/pulsar')]);
   const { PAYSTREAM_PULSAR_URL: serviceUrl, PAYSTREAM_PULSAR_TOKEN: text, PAYSTREAM_PULSAR_TOKEN_FILE: file } = config;
   const ca = await readPem('PAYSTREAM_PULSAR_CA', config.PAYSTREAM_PULSAR_CA);
   const source = file === undefined ? text : () => readFile(file, 'utf8');
+  const withoutLanes = topicsWithoutLanes(config);
   const broker = createPulsarBroker({
     serviceUrl,
+    producer: (topic) => (withoutLanes.has(topic) ? { batching: {} } : {}),
     namespace: config.PAYSTREAM_PULSAR_NAMESPACE,
     logger,
     ...(source === undefined ? {} : { authentication: token(source) }),

@@ -116,3 +116,20 @@ it('pauses while the broker is away, goes on when it is back, and loses nothing 
     expect(await letters.backlog()).toBe(0);
   }
 });
+
+it('stores what is sent together in an entry for each key, or in one where the topic is said to need no more', async () => {
+  const [keyed, whole] = [stepsTopic('keyed'), stepsTopic('whole')];
+  await using broker = createPulsarBroker({
+    serviceUrl: real.serviceUrl,
+    producer: (topic) => (topic === whole.name ? { batching: {} } : undefined),
+  });
+  const entriesOf = async ({ name }: Topic<Step>): Promise<number> => {
+    const subscription = await broker.subscribe({ topic: name, subscription: 'look', initialPosition: 'earliest' });
+    const producer = await broker.createProducer({ topic: name });
+    await producer.sendAll(Array.from({ length: 30 }, (_, n) => ({ payload: Buffer.from(`${n}`), key: `k${n % 3}` })));
+    const entries = await subscription.backlog();
+    await subscription.close();
+    return entries;
+  };
+  expect([await entriesOf(keyed), await entriesOf(whole)]).toEqual([3, 1]);
+});
