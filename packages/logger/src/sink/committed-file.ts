@@ -37,7 +37,7 @@ export interface CommittedFile {
   ahead(bytes: Uint8Array): BytesAhead;
   /** Commits, inside a transaction, bytes that are on the disk: the first that are on their way. */
   commit(tx: Transaction, bytes: BytesAhead): Promise<void>;
-  /** Appends inside a transaction, while the event loop waits for the disk; to be called when nothing is on its way. */
+  /** Appends inside a transaction, which waits for the disk; to be called when nothing is on its way. */
   append(tx: Transaction, bytes: Uint8Array): Promise<void>;
   /** Removes files that are too old to be kept; to be called when a transaction has committed. */
   tidy(): void;
@@ -198,7 +198,9 @@ export async function openCommittedFile(options: CommittedFileOptions): Promise<
     if (position === undefined || end !== position) throw outOfOrder();
     const to = file.after(position, bytes.length);
     await advance(tx, to);
-    file.append(bytes, to);
+    // SQLite takes no other transaction meanwhile, so there nothing may be awaited but the transaction.
+    if (database.dialect.name === 'sqlite') file.append(bytes, to);
+    else await file.appendAndSync(bytes, to);
     tx.onCommit(() => {
       end = to;
     });

@@ -48,6 +48,8 @@ export interface LogFile {
   after(position: FilePosition, bytes: number): FilePosition;
   /** Appends the bytes, which must end at `end`, while the event loop waits for the disk. */
   append(bytes: Uint8Array, end: FilePosition): void;
+  /** The same, but the event loop waits only until the operating system has the bytes. Resolves when they are on the disk. Not to be called twice at once. */
+  appendAndSync(bytes: Uint8Array, end: FilePosition): Promise<void>;
   /** Appends the bytes off the thread. Not to be called twice at once; the next file is begun when the last is synced. */
   write(bytes: Uint8Array, end: FilePosition): Promise<void>;
   /** Resolves when what was written before is on the disk, off the thread. Not to be called twice at once: the system tells of a failure once. */
@@ -57,6 +59,10 @@ export interface LogFile {
   path(position: FilePosition): string;
   /** To be called when nothing is under way. What is written later opens the file again. */
   close(): Promise<void>;
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, null);
 }
 
 function unwritable(path: string, cause: unknown): PaystreamError {
@@ -200,11 +206,19 @@ export function openLogFile(options: LogFileOptions): LogFile {
       guarded(path(end), () => {
         checkSize(path(end), sizeNow(path(end)), end.size - bytes.length);
         appendTo(path(end), (fd) => {
-          for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, null);
+          writeAll(fd, bytes);
           if (fsync) fdatasyncSync(fd);
         });
         checkSize(path(end), sizeNow(path(end)), end.size);
         if (end.size === bytes.length) syncFolder();
+      }),
+    appendAndSync: (bytes, end) =>
+      awaited(path(end), async () => {
+        const handle = await handleOf(end);
+        checkSize(path(end), sizeNow(path(end)), end.size - bytes.length);
+        writeAll(handle.fd, bytes);
+        if (fsync) await handle.datasync();
+        checkSize(path(end), sizeNow(path(end)), end.size);
       }),
     write: (bytes, end) =>
       awaited(path(end), async () => {
