@@ -1,11 +1,14 @@
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeAll, expect, it } from 'vitest';
 import { createContext, type OwnedContext } from '../../client/create-context.ts';
 import type { PulsarClientOptions } from '../../client/options.ts';
 import type { PulsarEvent } from '../../events/events.ts';
 import { freshTopic, type RealBroker, realBroker } from '../../testing/test-support.ts';
+import { oauth2 } from './oauth2.ts';
 import { basic, clientCertificate, token } from './static.ts';
 
 let broker: RealBroker;
@@ -75,6 +78,30 @@ it('9.1.6 stays connected while its tokens expire', { timeout: 60_000 }, async (
   expect(connection.closed).toBe(false);
   expect(given).toBeGreaterThan(2);
   expect(events.filter(({ type }) => type === 'credentials-refreshed').length).toBe(given - 1);
+});
+
+it('9.1.10 gets in with what an OAuth2 issuer gives, and asks it again when that expires', { timeout: 60_000 }, async () => {
+  let given = 0;
+  const issuer = createServer((request, response) => {
+    if (request.url !== '/token') return void response.end(JSON.stringify({ token_endpoint: `http://${request.headers.host}/token` }));
+    given += 1;
+    response.end(JSON.stringify({ access_token: shortToken(2), expires_in: 2 }));
+  });
+  await new Promise<void>((resolve) => issuer.listen(0, '127.0.0.1', resolve));
+  try {
+    const { port } = issuer.address() as AddressInfo;
+    const authentication = oauth2({ issuerUrl: `http://127.0.0.1:${port}`, clientId: 'me', clientSecret: 'secret' });
+    const { lookup, events } = open({ authentication });
+    await lookup.topic(freshTopic());
+    expect(given).toBe(1);
+    await expect.poll(() => events.some(({ type }) => type === 'credentials-refreshed'), { timeout: 20_000 }).toBe(true);
+    await lookup.topic(freshTopic());
+    expect(given).toBeGreaterThan(1);
+    expect(events.some(({ type }) => type === 'closed')).toBe(false);
+  } finally {
+    issuer.closeAllConnections();
+    issuer.close();
+  }
 });
 
 it('9.1.7 loses the connection when no fresh token comes, and returns when one does', { timeout: 60_000 }, async () => {
