@@ -10,6 +10,7 @@ export const mysqlDialect: SqlDialect = {
   // MariaDB has no alias for the new row, and MySQL still takes VALUES().
   upsert: (table, columns, _key, assignments) =>
     `${insert(table, columns)} ON DUPLICATE KEY UPDATE ${assignments((column) => `VALUES(${column})`)}`,
+  oneRow: '/* one row */',
   inJson: "(SELECT value FROM JSON_TABLE(?, '$[*]' COLUMNS (value VARCHAR(768) PATH '$')) AS listed)",
   forUpdateSkipLocked: 'FOR UPDATE SKIP LOCKED',
   forUpdate: 'FOR UPDATE',

@@ -82,6 +82,32 @@ describe('changes of many rows', () => {
   });
 });
 
+describe('changes of one row by its key', () => {
+  const { oneRow } = mysqlDialect;
+
+  it('become one statement that joins the table with the list of what they change', () => {
+    const { change, joins } = compile(`UPDATE t SET a = ?, b = '?' WHERE k = ? AND c = 1 ${oneRow}`);
+    if (change === undefined) throw new Error('not seen');
+    const rows = [
+      ['x', 1],
+      [null, 2n],
+    ].map((row) => fill(change.row, row, ''));
+    expect([change.head, ...rows, change.tail].join('')).toBe(
+      "UPDATE (SELECT NULL AS paystream_0, NULL AS paystream_1 FROM DUAL WHERE FALSE UNION ALL SELECT 'x',1 UNION ALL SELECT NULL,2) " +
+        "AS paystream_listed STRAIGHT_JOIN t SET a = paystream_listed.paystream_0, b = '?' WHERE k = paystream_listed.paystream_1 AND c = 1 ",
+    );
+    expect(joins).toBe(true);
+  });
+
+  it.each([
+    'UPDATE t SET a = ? WHERE k = ?',
+    `UPDATE t SET a = 1 ${oneRow}`,
+    `UPDATE t SET a = ? WHERE k IN ${mysqlDialect.inJson} ${oneRow}`,
+    `UPDATE t, u SET a = ? WHERE k = ? ${oneRow}`,
+    `DELETE FROM t WHERE k = ? ${oneRow}`,
+  ])('are not seen in: %s', (sql) => expect(compile(sql).change).toBeUndefined());
+});
+
 describe('several statements in one text', () => {
   it.each([
     'SELECT 1; SELECT 2',

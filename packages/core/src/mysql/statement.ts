@@ -20,6 +20,8 @@ export interface Statement {
   readonly whole: Template;
   /** For an `INSERT` of one row: what stands before the row, the row, and what stands behind it. */
   readonly bulk: { readonly head: string; readonly row: Template; readonly tail: string } | undefined;
+  /** For an `UPDATE` of one row: what stands before the rows that are to be changed, one of them, and what stands behind them. */
+  readonly change: { readonly head: string; readonly row: Template; readonly tail: string } | undefined;
   /** Whether it changes rows, and others may stand behind it in one text. */
   readonly joins: boolean;
 }
@@ -107,8 +109,32 @@ function bulkOf(sql: string, mask: string, kind: StatementKind): Statement['bulk
   return { head: sql.slice(0, open), row: template(sql.slice(open, close), mask.slice(open, close)), tail: sql.slice(close) };
 }
 
+const listed = 'paystream_listed';
+const column = (index: number): string => `paystream_${index}`;
+
+/**
+ * `UPDATE t SET a = ? WHERE k = ?` for many rows joins `t` with their list, of which each `?` is a column. The list comes first:
+ * its rows are looked up in the table by their key, in its order.
+ */
+function changeOf(sql: string): Statement['change'] {
+  const { oneRow } = mysqlDialect;
+  const verb = /^\s*UPDATE\s+(?=[\w`.]+\s+SET\b)/i.exec(sql);
+  if (verb === null || !sql.endsWith(oneRow)) return undefined;
+  const body = sql.slice(verb[0].length, -oneRow.length);
+  const { parts, lists } = template(body, masked(body));
+  if (lists.length === 0 || lists.includes(true)) return undefined;
+  // Names the columns, and is no row.
+  const names = `SELECT ${lists.map((_, index) => `NULL AS ${column(index)}`).join(', ')} FROM DUAL WHERE FALSE`;
+  const changes = parts.reduce((whole, part, index) => `${whole}${listed}.${column(index - 1)}${part}`);
+  return {
+    head: `UPDATE (${names}`,
+    row: { parts: [' UNION ALL SELECT ', ...lists.slice(1).map(() => ','), ''], lists },
+    tail: `) AS ${listed} STRAIGHT_JOIN ${changes}`,
+  };
+}
+
 /** No comment may swallow what stands behind it, and nothing may end it twice. */
-const joins = (sql: string): boolean => /^\s*(?:UPDATE|DELETE)\b/i.test(sql) && !/[;#]|--|\/\*/.test(sql);
+const joins = (sql: string): boolean => /^\s*(?:UPDATE|DELETE)\b/i.test(sql) && !/[;#]|--|\/\*/.test(sql.replace(mysqlDialect.oneRow, ''));
 
 /** Connections take several statements at once, for what the library itself puts together. */
 function refuseSeveral(sql: string, mask: string): void {
@@ -121,7 +147,7 @@ function compile(sql: string): Statement {
   const mask = masked(sql);
   refuseSeveral(sql, mask);
   const kind = kindOf(mask);
-  return { sql, kind, whole: template(sql, mask), bulk: bulkOf(sql, mask, kind), joins: joins(sql) };
+  return { sql, kind, whole: template(sql, mask), bulk: bulkOf(sql, mask, kind), change: changeOf(sql), joins: joins(sql) };
 }
 
 const maxCached = 2_000;

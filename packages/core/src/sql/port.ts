@@ -49,6 +49,12 @@ export interface SqlDialect {
     key: readonly string[],
     assignments: (excluded: (column: string) => string) => string,
   ): string;
+  /**
+   * Appended to an `UPDATE` whose `WHERE` names a unique key, so that it changes one row at most: `executeMany` changes many rows
+   * in one statement where that is faster. Let no assignment read a column that another one changes, and let texts of the key be
+   * compared as {@link mysqlTableOptions} say.
+   */
+  readonly oneRow: string;
   /** A list from one parameter that is a JSON array of strings or integers: `id IN ${inJson}`. */
   readonly inJson: string;
   /** Appended to a `SELECT` whose rows are then changed: locks them, leaves out rows that others have locked. */

@@ -66,6 +66,8 @@ export interface ThingStatements {
   readonly insertOrIgnore: string;
   readonly upsert: string;
   readonly add: string;
+  /** number, words, bytes; id, number before */
+  readonly change: string;
   readonly find: string;
   readonly findMany: string;
   readonly remove: string;
@@ -82,6 +84,7 @@ export async function things(database: Database): Promise<ThingStatements> {
     insertOrIgnore: dialect.insertOrIgnore(table, columns),
     upsert: dialect.upsert(table, columns, ['id'], (excluded) => `number = number + ${excluded('number')}, words = ${excluded('words')}`),
     add: `UPDATE ${table} SET number = number + ? WHERE id = ?`,
+    change: `UPDATE ${table} SET number = ?, words = ?, bytes = ? WHERE id = ? AND number = ? ${dialect.oneRow}`,
     find: `SELECT id, number, words, bytes FROM ${table} WHERE id = ?`,
     findMany: `SELECT id, number FROM ${table} WHERE id IN ${dialect.inJson} ORDER BY id`,
     remove: `DELETE FROM ${table} WHERE id = ?`,

@@ -113,6 +113,64 @@ export const valueCases: readonly DatabaseCase[] = [
     },
   },
   {
+    name: 'executeMany changes rows by their keys: each to its own values, whatever they hold',
+    run: async ({ database, uniqueName }) => {
+      const sql = await things(database);
+      const name = uniqueName('change');
+      const values: readonly (readonly [SqlValue, SqlValue, Uint8Array | null])[] = [
+        [null, null, null],
+        ...integers.map((number) => [number, null, null] as const),
+        ...texts.map((words) => [7, words, Buffer.from(words)] as const),
+        ...Array.from({ length: 600 }, (_, index) => [index, `${index}`, null] as const),
+      ];
+      const [ids, before] = [values.map((_, index) => `${name}-${index}`), 1_000];
+      await database.transaction((tx) =>
+        tx.executeMany(
+          sql.insert,
+          ids.map((id) => [id, before, 'before', new Uint8Array([1])]),
+        ),
+      );
+      const changes = values.map((value, index) => [...value, ids[index] as string, before]);
+      const { affected } = await database.transaction((tx) => tx.executeMany(sql.change, changes));
+      assert.deepEqual(new Set(affected), new Set([1]));
+      assert.equal(affected.length, values.length);
+      for (const [index, [number, words, bytes]] of values.slice(0, 50).entries()) {
+        const [row] = await database.query<Thing>(sql.find, [ids[index] as string]);
+        assert.deepEqual([row?.number, row?.words], [number, words]);
+        assert.deepEqual(row?.bytes === null ? null : Buffer.from(row?.bytes as Uint8Array), bytes === null ? null : Buffer.from(bytes));
+      }
+      assert.equal(await numberOf(database, ids.at(-1) as string), 599);
+    },
+  },
+  {
+    name: 'executeMany says which rows it changed by their keys, and leaves the others',
+    run: async ({ database, uniqueName }) => {
+      const sql = await things(database);
+      const name = uniqueName('change-some');
+      // Keys are told apart by case and by blanks.
+      const ids = ['a', 'A', 'a ', 'á', 'b', 'c'].map((end) => `${name}-${end}`);
+      await database.transaction((tx) =>
+        tx.executeMany(
+          sql.insert,
+          ids.map((id, index) => [id, index, null, null]),
+        ),
+      );
+      const [, upper, , accented, b, c] = ids as [string, string, string, string, string, string];
+      const change = (id: string, from: number, to: number): SqlValue[] => [to, 'changed', null, id, from];
+      const result = await database.transaction(async (tx) => ({
+        none: (await tx.executeMany(sql.change, [change(b, 9, 40), change(`${name}-none`, 1, 41)])).affected,
+        // The third finds what the first has made of its row.
+        some: (await tx.executeMany(sql.change, [change(upper, 1, 10), change(b, 9, 40), change(upper, 1, 11), change(accented, 3, 30)]))
+          .affected,
+        again: (await tx.executeMany(sql.change, [change(upper, 10, 12), change(c, 5, 50)])).affected,
+        same: (await tx.executeMany(sql.change, [change(upper, 12, 12), change(c, 50, 50)])).affected,
+      }));
+      assert.deepEqual(result, { none: [0, 0], some: [1, 0, 0, 1], again: [1, 1], same: [1, 1] });
+      const found = await Promise.all(ids.map((id) => numberOf(database, id)));
+      assert.deepEqual(found, [0, 12, 2, 30, 4, 50]);
+    },
+  },
+  {
     name: 'executeMany that meets a taken key rejects, and its transaction leaves nothing',
     run: async ({ database, uniqueName }) => {
       const sql = await things(database);

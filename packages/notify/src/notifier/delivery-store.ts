@@ -63,7 +63,7 @@ const columns: readonly string[] = [
 
 const statements = defineStatements(({ tables, dialect }) => {
   const deliveries = tables('notify_deliveries');
-  const still = `WHERE delivery_id = ? AND state = ${DeliveryState.PENDING}`;
+  const still = `WHERE delivery_id = ? AND state = ${DeliveryState.PENDING} ${dialect.oneRow}`;
   return {
     insert: dialect.insertOrIgnore(deliveries, columns),
     // What was delivered is not sent again, so its text is let go of.

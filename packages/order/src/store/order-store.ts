@@ -28,7 +28,7 @@ const statements = defineStatements(({ tables, dialect }) => ({
   findRequests: `SELECT request_id, fingerprint, ${recordColumns} FROM ${tables('orders')} WHERE merchant_id = ? AND request_id IN ${dialect.inJson}`,
   versions: `SELECT order_id, version FROM ${tables('orders')} WHERE order_id IN ${dialect.inJson}`,
   page: `SELECT order_id, state FROM ${tables('orders')} WHERE merchant_id = ? AND order_id < ? ORDER BY order_id DESC LIMIT ?`,
-  update: `UPDATE ${tables('orders')} SET state = ?, version = ?, payment_version = ?, refunded = ?, reason = ?, gateway_charge_id = ?, update_ms = ? WHERE order_id = ? AND version = ?`,
+  update: `UPDATE ${tables('orders')} SET state = ?, version = ?, payment_version = ?, refunded = ?, reason = ?, gateway_charge_id = ?, update_ms = ? WHERE order_id = ? AND version = ? ${dialect.oneRow}`,
 }));
 
 /** An order with what identifies the request that placed it. */

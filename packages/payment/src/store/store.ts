@@ -15,10 +15,10 @@ import {
 const statements = defineStatements(({ tables, dialect }) => ({
   addPayment: dialect.insertOrIgnore(tables('payments'), paymentColumns),
   changePayment: `UPDATE ${tables('payments')} SET status = ?, version = ?, reason = ?, cancel_reason = ?, refunded_units = ?, retry_at = ?,
-    updated_at = ?, wake_at = ? WHERE order_id = ? AND version = ?`,
+    updated_at = ?, wake_at = ? WHERE order_id = ? AND version = ? ${dialect.oneRow}`,
   addAttempt: dialect.insertOrIgnore(tables('payment_attempts'), attemptColumns),
   changeAttempt: `UPDATE ${tables('payment_attempts')} SET status = ?, gateway_id = ?, decline_code = ?, updated_at = ?, unknown_since = ?,
-    lookups = ?, next_at = ?, owner = ? WHERE order_id = ? AND number = ?`,
+    lookups = ?, next_at = ?, owner = ? WHERE order_id = ? AND number = ? ${dialect.oneRow}`,
   payments: `SELECT * FROM ${tables('payments')} WHERE order_id IN ${dialect.inJson}`,
   // In the order of their keys, so that two who lock the same ones never wait for each other.
   paymentsToChange: `SELECT * FROM ${tables('payments')} WHERE order_id IN ${dialect.inJson} ORDER BY order_id ${dialect.forUpdate}`,

@@ -12,6 +12,7 @@ export const sqliteDialect: SqlDialect = {
   insertOrIgnore: (table, columns) => `${insert(table, columns)} ON CONFLICT DO NOTHING`,
   upsert: (table, columns, key, assignments) =>
     `${insert(table, columns)} ON CONFLICT (${key.join(', ')}) DO UPDATE SET ${assignments((column) => `excluded.${column}`)}`,
+  oneRow: '',
   inJson: '(SELECT value FROM json_each(?))',
   // There is one writer at a time: who reads in a transaction has the rows to itself.
   forUpdateSkipLocked: '',
