@@ -62,9 +62,9 @@ const refusals: readonly Refusal[] = [
   invalid('fewer than none of a product', item({ quantity: -1 }), 'items[0].quantity'),
   invalid('more of a product than anybody buys', item({ quantity: 10_001 }), 'items[0].quantity'),
   invalid('as many of a product as the number can hold', item({ quantity: 2_147_483_647 }), 'items[0].quantity'),
-  refusal('a product that there is not', item({ productId: 'unobtainium' }), 'NOT_FOUND', 'UNKNOWN_PRODUCT'),
-  refusal('a merchant that there is not', { merchantId: 'merchant-0' }, 'NOT_FOUND', 'UNKNOWN_MERCHANT'),
-  refusal('a product of another merchant', item({ productId: 'atlas' }), 'NOT_FOUND', 'UNKNOWN_PRODUCT'),
+  refusal('a product that there is not', item({ productId: 'unobtainium' }), 'NOT_FOUND', 'UNKNOWN_PRODUCT', 'items[0].product_id'),
+  refusal('a merchant that there is not', { merchantId: 'merchant-0' }, 'NOT_FOUND', 'UNKNOWN_MERCHANT', 'merchant_id'),
+  refusal('a product of another merchant', item({ productId: 'atlas' }), 'NOT_FOUND', 'UNKNOWN_PRODUCT', 'items[0].product_id'),
   invalid('a product without a name', item({ productId: '' }), 'items[0].product_id'),
   invalid('an order of nothing', { items: [] }, 'items'),
   invalid('501 lines', lines(501), 'items'),
@@ -190,6 +190,7 @@ describe('bytes that are no request, over HTTP', () => {
     ['a path that leads out', 'POST', '/api/v1/..%2f..%2fetc/passwd', 404],
     ['a method that the route does not take', 'GET', '/api/v1/checkout', 405],
     ['a method of a service that there is not', 'POST', '/paystream.order.v1.OrderService/Explode', 404],
+    ['a content type that the route does not take', 'POST', '/api/v1/checkout', 415],
     ['a content type that nobody reads', 'POST', '/paystream.order.v1.OrderService/CreateOrder', 415],
   ])('%s', async (_what, method, path, status) => {
     const body = method === 'GET' ? {} : { body: 'x' };

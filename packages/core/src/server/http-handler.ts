@@ -11,7 +11,7 @@ import type { RpcMiddleware } from '../rpc/middleware.ts';
 import type { RpcService } from '../rpc/port.ts';
 import { createErrorReporter, lateErrors } from '../rpc/reporter.ts';
 import type { RequestValidator } from '../rpc/validation.ts';
-import { errorResponse, messageFromJson, parseJson, readBody, send } from './http-message.ts';
+import { checkJson, errorResponse, messageFromJson, parseJson, readBody, send } from './http-message.ts';
 import { createRouteTable, type HttpResponse, type HttpRoute, type MatchedRoute } from './http-route.ts';
 
 /** Options of {@link createHttpHandler}. */
@@ -67,7 +67,10 @@ export function createHttpHandler(options: HttpHandlerOptions): RequestListener 
 
   async function serveRoute(matched: MatchedRoute, request: IncomingMessage, response: ServerResponse, query: string): Promise<void> {
     const call = callOf(request, response, matched);
-    const json = async (): Promise<unknown> => parseJson(await readBody(request, maxRequestBytes));
+    const json = async (): Promise<unknown> => {
+      checkJson(request);
+      return parseJson(await readBody(request, maxRequestBytes));
+    };
     const work = (): Promise<HttpResponse> =>
       matched.route.handle({
         context: call,

@@ -7,6 +7,7 @@ import type { RequestValidator } from '../rpc/validation.ts';
 import type { HttpResponse } from './http-route.ts';
 
 const tooLargeReason = 'REQUEST_TOO_LARGE';
+const notJsonReason = 'CONTENT_TYPE_UNSUPPORTED';
 
 function tooLarge(maxBytes: number): PaystreamError {
   return new PaystreamError('RESOURCE_EXHAUSTED', `The request is larger than the ${maxBytes} bytes that are taken.`, {
@@ -37,6 +38,15 @@ function malformed(what: string, cause: unknown): PaystreamError {
   });
 }
 
+/** Throws unless a body says that it is JSON. A web page of another origin cannot say so without being asked first. */
+export function checkJson({ headers }: IncomingMessage): void {
+  const type = headers['content-type'] ?? '';
+  if (/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type)) return;
+  throw new PaystreamError('INVALID_ARGUMENT', `The request must be sent as content-type: application/json, not ${type || 'without one'}.`, {
+    reason: notJsonReason,
+  });
+}
+
 /** Parses a body as JSON in UTF-8. */
 export function parseJson(bytes: Uint8Array): unknown {
   try {
@@ -64,12 +74,17 @@ export function messageFromJson<D extends DescMessage>(
   return message;
 }
 
+function statusOf(reason: string | undefined): number | undefined {
+  if (reason === tooLargeReason) return 413;
+  return reason === notJsonReason ? 415 : undefined;
+}
+
 /** An error in the one form that plain routes answer with. */
 export function errorResponse(error: PaystreamError): HttpResponse {
   const { code, reason, violations } = error;
   const after = Number(error.details['retryAfterMs']);
   return {
-    status: reason === tooLargeReason ? 413 : httpStatusOf(code),
+    status: statusOf(reason) ?? httpStatusOf(code),
     body: { code, reason, message: wireMessage(error.message), violations },
     ...(after > 0 ? { headers: { 'retry-after': String(Math.ceil(after / 1000)) } } : {}),
   };

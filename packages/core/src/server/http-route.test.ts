@@ -55,7 +55,7 @@ afterAll(() => server.close());
 async function call(method: string, path: string, body?: unknown, key = 'k'): Promise<{ status: number; json: unknown; headers: Headers }> {
   const answer = await fetch(`${server.httpAddress}${path}`, {
     method,
-    headers: { 'x-api-key': key },
+    headers: { 'x-api-key': key, 'content-type': 'application/json' },
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
   return { status: answer.status, json: await answer.json(), headers: answer.headers };
@@ -91,6 +91,24 @@ describe('a plain route', () => {
     expect(answer).toMatchObject({ status, json: { code, reason, message: expect.any(String), violations: expect.any(Array) } });
   });
 
+  it.each([
+    ['none', {}, 415],
+    ['one that a page of any origin may send', { 'content-type': 'text/plain' }, 415],
+    ['one that only begins like it', { 'content-type': 'application/jsonp' }, 415],
+    ['JSON in a charset', { 'content-type': 'application/json; charset=utf-8' }, 201],
+    ['a format on JSON', { 'content-type': 'application/vnd.shop+json' }, 201],
+  ])('takes JSON that says that it is: a content type of %s', async (_what, headers, status) => {
+    // Bytes: a string would be given a content type.
+    const body = Buffer.from(JSON.stringify(order));
+    const answer = await fetch(`${server.httpAddress}/api/v1/checkout`, {
+      method: 'POST',
+      headers: { 'x-api-key': 'k', ...headers },
+      body,
+    });
+    expect(answer.status).toBe(status);
+    if (status === 415) expect(await answer.json()).toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'CONTENT_TYPE_UNSUPPORTED' });
+  });
+
   it('names the fields that break rules', async () => {
     const { json } = await call('POST', '/api/v1/checkout', { ...order, items: [{ productId: '', quantity: 0 }] });
     expect(json).toMatchObject({ violations: [{ field: 'items[0].product_id' }, { field: 'items[0].quantity' }] });
@@ -121,11 +139,15 @@ describe('a plain route', () => {
 
   it('answers before the end of a body that turns out too large, and lives on', async () => {
     const status = await new Promise((resolve, reject) => {
-      const sending = httpRequest(`${server.httpAddress}/api/v1/checkout`, { method: 'POST', headers: { 'x-api-key': 'k' } }, (answer) => {
-        answer.resume();
-        resolve(answer.statusCode);
-        sending.destroy();
-      });
+      const sending = httpRequest(
+        `${server.httpAddress}/api/v1/checkout`,
+        { method: 'POST', headers: { 'x-api-key': 'k', 'content-type': 'application/json' } },
+        (answer) => {
+          answer.resume();
+          resolve(answer.statusCode);
+          sending.destroy();
+        },
+      );
       sending.once('error', reject);
       for (let sent = 0; sent < 4; sent++) sending.write('x'.repeat(5_000));
     });

@@ -16,7 +16,7 @@ export interface HttpRequest {
   readonly query: URLSearchParams;
   /** The body as it came. Throws `RESOURCE_EXHAUSTED` / `REQUEST_TOO_LARGE` beyond the server's `maxRequestBytes`. */
   bytes(): Promise<Uint8Array>;
-  /** The body, parsed as JSON. Throws `INVALID_ARGUMENT` / `REQUEST_MALFORMED` if it is none. */
+  /** The body, parsed as JSON. Throws `INVALID_ARGUMENT` / `CONTENT_TYPE_UNSUPPORTED` (answered with 415) if it does not say that it is, `REQUEST_MALFORMED` if it is none. */
   json(): Promise<unknown>;
   /** The body, parsed as the JSON form of a protobuf message, completed by `complete` if given, and checked against its rules. */
   message<D extends DescMessage>(schema: D, complete?: (message: MessageShape<D>) => void): Promise<MessageShape<D>>;

@@ -29,6 +29,7 @@ export function checkMerchant(merchant: Merchant): void {
 export function unknownMerchant(merchantId: string): PaystreamError {
   return new PaystreamError('NOT_FOUND', `there is no merchant "${merchantId}"`, {
     reason: 'UNKNOWN_MERCHANT',
+    violations: [{ field: 'merchant_id', description: `there is no "${merchantId}"` }],
     details: { merchantId },
   });
 }

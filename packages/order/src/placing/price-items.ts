@@ -26,13 +26,19 @@ export function checkCurrency(request: CreateOrderRequest): void {
 }
 
 function checkKnown(request: CreateOrderRequest, prices: ReadonlyMap<string, CatalogPrice>): void {
-  const unknown = new Set(request.items.map((item) => item.productId).filter((id) => !prices.has(id)));
+  const unknown = new Set<string>();
+  const violations: FieldViolation[] = [];
+  for (const [index, { productId }] of request.items.entries()) {
+    if (prices.has(productId)) continue;
+    unknown.add(productId);
+    violations.push({ field: `items[${index}].product_id`, description: `"${productId}" is not sold by "${request.merchantId}"` });
+  }
   if (unknown.size === 0) return;
   const ids = [...unknown].slice(0, 20);
   throw new PaystreamError(
     'NOT_FOUND',
     `merchant "${request.merchantId}" does not sell ${ids.map((id) => `"${id}"`).join(', ')}${unknown.size > ids.length ? ', …' : ''}`,
-    { reason: 'UNKNOWN_PRODUCT', details: { merchantId: request.merchantId, productIds: ids.join(',') } },
+    { reason: 'UNKNOWN_PRODUCT', violations, details: { merchantId: request.merchantId, productIds: ids.join(',') } },
   );
 }
 

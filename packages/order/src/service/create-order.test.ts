@@ -150,9 +150,9 @@ describe('a bad request is refused with its code, its reason and each field', ()
     ],
     ['nothing to charge', { items: [{ productId: 'sample', quantity: 1 }] }, 'INVALID_ARGUMENT', 'TOTAL_NOT_POSITIVE', ['items']],
     ['a sum beyond 63 bits', { items: [{ productId: 'palace', quantity: 2 }] }, 'INVALID_ARGUMENT', 'AMOUNT_OUT_OF_RANGE', []],
-    ['an unknown product', { items: [{ productId: 'gold', quantity: 1 }] }, 'NOT_FOUND', 'UNKNOWN_PRODUCT', []],
-    ["another merchant's product", { items: [{ productId: 'pen', quantity: 1 }] }, 'NOT_FOUND', 'UNKNOWN_PRODUCT', []],
-    ['an unknown merchant', { merchantId: 'm-9' }, 'NOT_FOUND', 'UNKNOWN_MERCHANT', []],
+    ['an unknown product', { items: [{ productId: 'gold', quantity: 1 }] }, 'NOT_FOUND', 'UNKNOWN_PRODUCT', ['items[0].product_id']],
+    ["another merchant's product", { items: [{ productId: 'pen', quantity: 1 }] }, 'NOT_FOUND', 'UNKNOWN_PRODUCT', ['items[0].product_id']],
+    ['an unknown merchant', { merchantId: 'm-9' }, 'NOT_FOUND', 'UNKNOWN_MERCHANT', ['merchant_id']],
   ];
 
   it.each(bad)('%s', async (_, change, code, reason, fields) => {
