@@ -25,6 +25,7 @@ async function serve(gateway: Gateway): Promise<RpcServer> {
   return createRpcServer({
     services: [gatewayRpcService(gateway)],
     grpc: { port: 0 },
+    http: false,
     authenticate: keys,
     health: async () => ({ ready: true, components: [] }),
   });
