@@ -55,10 +55,12 @@ describe('the settings', () => {
       PAYSTREAM_HTTP_PORT: '-1.5',
       PAYSTREAM_LOG_LEVEL: 'loud',
       PAYSTREAM_GATEWAY_MIX: 'explode=1',
+      PAYSTREAM_GATEWAY_LATENCY_MS: '80-20',
+      PAYSTREAM_TOPIC_ORDERS: 'my orders',
       PAYSTREAM_FEE_FIXED_UNITS: '0.3',
       PAYSTREAM_SMTP_FROM: 'nobody',
     });
-    expect(faults).toHaveLength(5);
+    expect(faults).toHaveLength(7);
     expect(faults.join('\n')).not.toMatch(/Invalid|NaN|received|undefined/);
   });
 

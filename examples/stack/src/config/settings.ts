@@ -24,8 +24,12 @@ const latency = z
   .regex(/^\d+(-\d+)?$/, 'must be milliseconds such as 25, or a range such as 20-80')
   .transform((text): readonly [number, number] => {
     const [low = 0, high = low] = text.split('-').map(Number);
-    return [Math.min(low, high), Math.max(low, high)];
-  });
+    return [low, high];
+  })
+  .refine(([low, high]) => low <= high, 'must begin with the smaller number, such as 20-80');
+
+/** Any name but one with blanks, which no broker takes. */
+const topic = z.string().regex(/^\S+$/, 'must be a name without blanks');
 
 const share = z.coerce.number().min(0).exactOptional();
 const behaviours = {
@@ -128,12 +132,12 @@ export const settings = z.object({
     .url({ protocol: /^smtps?$/, error: 'must be an address such as smtp://user:password@mail.example.org:587' })
     .optional(),
   PAYSTREAM_SMTP_FROM: z.email('must be an email address').default('payments@paystream.example'),
-  PAYSTREAM_TOPIC_ORDERS: z.string().min(1).default('orders'),
-  PAYSTREAM_TOPIC_TRANSACTIONS: z.string().min(1).default('transactions'),
-  PAYSTREAM_TOPIC_ORDER_UPDATES: z.string().min(1).default('order-updates'),
-  PAYSTREAM_TOPIC_WALLET_UPDATES: z.string().min(1).default('merchant-wallet-updates'),
-  PAYSTREAM_TOPIC_ORDER_LOGS: z.string().min(1).default('order-logs-topic'),
-  PAYSTREAM_TOPIC_TRANSACTION_LOGS: z.string().min(1).default('transactions-logs-topic'),
+  PAYSTREAM_TOPIC_ORDERS: topic.default('orders'),
+  PAYSTREAM_TOPIC_TRANSACTIONS: topic.default('transactions'),
+  PAYSTREAM_TOPIC_ORDER_UPDATES: topic.default('order-updates'),
+  PAYSTREAM_TOPIC_WALLET_UPDATES: topic.default('merchant-wallet-updates'),
+  PAYSTREAM_TOPIC_ORDER_LOGS: topic.default('order-logs-topic'),
+  PAYSTREAM_TOPIC_TRANSACTION_LOGS: topic.default('transactions-logs-topic'),
 });
 
 /** Settings whose values are never shown. Each may come from a file instead: `PAYSTREAM_API_KEYS_FILE` names it. */
