@@ -42,9 +42,13 @@ function malformed(what: string, cause: unknown): PaystreamError {
 export function checkJson({ headers }: IncomingMessage): void {
   const type = headers['content-type'] ?? '';
   if (/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type)) return;
-  throw new PaystreamError('INVALID_ARGUMENT', `The request must be sent as content-type: application/json, not ${type || 'without one'}.`, {
-    reason: notJsonReason,
-  });
+  throw new PaystreamError(
+    'INVALID_ARGUMENT',
+    `The request must be sent as content-type: application/json, not ${type || 'without one'}.`,
+    {
+      reason: notJsonReason,
+    },
+  );
 }
 
 /** Parses a body as JSON in UTF-8. */
