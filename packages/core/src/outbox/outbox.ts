@@ -1,4 +1,4 @@
-import { type AddressedMessage, packMessages } from '../broker/pack.ts';
+import type { AddressedMessage } from '../broker/pack.ts';
 import type { Broker } from '../broker/port.ts';
 import type { Clock } from '../clock/port.ts';
 import { systemClock } from '../clock/system-clock.ts';
@@ -11,6 +11,7 @@ import { systemRandom } from '../random/system-random.ts';
 import type { Database, MigrationMode } from '../sql/port.ts';
 import { noTelemetry, type Telemetry, type TraceContext } from '../telemetry/port.ts';
 import { sealMessage } from '../topic/envelope.ts';
+import { encodeContent } from './content.ts';
 import { createEpochs } from './epochs.ts';
 import { outboxMigrations } from './migrations.ts';
 import type { Outbox, OutboxEvent } from './port.ts';
@@ -141,14 +142,14 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
       const nowMs = clock.now();
       const here = telemetry.tracing ? telemetry.current() : undefined;
       const messages = events.map((event) => seal(event, nowMs, here));
-      const content = packMessages(messages);
+      const { content, bytes } = encodeContent(messages);
       seq += 1;
       const row: OutboxRow = {
         epoch: epochs.current,
         seq,
         events: events.length,
         addedAtMs: nowMs,
-        bytes: content.length,
+        bytes,
         left: events.length,
       };
       await tx.execute(insert, [row.epoch, row.seq, nowMs, row.events, content]);

@@ -1,9 +1,10 @@
-import { type AddressedMessage, unpackMessages } from '../broker/pack.ts';
+import type { AddressedMessage } from '../broker/pack.ts';
 import type { Clock } from '../clock/port.ts';
 import type { Logger } from '../logger/port.ts';
 import type { Database } from '../sql/port.ts';
 import { noLabels, noTelemetry } from '../telemetry/port.ts';
 import { type BacklogPage, createBacklog } from './backlog.ts';
+import { decodeContent } from './content.ts';
 import { createLane, type Lane, type LaneContext } from './lane.ts';
 import { createLeftToOthers } from './left-to-others.ts';
 import { createRemover } from './remover.ts';
@@ -160,8 +161,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
       return;
     }
     try {
-      row.bytes = content.length;
-      enqueue(row, unpackMessages(content));
+      const { messages, bytes } = decodeContent(content);
+      row.bytes = bytes;
+      enqueue(row, messages);
     } catch (error) {
       // It stays known, so that it is complained of once; it stays in the table, for somebody to look at.
       pending -= row.left;

@@ -8,7 +8,7 @@ export interface OutboxRow {
   readonly events: number;
   /** In milliseconds since the epoch. */
   readonly addedAtMs: number;
-  /** How large its content is; 0 until it was read. */
+  /** How large its content is in memory; 0 until it was read. */
   bytes: number;
   /** How many of its events are not published yet. */
   left: number;
