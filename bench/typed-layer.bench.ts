@@ -2,6 +2,9 @@ import { create } from '@bufbuild/protobuf';
 import { type Broker, createConsumer, createProducer, defineTopic, protobuf } from '@paystream/core';
 import { type LogEntry, LogEntrySchema } from '@paystream/core/contracts';
 import { createEmbeddedBroker } from '@paystream/core/embedded';
+import { createPulsarBroker } from '@paystream/core/pulsar';
+import { createPulsarClient, type PulsarClient } from '@paystream/pulsar';
+import { startPulsar } from '../tools/pulsar/broker.ts';
 import { type Benchmark, compare, type Finding, perSecond } from './compare.ts';
 
 const messages = 20_000;
@@ -43,44 +46,82 @@ async function bare(broker: Broker, topic: string, payload: Uint8Array): Promise
   await Promise.all([producer.close(), subscription.unsubscribe()]);
 }
 
+/** The same by a bare Pulsar client, whose batches keep keys apart as those of the typed layer do. */
+async function barePulsar(client: PulsarClient, topic: string, payload: Uint8Array): Promise<void> {
+  const value = Buffer.from(payload);
+  const consumer = await client.subscribe({ topic, subscription: 'bare', type: 'key_shared', initialPosition: 'earliest' });
+  const producer = await client.createProducer({ topic, batching: { keyed: true } });
+  const receive = async (): Promise<void> => {
+    for (let got = 0; got < messages; ) {
+      const batch = await consumer.receiveBatch({ maxMessages: 1_000 });
+      got += batch.length;
+      for (const message of batch) void message.acknowledge();
+    }
+  };
+  await Promise.all([inChunks((key) => producer.send({ value, key: `order-${key}` })), receive()]);
+  await Promise.all([producer.close(), consumer.unsubscribe()]);
+}
+
+interface Base {
+  readonly name: string;
+  readonly broker: Broker;
+  bare(topic: string, payload: Uint8Array): Promise<void>;
+}
+
+async function measure({ name, broker, bare: reference }: Base): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const [size, goal] of [
+    [1_024, 0.9],
+    [128, 0.7],
+  ] as const) {
+    const topic = defineTopic({ name: `typed-${size}`, codec: protobuf(LogEntrySchema), key: (entry) => entry.orderId });
+    const message = 'x'.repeat(size - 14);
+    const values = Array.from({ length: keys }, (_, key) => create(LogEntrySchema, { orderId: `order-${key}`, message }));
+    const payload = topic.codec.encode(create(LogEntrySchema, { orderId: 'order-42', message }));
+    const typed = async (): Promise<void> => {
+      const received = countdown(messages);
+      const consumer = await createConsumer(broker, topic, {
+        subscription: 'typed',
+        maxInFlight: 1_000,
+        handleBatch: async (batch) => received.down(batch.length),
+      });
+      const producer = await createProducer(broker, topic);
+      await Promise.all([inChunks((key) => producer.send(values[key] as LogEntry)), received.done]);
+      await Promise.all([producer.close(), consumer.close()]);
+    };
+    findings.push(
+      await compare({
+        case: `${payload.length} B on ${name}, produced and consumed`,
+        unit: 'messages/s',
+        measured: { name: 'createProducer and createConsumer', round: () => perSecond(messages, typed) },
+        reference: { name: `the bare ${name}`, round: () => perSecond(messages, () => reference(`bare-${size}`, payload)) },
+        goal,
+      }),
+    );
+  }
+  return findings;
+}
+
 export const benchmark: Benchmark = {
   name: 'typed-layer',
-  question: 'What do codec, envelope, key lanes, retries and batches cost on top of a broker that costs next to nothing?',
+  question:
+    'What do codec, envelope, key lanes, retries and batches cost on top of a Pulsar client, and of a broker that costs next to nothing?',
   run: async () => {
-    const findings: Finding[] = [];
-    await using broker = await createEmbeddedBroker();
-    for (const [size, goal] of [
-      [1_024, 0.9],
-      [128, 0.7],
-    ] as const) {
-      const topic = defineTopic({ name: `typed-${size}`, codec: protobuf(LogEntrySchema), key: (entry) => entry.orderId });
-      const message = 'x'.repeat(size - 14);
-      const values = Array.from({ length: keys }, (_, key) => create(LogEntrySchema, { orderId: `order-${key}`, message }));
-      const payload = topic.codec.encode(create(LogEntrySchema, { orderId: 'order-42', message }));
-      const typed = async (): Promise<void> => {
-        const received = countdown(messages);
-        const consumer = await createConsumer(broker, topic, {
-          subscription: 'typed',
-          maxInFlight: 1_000,
-          handleBatch: async (batch) => received.down(batch.length),
-        });
-        const producer = await createProducer(broker, topic);
-        await Promise.all([inChunks((key) => producer.send(values[key] as LogEntry)), received.done]);
-        await Promise.all([producer.close(), consumer.close()]);
-      };
-      findings.push(
-        await compare({
-          case: `${payload.length} B, produced and consumed`,
-          unit: 'messages/s',
-          measured: { name: 'createProducer and createConsumer', round: () => perSecond(messages, typed) },
-          reference: {
-            name: 'the bare embedded broker in memory',
-            round: () => perSecond(messages, () => bare(broker, `bare-${size}`, payload)),
-          },
-          goal,
-        }),
-      );
-    }
-    return findings;
+    await using running = new AsyncDisposableStack();
+    const embedded = running.use(await createEmbeddedBroker());
+    const pulsar = await startPulsar();
+    running.defer(() => pulsar.stop());
+    const client = createPulsarClient({ serviceUrl: pulsar.serviceUrl });
+    running.defer(() => client.close());
+    const broker = createPulsarBroker({ client });
+    running.defer(() => broker.close());
+    return [
+      ...(await measure({ name: 'Pulsar client', broker, bare: (topic, payload) => barePulsar(client, topic, payload) })),
+      ...(await measure({
+        name: 'embedded broker in memory',
+        broker: embedded,
+        bare: (topic, payload) => bare(embedded, topic, payload),
+      })),
+    ];
   },
 };
