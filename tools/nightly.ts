@@ -1,10 +1,74 @@
-// What is too long for every change: the long runs of the Pulsar client on a real broker, an hour and some minutes in all.
-// `npm run nightly`; the variables shorten or lengthen it.
+// What is too long for every change: `npm run nightly`, some hours in all; `npm run nightly -- --help` lists the parts.
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { run } from './workspace.ts';
 
-const env = {
-  PAYSTREAM_PULSAR_MESSAGES: process.env['PAYSTREAM_PULSAR_MESSAGES'] ?? '10000000',
-  PAYSTREAM_PULSAR_SOAK_MINUTES: process.env['PAYSTREAM_PULSAR_SOAK_MINUTES'] ?? '60',
+const help = `Usage: npm run nightly -- [options]
+
+  --only PART     pulsar: the long runs of the Pulsar client on a real broker, an hour and some minutes
+                  kills: every service in a process of its own on a real Pulsar and MariaDB, killed again and again,
+                  half of the times at points with a name; about five seconds a kill (default: both)
+  --kills N       how many kills (default: 1000)
+  --orders N      at least so many orders while they happen and after them (default: 100 for each kill)
+  --seed N        of what is chosen by chance: the order of the kills, their moments, the behaviour of clients (default: 1)
+  --report FILE   writes a line of JSON for each kill: where it was, and how long it took to recover (default: a table only)
+  --messages N    how many messages go through one Pulsar client (default: 10000000)
+  --minutes N     how long the broker's topics are unloaded again and again (default: 60)
+  --help          prints this
+
+Ends with the exit code 0 if nothing was lost, doubled or leaked.`;
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    kills: { type: 'string', default: '1000' },
+    orders: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    report: { type: 'string' },
+    messages: { type: 'string', default: process.env['PAYSTREAM_PULSAR_MESSAGES'] ?? '10000000' },
+    minutes: { type: 'string', default: process.env['PAYSTREAM_PULSAR_SOAK_MINUTES'] ?? '60' },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+/** Runs the tests in a file or a folder, in the project that has the servers for them. Gives vitest's exit code. */
+async function vitest(project: string, path: string, env: Readonly<Record<string, string>>): Promise<number> {
+  return (await run('vitest', ['run', '--project', project, path], { env, show: true })).code;
+}
+
+const parts: Readonly<Record<string, () => Promise<number>>> = {
+  pulsar: () =>
+    vitest('pulsar', 'packages/pulsar/src/endurance', {
+      PAYSTREAM_PULSAR_MESSAGES: values.messages,
+      PAYSTREAM_PULSAR_SOAK_MINUTES: values.minutes,
+    }),
+  kills: () =>
+    vitest('production', 'examples/stack/test/production-kills.int.test.ts', {
+      PAYSTREAM_TEST_KILLS: values.kills,
+      PAYSTREAM_TEST_ORDERS: values.orders ?? `${100 * Number(values.kills)}`,
+      PAYSTREAM_TEST_SEED: values.seed,
+      ...(values.report === undefined ? {} : { PAYSTREAM_TEST_REPORT: resolve(values.report) }),
+    }),
 };
-const { code } = await run('vitest', ['run', '--project', 'pulsar', 'packages/pulsar/src/endurance'], { env, show: true });
-process.exitCode = code;
+
+function fault(): string | undefined {
+  if (values.only !== undefined && !(values.only in parts)) return `--only ${values.only}: there are ${Object.keys(parts).join(', ')}`;
+  for (const name of ['kills', 'orders', 'seed', 'messages', 'minutes'] as const) {
+    if (!/^\d+$/.test(values[name] ?? '0')) return `--${name} ${values[name]}: must be a whole number`;
+  }
+  return undefined;
+}
+
+if (values.help) console.log(help);
+else {
+  const wrong = fault();
+  if (wrong !== undefined) {
+    console.error(`${wrong}\n\n${help}`);
+    process.exitCode = 1;
+  } else {
+    // One after the other, and the second one even if the first has failed: a night is for finding out all there is.
+    for (const [name, part] of Object.entries(parts)) {
+      if ((values.only ?? name) === name && (await part()) !== 0) process.exitCode = 1;
+    }
+  }
+}

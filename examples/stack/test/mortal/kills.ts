@@ -56,7 +56,8 @@ type Plan = DeathPoint | 'any moment';
 export async function killMany(options: KillingOptions): Promise<readonly Kill[]> {
   const { hand, random, settled, onKill } = options;
   const mortals = options.processes.filter(({ plan }) => plan.service !== 'gateway');
-  const named = Array.from({ length: options.atPoints }, (_, index): Plan => deathPoints[index % deathPoints.length] as DeathPoint);
+  const points = shuffled(deathPoints, random);
+  const named = Array.from({ length: options.atPoints }, (_, index): Plan => points[index % points.length] as DeathPoint);
   const plans = shuffled([...named, ...Array.from({ length: options.atRandom }, (): Plan => 'any moment')], random);
   const dying = new Set<ServiceProcess>();
   const kills: Kill[] = [];
