@@ -1,9 +1,10 @@
 import { rm, writeFile } from 'node:fs/promises';
+import { PaystreamError } from '@paystream/core';
 import { createSeededRandom } from '@paystream/core/testing';
 import { expect, it } from 'vitest';
 import { keepPlacing } from './keep-placing.ts';
 import { mortalProgram, openHand } from './mortal/hand.ts';
-import { killMany } from './mortal/kills.ts';
+import { type Kill, killMany } from './mortal/kills.ts';
 import { deathPoints } from './mortal/points.ts';
 import { type OrderSpan, percentile, recoveriesOf, recoveryLine, recoveryRows, undisturbedMs } from './mortal/recovery.ts';
 import { expectRightBooks, expectRightRecords, startProduction } from './production/test-support.ts';
@@ -18,6 +19,16 @@ const clients = asked === undefined ? 16 : 64;
 const night = asked !== undefined;
 const report = process.env['PAYSTREAM_TEST_REPORT'];
 const timeout = 300_000 + kills * 60_000;
+
+async function tell(kills: readonly Kill[], orders: readonly OrderSpan[]): Promise<void> {
+  const recoveries = recoveriesOf(kills, orders);
+  const calmMs = undisturbedMs(kills, orders);
+  console.table(recoveryRows(recoveries));
+  console.log(
+    `${kills.length} kills, ${orders.length} orders; those that no kill disturbed took p50 ${percentile(calmMs, 0.5)} ms, p99 ${percentile(calmMs, 0.99)} ms`,
+  );
+  if (report !== undefined) await writeFile(report, recoveries.map((one) => `${recoveryLine(one)}\n`).join(''));
+}
 
 it(`loses nothing and charges none twice on Pulsar and MySQL through ${kills} kill -9, ${atPoints} of them between two steps with a name`, {
   timeout,
@@ -38,36 +49,34 @@ it(`loses nothing and charges none twice on Pulsar and MySQL through ${kills} ki
     onFinal: (order) => orders.push(order),
   });
   await placing.more(clients);
-  const done = await Promise.race([
-    killMany({
-      processes: run.services.processes,
-      hand,
-      random,
-      atPoints,
-      atRandom,
-      // One after the other tells what each cost; side by side is done sooner.
-      ...(night ? { atOnce: 1, pauseMs: 1_000, settled: (killedMs: number) => placing.oldestMs > killedMs } : { atOnce: 5, pauseMs: 100 }),
-      onKill: ({ victim, point }, count) => {
-        if (count % 50 === 0)
-          console.log(`${count} of ${kills} kills, ${placing.acknowledged.size} orders; the last: ${victim} ${point?.step ?? ''}`);
-      },
-    }),
-    placing.failed,
-  ]);
+  const done: Kill[] = [];
+  const killing = killMany({
+    processes: run.services.processes,
+    hand,
+    random,
+    atPoints,
+    atRandom,
+    // One after the other tells what each cost; side by side is done sooner.
+    ...(night ? { atOnce: 1, pauseMs: 1_000, settled: (killedMs: number) => placing.oldestMs > killedMs } : { atOnce: 5, pauseMs: 100 }),
+    onKill: (kill) => {
+      done.push(kill);
+      if (done.length % 50 === 0) console.log(`${done.length} of ${kills} kills, ${placing.acknowledged.size} orders`);
+    },
+  });
+  try {
+    await Promise.race([killing, placing.failed]);
+  } catch (cause) {
+    throw new Error(`after ${done.length} kills: ${PaystreamError.from(cause).message}\n${run.lastLines()}`, { cause });
+  } finally {
+    // What was found out by then is of use however it ended.
+    await tell(done, orders);
+  }
   if (placing.acknowledged.size < wanted) await placing.more(wanted - placing.acknowledged.size);
   await placing.stop();
 
   const books = await expectRightBooks(run);
   await run.services.stop();
-  const settleMs = await expectRightRecords(run, placing.acknowledged.values(), books);
-
-  const recoveries = recoveriesOf(done, orders);
-  const calmMs = undisturbedMs(done, orders);
-  console.table(recoveryRows(recoveries));
-  console.log(
-    `${settleMs.length} orders, ${done.length} kills; orders that no kill disturbed took p50 ${percentile(calmMs, 0.5)} ms, p99 ${percentile(calmMs, 0.99)} ms`,
-  );
-  if (report !== undefined) await writeFile(report, recoveries.map((one) => `${recoveryLine(one)}\n`).join(''));
+  await expectRightRecords(run, placing.acknowledged.values(), books);
   expect(done.length).toBe(kills);
   expect(placing.acknowledged.size).toBeGreaterThanOrEqual(wanted);
   const reached = new Set(done.map(({ point }) => point));

@@ -29,8 +29,8 @@ export interface KillingOptions {
   readonly settled?: (killedMs: number) => boolean;
   /** Before each kill there is a pause of up to so many milliseconds. */
   readonly pauseMs: number;
-  /** Called after each. */
-  readonly onKill?: (kill: Kill, done: number) => void;
+  /** Called after each, when the process that took its place is ready. */
+  readonly onKill: (kill: Kill) => void;
 }
 
 const lookAgainMs = 5;
@@ -53,14 +53,13 @@ function shuffled<T>(all: readonly T[], random: { next(): number }): T[] {
 type Plan = DeathPoint | 'any moment';
 
 /** Kills processes, several side by side, each once it is ready; resolves when all run again. The gateway stands for somebody else's, and is left alone. */
-export async function killMany(options: KillingOptions): Promise<readonly Kill[]> {
+export async function killMany(options: KillingOptions): Promise<void> {
   const { hand, random, settled, onKill } = options;
   const mortals = options.processes.filter(({ plan }) => plan.service !== 'gateway');
   const points = shuffled(deathPoints, random);
   const named = Array.from({ length: options.atPoints }, (_, index): Plan => points[index % points.length] as DeathPoint);
   const plans = shuffled([...named, ...Array.from({ length: options.atRandom }, (): Plan => 'any moment')], random);
   const dying = new Set<ServiceProcess>();
-  const kills: Kill[] = [];
 
   /** The next plan that has a process which can die, and that process. */
   const next = (): [Plan, ServiceProcess] | undefined => {
@@ -92,8 +91,7 @@ export async function killMany(options: KillingOptions): Promise<readonly Kill[]
     const point = plan === 'any moment' ? undefined : plan;
     const kill: Kill = { victim: name, point, killedMs, readyMs: systemClock.monotonic() };
     if (settled !== undefined) await until(`what was under way when ${name} was killed has ended`, () => settled(killedMs));
-    kills.push(kill);
-    onKill?.(kill, kills.length);
+    onKill(kill);
   };
 
   const work = async (): Promise<void> => {
@@ -110,5 +108,4 @@ export async function killMany(options: KillingOptions): Promise<readonly Kill[]
     }
   };
   await Promise.all(Array.from({ length: options.atOnce }, work));
-  return kills;
 }
