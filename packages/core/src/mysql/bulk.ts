@@ -1,7 +1,8 @@
 import type { SqlValue } from '../sql/port.ts';
+import { changeText } from './change.ts';
 import type { Session } from './connection.ts';
 import { refuseTooLarge, runStatement, runText } from './run-statement.ts';
-import { fill, type Statement, type Template } from './statement.ts';
+import { type Change, checkCount, fill, type Statement, type Template } from './statement.ts';
 
 type Bulk = Statement & { readonly bulk: NonNullable<Statement['bulk']> };
 type Rows = readonly (readonly SqlValue[])[];
@@ -42,20 +43,31 @@ async function runEach(session: Session, { sql }: Statement, texts: readonly str
   return (await session.runAll(texts, sql)).map(({ affected }) => affected);
 }
 
-async function changeAll(
-  session: Session,
-  statement: Statement,
-  change: Bulk['bulk'],
-  texts: readonly string[],
-  rows: Rows,
-): Promise<number[]> {
-  const text = change.head + texts.join('') + change.tail;
+const mostLength = (session: Session): number => Math.min(maxLength, session.maxStatementBytes / 4);
+
+async function changeAll(session: Session, statement: Statement, change: Change, rows: Rows): Promise<number[]> {
+  const each = (): string[] => rows.map((parameters) => fill(statement.whole, parameters, statement.sql));
+  const text = rows.length === 1 ? undefined : changeText(change, rows, statement.sql, session.own);
+  if (text === undefined) return runEach(session, statement, each());
+  if (text.length > mostLength(session)) {
+    const middle = rows.length >> 1;
+    const first = await changeAll(session, statement, change, rows.slice(0, middle));
+    return [...first, ...(await changeAll(session, statement, change, rows.slice(middle)))];
+  }
   const { affected } = await runText(session, statement, text, rows.length, [savepoint]);
   if (affected === rows.length) return filled(rows.length, 1);
   if (affected === 0) return filled(rows.length, 0);
   // The server does not say which were changed.
-  const each = rows.map((parameters) => fill(statement.whole, parameters, statement.sql));
-  return (await runEach(session, statement, [rollback, ...each])).slice(1);
+  return (await runEach(session, statement, [rollback, ...each()])).slice(1);
+}
+
+async function changeMany(session: Session, statement: Statement, change: Change, rows: Rows): Promise<number[]> {
+  for (const parameters of rows) checkCount(statement.whole, parameters, statement.sql);
+  const affected: number[] = [];
+  for (let from = 0; from < rows.length; from += maxChanges) {
+    affected.push(...(await changeAll(session, statement, change, rows.slice(from, from + maxChanges))));
+  }
+  return affected;
 }
 
 /** Fills rows in and hands them over in parts, each at most so large that one round trip takes it. */
@@ -63,24 +75,21 @@ async function inParts(
   session: Session,
   { sql }: Statement,
   template: Template,
-  most: number,
   rows: Rows,
-  run: (texts: readonly string[], rows: Rows) => Promise<readonly number[]>,
+  run: (texts: readonly string[]) => Promise<readonly number[]>,
 ): Promise<number[]> {
   const affected: number[] = [];
-  const mostLength = Math.min(maxLength, session.maxStatementBytes / 4);
+  const most = mostLength(session);
   let texts: string[] = [];
   let length = 0;
-  let done = 0;
   const flush = async (): Promise<void> => {
-    affected.push(...(await run(texts, rows.slice(done, done + texts.length))));
-    done += texts.length;
+    affected.push(...(await run(texts)));
     texts = [];
     length = 0;
   };
   for (const parameters of rows) {
     const text = fill(template, parameters, sql);
-    if (texts.length === most || (texts.length > 0 && length + text.length > mostLength)) await flush();
+    if (texts.length === maxRows || (texts.length > 0 && length + text.length > most)) await flush();
     texts.push(text);
     length += text.length;
   }
@@ -93,12 +102,10 @@ export async function runMany(session: Session, statement: Statement, rows: Rows
   const { bulk, change, joins, whole } = statement;
   if (rows.length > 1) {
     if (bulk !== undefined) {
-      return inParts(session, statement, bulk.row, maxRows, rows, (texts) => insertChunk(session, { ...statement, bulk }, texts));
+      return inParts(session, statement, bulk.row, rows, (texts) => insertChunk(session, { ...statement, bulk }, texts));
     }
-    if (change !== undefined) {
-      return inParts(session, statement, change.row, maxChanges, rows, (texts, part) => changeAll(session, statement, change, texts, part));
-    }
-    if (joins) return inParts(session, statement, whole, maxRows, rows, (texts) => runEach(session, statement, texts));
+    if (change !== undefined) return changeMany(session, statement, change, rows);
+    if (joins) return inParts(session, statement, whole, rows, (texts) => runEach(session, statement, texts));
   }
   const affected: number[] = [];
   for (const parameters of rows) affected.push((await runStatement(session, statement, parameters)).affected);

@@ -33,6 +33,8 @@ export interface Session {
   readonly stale: boolean;
   /** Whether it can be used no more. */
   readonly broken: boolean;
+  /** Whether it is one of ours: set up in the way that is known, and taking several statements at once. */
+  readonly own: boolean;
   /** The largest statement that the server takes, in bytes. */
   readonly maxStatementBytes: number;
   /** Gives it back, or ends it if it is broken. */
@@ -169,6 +171,7 @@ export function createSession(options: SessionOptions, facts: () => SessionFacts
     abandon: () => {
       broken = true;
     },
+    own: several,
     get broken() {
       return broken;
     },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { SqlValue } from '../sql/port.ts';
+import { changeText } from './change.ts';
 import { mysqlDialect } from './mysql-dialect.ts';
 import { mysqlError } from './mysql-errors.ts';
 import { checkVersion } from './session-setup.ts';
@@ -84,20 +85,44 @@ describe('changes of many rows', () => {
 
 describe('changes of one row by its key', () => {
   const { oneRow } = mysqlDialect;
-
-  it('become one statement that joins the table with the list of what they change', () => {
-    const { change, joins } = compile(`UPDATE t SET a = ?, b = '?' WHERE k = ? AND c = 1 ${oneRow}`);
+  const sql = `UPDATE t SET a = ?, b = '?' WHERE k = ? AND v = ? AND c = 1 ${oneRow}`;
+  const textOf = (text: string, ...rows: SqlValue[][]): string | undefined => {
+    const { change } = compile(text);
     if (change === undefined) throw new Error('not seen');
-    const rows = [
-      ['x', 1],
-      [null, 2n],
-    ].map((row) => fill(change.row, row, ''));
-    expect([change.head, ...rows, change.tail].join('')).toBe(
-      "UPDATE (SELECT NULL AS paystream_0, NULL AS paystream_1 FROM DUAL WHERE FALSE UNION ALL SELECT 'x',1 UNION ALL SELECT NULL,2) " +
-        "AS paystream_listed STRAIGHT_JOIN t SET a = paystream_listed.paystream_0, b = '?' WHERE k = paystream_listed.paystream_1 AND c = 1 ",
-    );
-    expect(joins).toBe(true);
+    return changeText(change, rows, text, true);
+  };
+
+  it('become one statement with the list of keys where nothing else differs', () => {
+    const rows: SqlValue[][] = [
+      ['x', 'k1', 1],
+      ['x', "k'2", 1],
+    ];
+    expect(textOf(sql, ...rows)).toBe("UPDATE t SET a = 'x', b = '?' WHERE k IN ('k1','k\\'2') AND v = 1 AND c = 1 ");
   });
+
+  it('become one statement that joins the table with the list of what differs', () => {
+    const rows: SqlValue[][] = [
+      ['x', 'k1', 1],
+      [null, 'k2', 1],
+    ];
+    expect(textOf(sql, ...rows)).toBe(
+      "UPDATE (SELECT NULL AS paystream_0,NULL AS paystream_1 FROM DUAL WHERE FALSE UNION ALL SELECT 'x','k1' UNION ALL SELECT NULL,'k2') " +
+        "AS paystream_listed STRAIGHT_JOIN t SET a = paystream_listed.paystream_0, b = '?' " +
+        'WHERE k = paystream_listed.paystream_1 AND v = 1 AND c = 1 ',
+    );
+  });
+
+  it.each([
+    `UPDATE t SET a = ? WHERE k = 1 ${oneRow}`,
+    `UPDATE t SET a = 1 WHERE k >= ? ${oneRow}`,
+    `UPDATE t SET a = 1 WHERE k = ? + 1 ${oneRow}`,
+    `UPDATE t SET a = 1 WHERE k = ? OR v = 2 ${oneRow}`,
+    `UPDATE t SET a = (SELECT b FROM u WHERE c = ? AND d = 1) WHERE k = 1 ${oneRow}`,
+  ])('are joined with their list where it is not the key that differs: %s', (text) => {
+    expect(textOf(text, [1], [2])).toContain('UNION ALL SELECT 2');
+  });
+
+  it('stay by themselves where all are the same', () => expect(textOf(sql, [1, 2, 3], [1, 2, 3])).toBeUndefined());
 
   it.each([
     'UPDATE t SET a = ? WHERE k = ?',
@@ -105,7 +130,9 @@ describe('changes of one row by its key', () => {
     `UPDATE t SET a = ? WHERE k IN ${mysqlDialect.inJson} ${oneRow}`,
     `UPDATE t, u SET a = ? WHERE k = ? ${oneRow}`,
     `DELETE FROM t WHERE k = ? ${oneRow}`,
-  ])('are not seen in: %s', (sql) => expect(compile(sql).change).toBeUndefined());
+  ])('are not seen in: %s', (text) => expect(compile(text).change).toBeUndefined());
+
+  it('share one text with others', () => expect(compile(sql).joins).toBe(true));
 });
 
 describe('several statements in one text', () => {

@@ -13,6 +13,14 @@ export interface Template {
   readonly lists: readonly boolean[];
 }
 
+/** An `UPDATE` of one row by its key, which can be made one of many rows. */
+export interface Change {
+  /** What stands between `UPDATE` and the first parameter, between parameters, and behind the last. */
+  readonly parts: readonly string[];
+  /** Whether all that a parameter does is to be compared with a column: `AND k = ?`. */
+  readonly compared: readonly boolean[];
+}
+
 /** A statement that is ready to be filled in. */
 export interface Statement {
   readonly sql: string;
@@ -20,8 +28,8 @@ export interface Statement {
   readonly whole: Template;
   /** For an `INSERT` of one row: what stands before the row, the row, and what stands behind it. */
   readonly bulk: { readonly head: string; readonly row: Template; readonly tail: string } | undefined;
-  /** For an `UPDATE` of one row: what stands before the rows that are to be changed, one of them, and what stands behind them. */
-  readonly change: { readonly head: string; readonly row: Template; readonly tail: string } | undefined;
+  /** For an `UPDATE` of one row by its key. */
+  readonly change: Change | undefined;
   /** Whether it changes rows, and others may stand behind it in one text. */
   readonly joins: boolean;
 }
@@ -109,28 +117,23 @@ function bulkOf(sql: string, mask: string, kind: StatementKind): Statement['bulk
   return { head: sql.slice(0, open), row: template(sql.slice(open, close), mask.slice(open, close)), tail: sql.slice(close) };
 }
 
-const listed = 'paystream_listed';
-const column = (index: number): string => `paystream_${index}`;
-
-/**
- * `UPDATE t SET a = ? WHERE k = ?` for many rows joins `t` with their list, of which each `?` is a column. The list comes first:
- * its rows are looked up in the table by their key, in its order.
- */
-function changeOf(sql: string): Statement['change'] {
+function changeOf(sql: string): Change | undefined {
   const { oneRow } = mysqlDialect;
   const verb = /^\s*UPDATE\s+(?=[\w`.]+\s+SET\b)/i.exec(sql);
   if (verb === null || !sql.endsWith(oneRow)) return undefined;
   const body = sql.slice(verb[0].length, -oneRow.length);
-  const { parts, lists } = template(body, masked(body));
+  const mask = masked(body);
+  const { parts, lists } = template(body, mask);
   if (lists.length === 0 || lists.includes(true)) return undefined;
-  // Names the columns, and is no row.
-  const names = `SELECT ${lists.map((_, index) => `NULL AS ${column(index)}`).join(', ')} FROM DUAL WHERE FALSE`;
-  const changes = parts.reduce((whole, part, index) => `${whole}${listed}.${column(index - 1)}${part}`);
-  return {
-    head: `UPDATE (${names}`,
-    row: { parts: [' UNION ALL SELECT ', ...lists.slice(1).map(() => ','), ''], lists },
-    tail: `) AS ${listed} STRAIGHT_JOIN ${changes}`,
-  };
+  // Another stands in a subquery.
+  const where = mask.match(/\bWHERE\b/gi)?.length === 1 ? mask.search(/\bWHERE\b/i) : -1;
+  let at = -1;
+  const compared = lists.map((_, index) => {
+    const [before = '', behind = ''] = [parts[index], parts[index + 1]];
+    at += before.length + 1;
+    return where >= 0 && at > where && /[\w`]\s*=\s*$/.test(before) && /^\s*(?:AND\b|$)/i.test(behind);
+  });
+  return { parts, compared };
 }
 
 /** No comment may swallow what stands behind it, and nothing may end it twice. */
@@ -166,15 +169,20 @@ export function createStatementCache(): (sql: string) => Statement {
   };
 }
 
+/** Throws `INVALID_ARGUMENT` for too many parameters or too few. */
+export function checkCount({ lists }: Template, parameters: readonly SqlValue[], sql: string): void {
+  if (parameters.length === lists.length) return;
+  throw new PaystreamError(
+    'INVALID_ARGUMENT',
+    `a statement has ${lists.length} places for parameters and got ${parameters.length}: ${sql}`,
+    { reason: 'INVALID_PARAMETER' },
+  );
+}
+
 /** Fills parameters in. Throws `INVALID_ARGUMENT` for those that cannot be stored, and for too many or too few. */
-export function fill({ parts, lists }: Template, parameters: readonly SqlValue[], sql: string): string {
-  if (parameters.length !== lists.length) {
-    throw new PaystreamError(
-      'INVALID_ARGUMENT',
-      `a statement has ${lists.length} places for parameters and got ${parameters.length}: ${sql}`,
-      { reason: 'INVALID_PARAMETER' },
-    );
-  }
+export function fill(template: Template, parameters: readonly SqlValue[], sql: string): string {
+  checkCount(template, parameters, sql);
+  const { parts, lists } = template;
   let text = parts[0] ?? '';
   for (let index = 0; index < lists.length; index++) {
     const value = parameters[index];

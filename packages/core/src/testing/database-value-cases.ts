@@ -171,6 +171,31 @@ export const valueCases: readonly DatabaseCase[] = [
     },
   },
   {
+    name: 'executeMany says which rows it changed by their keys where it makes all of them the same',
+    run: async ({ database, uniqueName }) => {
+      const sql = await things(database);
+      const name = uniqueName('change-alike');
+      const ids = ['a', 'A', 'a ', 'b', 'c'].map((end) => `${name}-${end}`);
+      await database.transaction((tx) =>
+        tx.executeMany(
+          sql.insert,
+          ids.map((id) => [id, 1, 'before', null]),
+        ),
+      );
+      const [lower, upper, , b, c] = ids as [string, string, string, string, string];
+      const change = (id: string): SqlValue[] => [2, 'changed', null, id, 1];
+      const result = await database.transaction(async (tx) => ({
+        all: (await tx.executeMany(sql.change, [change(upper), change(b)])).affected,
+        some: (await tx.executeMany(sql.change, [change(lower), change(`${name}-none`), change(lower), change(b)])).affected,
+        none: (await tx.executeMany(sql.change, [change(lower), change(b)])).affected,
+        twice: (await tx.executeMany(sql.change, [change(c), change(c)])).affected,
+      }));
+      assert.deepEqual(result, { all: [1, 1], some: [1, 0, 0, 0], none: [0, 0], twice: [1, 0] });
+      const found = await Promise.all(ids.map((id) => numberOf(database, id)));
+      assert.deepEqual(found, [2, 2, 1, 2, 2]);
+    },
+  },
+  {
     name: 'executeMany that meets a taken key rejects, and its transaction leaves nothing',
     run: async ({ database, uniqueName }) => {
       const sql = await things(database);
