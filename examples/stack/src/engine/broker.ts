@@ -11,6 +11,9 @@ function topicsWithoutLanes(config: Config): ReadonlySet<string> {
   return new Set([config.PAYSTREAM_TOPIC_ORDER_UPDATES, config.PAYSTREAM_TOPIC_ORDER_LOGS, config.PAYSTREAM_TOPIC_TRANSACTION_LOGS]);
 }
 
+/** So many replicas of a service share the work of a topic at most. Entries cost the broker more than what is in them. */
+const keyGroups = 32;
+
 async function openPulsar(config: Config, logger: Logger): Promise<Broker> {
   const [{ createPulsarBroker }, { token }] = await Promise.all([import('@paystream/core/pulsar'), import('@paystream/pulsar')]);
   const { PAYSTREAM_PULSAR_URL: serviceUrl, PAYSTREAM_PULSAR_TOKEN: text, PAYSTREAM_PULSAR_TOKEN_FILE: file } = config;
@@ -19,7 +22,7 @@ async function openPulsar(config: Config, logger: Logger): Promise<Broker> {
   const withoutLanes = topicsWithoutLanes(config);
   const broker = createPulsarBroker({
     serviceUrl,
-    producer: (topic) => (withoutLanes.has(topic) ? { batching: {} } : {}),
+    producer: (topic) => (withoutLanes.has(topic) ? { batching: {} } : { keyGroups }),
     namespace: config.PAYSTREAM_PULSAR_NAMESPACE,
     logger,
     ...(source === undefined ? {} : { authentication: token(source) }),

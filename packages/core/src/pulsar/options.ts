@@ -3,10 +3,15 @@ import type { Clock } from '../clock/port.ts';
 import type { Logger } from '../logger/port.ts';
 
 /** How producers gather messages, compress them, wait. */
-export type PulsarProducerOptions = Pick<
-  ProducerOptions,
-  'batching' | 'compression' | 'maxPendingMessages' | 'sendTimeoutMs' | 'chunking' | 'hashing'
->;
+export interface PulsarProducerOptions
+  extends Pick<ProducerOptions, 'batching' | 'compression' | 'maxPendingMessages' | 'sendTimeoutMs' | 'chunking' | 'hashing'> {
+  /**
+   * Sorts keys into so many groups; those of a group share entries, of which the broker has fewer to keep then. A key-shared
+   * subscription gives a whole group to one consumer at a time, so at most so many consumers share its work. All producers of a
+   * topic need the same number, or the order of a key is lost. Default: none, an entry for each key.
+   */
+  readonly keyGroups?: number | undefined;
+}
 
 /** Options of `createPulsarBroker` that do not depend on who makes the client. */
 export interface PulsarAdapterOptions {

@@ -9,6 +9,21 @@ import { fromPulsar } from './errors.ts';
 /** How many messages may be on their way at once; more wait. */
 const maxPendingMessages = 10_000;
 
+/** The group of a key: nothing that partitions are chosen by, so that each has keys of all groups. */
+function groupOf(key: string, groups: number): string {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < key.length; index++) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
+  return String((hash >>> 0) % groups);
+}
+
+function checkGroups(topic: string, groups: number): void {
+  if (Number.isSafeInteger(groups) && groups > 0) return;
+  throw new PaystreamError('INVALID_ARGUMENT', `keyGroups of topic "${topic}" is ${groups}; it must be a whole number of at least 1`, {
+    reason: 'BAD_OPTIONS',
+    details: { topic },
+  });
+}
+
 /** A producer of one topic. */
 export async function createPulsarProducer(context: AdapterContext, topic: string): Promise<BrokerProducer> {
   const details = { topic };
@@ -17,13 +32,15 @@ export async function createPulsarProducer(context: AdapterContext, topic: strin
   const about = (what: string): Subject => ({ what, details, closed: closedError });
   const sending = about(`cannot publish to topic "${topic}"`);
   let closed: Promise<void> | undefined;
+  const { keyGroups, ...options } = context.producerOptions(topic) ?? {};
+  if (keyGroups !== undefined) checkGroups(topic, keyGroups);
 
   let producer: Producer;
   try {
     producer = await context.client.createProducer({
       batching: { keyed: true },
       maxPendingMessages,
-      ...context.producerOptions(topic),
+      ...options,
       blockIfQueueFull: true,
       topic: context.fullName(topic),
     });
@@ -34,7 +51,8 @@ export async function createPulsarProducer(context: AdapterContext, topic: strin
   const send = (message: OutgoingMessage): ReturnType<Producer['send']> => {
     checkMessage(topic, message);
     const { payload, key, properties, eventTimeMs, deliverAtMs } = message;
-    return producer.send({ value: payload, key, properties, eventTimeMs, deliverAtMs });
+    const orderingKey = keyGroups === undefined || key === undefined ? undefined : groupOf(key, keyGroups);
+    return producer.send({ value: payload, key, orderingKey, properties, eventTimeMs, deliverAtMs });
   };
 
   const end = async (): Promise<void> => {

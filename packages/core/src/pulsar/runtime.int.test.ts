@@ -1,5 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
+import type { BrokerSubscription } from '../broker/port.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { createConsumer } from '../consumer/consumer.ts';
 import { createSqliteDatabase } from '../embedded/database/sqlite-database.ts';
@@ -9,6 +10,7 @@ import { createProducer } from '../producer/producer.ts';
 import { json } from '../topic/json-codec.ts';
 import { defineTopic, type Topic } from '../topic/topic.ts';
 import { createPulsarBroker } from './broker.ts';
+import type { PulsarProducerOptions } from './options.ts';
 import { freshName, type RealBroker, realBroker } from './test-support.ts';
 
 interface Step {
@@ -117,19 +119,51 @@ it('pauses while the broker is away, goes on when it is back, and loses nothing 
   }
 });
 
-it('stores what is sent together in an entry for each key, or in one where the topic is said to need no more', async () => {
-  const [keyed, whole] = [stepsTopic('keyed'), stepsTopic('whole')];
-  await using broker = createPulsarBroker({
-    serviceUrl: real.serviceUrl,
-    producer: (topic) => (topic === whole.name ? { batching: {} } : undefined),
-  });
+it('stores what is sent together in an entry for each key, for each group of keys, or in one, as the topic needs it', async () => {
+  const [keyed, grouped, whole] = [stepsTopic('keyed'), stepsTopic('grouped'), stepsTopic('whole')];
+  const options: Readonly<Record<string, PulsarProducerOptions>> = { [grouped.name]: { keyGroups: 2 }, [whole.name]: { batching: {} } };
+  await using broker = createPulsarBroker({ serviceUrl: real.serviceUrl, producer: (topic) => options[topic] });
   const entriesOf = async ({ name }: Topic<Step>): Promise<number> => {
     const subscription = await broker.subscribe({ topic: name, subscription: 'look', initialPosition: 'earliest' });
     const producer = await broker.createProducer({ topic: name });
-    await producer.sendAll(Array.from({ length: 30 }, (_, n) => ({ payload: Buffer.from(`${n}`), key: `k${n % 3}` })));
+    await producer.sendAll(Array.from({ length: 30 }, (_, n) => ({ payload: Buffer.from(`${n}`), key: `k${n % 6}` })));
     const entries = await subscription.backlog();
     await subscription.close();
     return entries;
   };
-  expect([await entriesOf(keyed), await entriesOf(whole)]).toEqual([3, 1]);
+  expect([await entriesOf(keyed), await entriesOf(grouped), await entriesOf(whole)]).toEqual([6, 2, 1]);
+});
+
+it('keeps the order of each key, and shares the keys among consumers, where keys share entries', async () => {
+  const topic = freshName('groups');
+  await using broker = createPulsarBroker({ serviceUrl: real.serviceUrl, producer: { keyGroups: 16 } });
+  const join = (): Promise<BrokerSubscription> =>
+    broker.subscribe({ topic, subscription: 'shared', type: 'key-shared', initialPosition: 'earliest' });
+  const [producer, one, other] = await Promise.all([broker.createProducer({ topic }), join(), join()]);
+  const [keys, rounds] = [50, 20];
+  for (let round = 0; round < rounds; round++) {
+    await producer.sendAll(Array.from({ length: keys }, (_, key) => ({ payload: Buffer.from(`${round}`), key: `k${key}` })));
+  }
+  const received = new Map<string, { readonly by: BrokerSubscription; readonly rounds: number[] }[]>();
+  let left = keys * rounds;
+  const receive = async (by: BrokerSubscription, stop: AbortSignal): Promise<void> => {
+    while (left > 0) {
+      const messages = await by.receive(100, stop).catch(() => []);
+      for (const { key = '', payload } of messages) {
+        const of = received.get(key) ?? [];
+        received.set(key, of);
+        if (of.at(-1)?.by !== by) of.push({ by, rounds: [] });
+        of.at(-1)?.rounds.push(Number(Buffer.from(payload).toString()));
+        left -= 1;
+      }
+      await by.acknowledge(messages);
+      if (left === 0) stopping.abort();
+    }
+  };
+  const stopping = new AbortController();
+  await Promise.all([receive(one, stopping.signal), receive(other, stopping.signal)]);
+  expect(received.size).toBe(keys);
+  const inOrder = Array.from({ length: rounds }, (_, round) => round);
+  for (const parts of received.values()) expect(parts.map((part) => part.rounds)).toEqual([inOrder]);
+  expect(new Set([...received.values()].map(([part]) => part?.by)).size).toBe(2);
 });
