@@ -1,7 +1,10 @@
 import { createEmbeddedBroker, createSqliteDatabase } from '@paystream/core/embedded';
+import { createMysqlDatabase } from '@paystream/core/mysql';
+import type { Database } from '@paystream/core/sql';
 import { createOrderService, seedCatalog, sqlCatalog } from '@paystream/order';
-import { type Benchmark, type Contestant, compare, perSecond } from './compare.ts';
-import { temporaryFolder } from './support/folder.ts';
+import { startMariadb } from '../tools/mariadb/server.ts';
+import { type Benchmark, type Contestant, compare, type Finding, perSecond } from './compare.ts';
+import { type Folder, temporaryFolder } from './support/folder.ts';
 import { orderRequest, seed } from './support/orders.ts';
 
 const inFlight = 64;
@@ -9,11 +12,13 @@ const perRound = 1_500;
 
 interface Way extends Contestant, AsyncDisposable {}
 
-/** The order service on files of its own, called in this process. */
-async function openService(name: string, grouped: boolean): Promise<Way> {
+type OpenDatabase = (folder: Folder) => Promise<Database>;
+
+/** The order service on a broker of its own, called in this process. */
+async function openService(name: string, grouped: boolean, open: OpenDatabase): Promise<Way> {
   const folder = await temporaryFolder();
   const broker = await createEmbeddedBroker({ path: folder.path('broker.sqlite') });
-  const database = await createSqliteDatabase({ path: folder.path('orders.sqlite'), groupCommits: grouped });
+  const database = await open(folder);
   const catalog = sqlCatalog(database);
   const service = await createOrderService({ database, broker, catalog, ...(grouped ? {} : { groupCommit: { maxSize: 1 } }) });
   await seedCatalog(catalog, [seed]);
@@ -35,12 +40,28 @@ async function openService(name: string, grouped: boolean): Promise<Way> {
   };
 }
 
+async function measure(on: string, shared: OpenDatabase, single: OpenDatabase): Promise<Finding> {
+  await using measured = await openService('shared transactions', true, shared);
+  await using reference = await openService('one transaction an order', false, single);
+  return compare({ case: `createOrder on ${on}, ${inFlight} in flight`, unit: 'orders/s', measured, reference, goal: 3 });
+}
+
 export const benchmark: Benchmark = {
   name: 'group-commit',
   question: 'How many times as many orders does the order service store when concurrent ones share a transaction?',
   run: async () => {
-    await using measured = await openService('shared transactions', true);
-    await using reference = await openService('one transaction an order', false);
-    return [await compare({ case: `createOrder, ${inFlight} in flight`, unit: 'orders/s', measured, reference, goal: 3 })];
+    await using running = new AsyncDisposableStack();
+    const server = await startMariadb();
+    running.defer(() => server.stop());
+    const inFile =
+      (groupCommits: boolean): OpenDatabase =>
+      (folder) =>
+        createSqliteDatabase({ path: folder.path('orders.sqlite'), groupCommits });
+    // Each has tables of its own, and as many connections.
+    const inMariadb =
+      (tablePrefix: string): OpenDatabase =>
+      async () =>
+        createMysqlDatabase({ url: server.url, tablePrefix });
+    return [await measure('SQLite', inFile(true), inFile(false)), await measure('MariaDB', inMariadb('shared_'), inMariadb('single_'))];
   },
 };
