@@ -54,6 +54,13 @@ const small = (ports: PulsarPorts): Record<string, string> => ({
   internalListenerName: 'internal',
 });
 
+/** Where a cursor stands is stored before an acknowledgement is confirmed: by default at most once a second, and a stop may miss the last. */
+const mortal: Record<string, string> = {
+  transactionCoordinatorEnabled: 'false',
+  managedLedgerDefaultMarkDeleteRateLimit: '0',
+  managedLedgerCursorPositionFlushSeconds: '1',
+};
+
 const movable = (clusterName: string): Record<string, string> => ({
   clusterName,
   clusterMigrationCheckDurationSeconds: '1',
@@ -104,7 +111,7 @@ export async function startVariant(variant: BrokerVariant, options: PulsarOption
   if (variant === 'secure') return startSecure(quick);
   const configs = {
     default: {},
-    mortal: { transactionCoordinatorEnabled: 'false' },
+    mortal,
     small,
     blue: movable('blue'),
     green: movable('green'),
