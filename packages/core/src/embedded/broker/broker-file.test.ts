@@ -82,7 +82,8 @@ async function runAndKill(round: number, lines: number): Promise<{ readonly sent
     seen += 1;
     if (seen === lines) child.kill('SIGKILL');
   });
-  await once(reader, 'close');
+  // Its output ends before it has let go of the file.
+  await Promise.all([once(reader, 'close'), once(child, 'exit')]);
   return { sent, acknowledged };
 }
 
