@@ -122,7 +122,8 @@ export class Inbox<T> {
     const { queueSize, session } = this.#options;
     this.onDrop(message);
     if (queueSize > 0 && message.entry.session === session()) this.#permits.add(1);
-    if (this.#queued === 0) this.#permits.flush();
+    // Nothing is here and nothing comes: what memory has held back goes out now, however little.
+    if (this.#queued === 0 && this.outstanding <= 0) this.#permits.flush();
   }
 
   /** A message is queued again that was handed out. */
