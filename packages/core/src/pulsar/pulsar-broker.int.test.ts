@@ -36,10 +36,7 @@ const abilities = ['delayedDelivery', 'seekByTime', 'deadLetter', 'backlog', 'ac
 
 describe('the broker on Pulsar keeps what the port promises', () => {
   const bound = bindCases<Subject>(brokerCases, { abilities: [...abilities, 'restart'], open, close: (subject) => subject.end() });
-  for (const { name, skip, run } of bound) {
-    // Pulsar promises no more than at least once: a broker that is stopped may forget what was acknowledged just before.
-    it.skipIf(skip !== undefined)(name, { retry: name.includes('restart') ? 1 : 0 }, run);
-  }
+  for (const { name, skip, run } of bound) it.skipIf(skip !== undefined)(name, run);
 
   it('declares just the abilities that it is tested for', async () => {
     await using broker = createPulsarBroker({ serviceUrl: real.serviceUrl });
