@@ -31,7 +31,7 @@ class LockingAdapter extends MysqlAdapter {
   }
 
   #name(): ReturnType<typeof sql> {
-    return sql`CONCAT('paystream-', SHA1(CONCAT(DATABASE(), '/', ${sql.lit(this.#tables('migrations'))})))`;
+    return sql`CONCAT('paystream-', LEFT(SHA2(CONCAT(DATABASE(), '/', ${sql.lit(this.#tables('migrations'))}), 256), 40))`;
   }
 
   override async acquireMigrationLock(db: Kysely<unknown>): Promise<void> {
