@@ -23,16 +23,23 @@ const onPulsar = [
   'examples/guests/**/*.pulsar.int.test.ts',
   'tools/pulsar/**/*.int.test.ts',
 ];
-/** Tests that start a real MariaDB. */
-const onMariadb = [
+/** Tests that start a real MariaDB, or a real MySQL. */
+const onMysql = [
   'packages/core/src/mysql/**/*.int.test.ts',
   'packages/*/src/**/*.mysql.int.test.ts',
   'examples/**/*.mysql.int.test.ts',
-  'tools/mariadb/**/*.int.test.ts',
+  'tools/mysql/**/*.int.test.ts',
 ];
 /** Tests that start both, and every service in a process of its own. */
 const onBoth = ['examples/stack/test/production*.int.test.ts'];
 const servers = { pool: 'forks', fileParallelism: false, testTimeout: 600_000, hookTimeout: 120_000 };
+
+const sql = {
+  ...servers,
+  testTimeout: 120_000,
+  globalSetup: 'tools/mysql/test-servers.ts',
+  setupFiles: ['packages/core/src/testing/on-mysql.ts'],
+};
 
 export default defineConfig({
   test: {
@@ -44,15 +51,11 @@ export default defineConfig({
         hookTimeout: 30_000,
         setupFiles: ['packages/core/src/testing/load-ahead.ts'],
       }),
-      project('int', everywhere('.int.test.ts'), [...onPulsar, ...onMariadb, ...onBoth], servers),
+      project('int', everywhere('.int.test.ts'), [...onPulsar, ...onMysql, ...onBoth], servers),
       project('pulsar', onPulsar, [], { ...servers, globalSetup: 'tools/pulsar/test-brokers.ts' }),
-      project('production', onBoth, [], { ...servers, globalSetup: ['tools/pulsar/test-brokers.ts', 'tools/mariadb/test-servers.ts'] }),
-      project('mariadb', onMariadb, [], {
-        ...servers,
-        testTimeout: 120_000,
-        globalSetup: 'tools/mariadb/test-servers.ts',
-        setupFiles: ['packages/core/src/testing/on-mariadb.ts'],
-      }),
+      project('production', onBoth, [], { ...servers, globalSetup: ['tools/pulsar/test-brokers.ts', 'tools/mysql/test-servers.ts'] }),
+      project('mariadb', onMysql, [], sql),
+      project('mysql', onMysql, [], sql),
     ],
   },
 });

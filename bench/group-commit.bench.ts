@@ -2,7 +2,7 @@ import { createEmbeddedBroker, createSqliteDatabase } from '@paystream/core/embe
 import { createMysqlDatabase } from '@paystream/core/mysql';
 import type { Database } from '@paystream/core/sql';
 import { createOrderService, seedCatalog, sqlCatalog } from '@paystream/order';
-import { startMariadb } from '../tools/mariadb/server.ts';
+import { startDatabase } from '../tools/mysql/server.ts';
 import { type Benchmark, type Contestant, compare, type Finding, perSecond } from './compare.ts';
 import { type Folder, temporaryFolder } from './support/folder.ts';
 import { orderRequest, seed } from './support/orders.ts';
@@ -52,7 +52,7 @@ export const benchmark: Benchmark = {
   question: 'How many times as many orders does the order service store when concurrent ones share a transaction?',
   run: async () => {
     await using running = new AsyncDisposableStack();
-    const server = await startMariadb();
+    const server = await startDatabase('mariadb');
     running.defer(() => server.stop());
     const inFile =
       (groupCommits: boolean): OpenDatabase =>

@@ -11,7 +11,7 @@ import { openCommittedFile } from '../packages/logger/src/sink/committed-file.ts
 import { entryColumns, entryRow, pushValues } from '../packages/logger/src/sink/entry-row.ts';
 import { createEntryStore } from '../packages/logger/src/sink/entry-store.ts';
 import { createPartitions } from '../packages/logger/src/sink/partitions.ts';
-import { startMariadb } from '../tools/mariadb/server.ts';
+import { startDatabase } from '../tools/mysql/server.ts';
 import { type Benchmark, type Contestant, compare, type Finding, perSecond, series } from './compare.ts';
 import { type Folder, temporaryFolder } from './support/folder.ts';
 import { openMysqlInserts } from './support/mysql-rows.ts';
@@ -209,9 +209,9 @@ export const benchmark: Benchmark = {
   run: async () => {
     await using folder = await temporaryFolder();
     const findings = [...(await onSqlite(folder))];
-    let server: Awaited<ReturnType<typeof startMariadb>>;
+    let server: Awaited<ReturnType<typeof startDatabase>>;
     try {
-      server = await startMariadb();
+      server = await startDatabase('mariadb');
     } catch (error) {
       const skipped = `not measured: ${error instanceof Error ? error.message : String(error)}`;
       return [...findings, { case: 'MariaDB', unit: '', measured: series('store stage of the sink', []), skipped }];

@@ -1,6 +1,6 @@
 import { createConnection } from 'mysql2/promise';
 import { createStatementCache, fill } from '../packages/core/src/mysql/statement.ts';
-import { startMariadb } from '../tools/mariadb/server.ts';
+import { startDatabase } from '../tools/mysql/server.ts';
 import { type Benchmark, type Contestant, compare, perSecond } from './compare.ts';
 
 const reads = 3_000;
@@ -23,7 +23,7 @@ export const benchmark: Benchmark = {
   name: 'mysql-protocol',
   question: 'Are statements sooner answered as text with the values filled in, as the MySQL adapter sends them, or prepared?',
   run: async () => {
-    const server = await startMariadb();
+    const server = await startDatabase('mariadb');
     const connection = await createConnection(server.url);
     const compile = createStatementCache();
     const one = compile(insert).bulk;

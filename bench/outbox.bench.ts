@@ -5,7 +5,7 @@ import { createEmbeddedBroker, createSqliteDatabase } from '@paystream/core/embe
 import { createMysqlDatabase } from '@paystream/core/mysql';
 import { createPulsarBroker } from '@paystream/core/pulsar';
 import { createOutbox, type Database, outboxEvent } from '@paystream/core/sql';
-import { startMariadb } from '../tools/mariadb/server.ts';
+import { startDatabase } from '../tools/mysql/server.ts';
 import { startPulsar } from '../tools/pulsar/broker.ts';
 import { type Benchmark, type Finding, findingOf, perSecond, takeTurns } from './compare.ts';
 import { temporaryFolder } from './support/folder.ts';
@@ -101,7 +101,7 @@ export const benchmark: Benchmark = {
       await using running = new AsyncDisposableStack();
       const pulsar = await startPulsar();
       running.defer(() => pulsar.stop());
-      const mariadb = await startMariadb();
+      const mariadb = await startDatabase('mariadb');
       running.defer(() => mariadb.stop());
       const broker = createPulsarBroker({ serviceUrl: pulsar.serviceUrl });
       running.defer(() => broker.close());

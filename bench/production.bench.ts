@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { systemClock } from '@paystream/core';
 import { readConfig } from '../examples/stack/src/config/config.ts';
 import { launchServices } from '../examples/stack/src/launch/launcher.ts';
-import { startMariadb } from '../tools/mariadb/server.ts';
+import { startDatabase } from '../tools/mysql/server.ts';
 import { startPulsar } from '../tools/pulsar/broker.ts';
 import { type Benchmark, type Contestant, type Finding, findingOf, takeTurns } from './compare.ts';
 import { type MeasuredStack, measureStack, startMeasuredStack } from './support/settled.ts';
@@ -60,7 +60,7 @@ export const benchmark: Benchmark = {
     await using running = new AsyncDisposableStack();
     const broker = await startPulsar();
     running.defer(() => broker.stop());
-    const database = await startMariadb();
+    const database = await startDatabase('mariadb');
     running.defer(() => database.stop());
     const settings = {
       PAYSTREAM_PROFILE: 'production',

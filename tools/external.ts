@@ -1,7 +1,8 @@
 // Everything that the tests need from elsewhere: looked for, and fetched or built once into the user's cache where it is not
 // there. `npm run external`; `npm run test:all` begins with it.
 import { externalTool } from './external-clients.ts';
-import { findMariadb } from './mariadb/programs.ts';
+import { mariadb } from './mysql/mariadb.ts';
+import { mysql } from './mysql/mysql.ts';
 import { pulsarParts } from './pulsar/prepare.ts';
 
 const parts: Readonly<Record<string, () => Promise<string>>> = {
@@ -9,7 +10,8 @@ const parts: Readonly<Record<string, () => Promise<string>>> = {
   curl: () => externalTool('curl'),
   ghz: () => externalTool('ghz'),
   grpcurl: () => externalTool('grpcurl'),
-  mariadbd: async () => (await findMariadb()).server,
+  mariadbd: async () => (await mariadb.find()).description,
+  mysqld: async () => (await mysql.find()).description,
   ...pulsarParts,
 };
 

@@ -6,7 +6,7 @@ import { run } from './workspace.ts';
 const help = `Usage: npm run nightly -- [options]
 
   --only PART     pulsar: the long runs of the Pulsar client on a real broker, an hour and some minutes
-                  kills: every service in a process of its own on a real Pulsar and MariaDB, killed again and again,
+                  kills: every service in a process of its own on a real Pulsar and MySQL, killed again and again,
                   half of the times at points with a name; about five seconds a kill (default: both)
   --kills N       how many kills (default: 1000)
   --orders N      at least so many orders while they happen and after them (default: 100 for each kill)

@@ -78,7 +78,8 @@ const stages: readonly Stage[] = [
   { name: 'integration tests', run: () => vitest('int') },
   { name: 'tests on a real Pulsar', run: () => vitest('pulsar') },
   { name: 'tests on a real MariaDB', run: () => vitest('mariadb') },
-  { name: 'the system on both, in processes', run: () => vitest('production') },
+  { name: 'tests on a real MySQL', run: () => vitest('mysql') },
+  { name: 'the system on all of them, in processes', run: () => vitest('production') },
 ];
 
 const rows: (Counts & { readonly stage: string; readonly seconds: number })[] = [];

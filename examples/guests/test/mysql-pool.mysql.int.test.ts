@@ -5,12 +5,12 @@ import { order } from '../orders.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    mariadbServers: string;
+    sqlServers: string;
   }
 }
 
 it('an order service on the pool of somebody else takes an order, and leaves the pool open when it is closed', async () => {
-  const answer = await fetch(`${inject('mariadbServers')}/default/start`);
+  const answer = await fetch(`${inject('sqlServers')}/default/start`);
   const server = new URL(((await answer.json()) as { readonly url: string }).url);
   const bare = createPool(server.href);
   const name = `guests_${process.pid}_${Date.now()}`;

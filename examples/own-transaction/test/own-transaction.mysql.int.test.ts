@@ -13,7 +13,7 @@ import { createTables, type SignUp, type SignUpOptions, type SignUpService, sign
 
 declare module 'vitest' {
   interface ProvidedContext {
-    mariadbServers: string;
+    sqlServers: string;
   }
 }
 
@@ -21,7 +21,7 @@ let url: string;
 let pool: Pool;
 
 beforeAll(async () => {
-  const answer = await fetch(`${inject('mariadbServers')}/default/start`);
+  const answer = await fetch(`${inject('sqlServers')}/default/start`);
   const server = new URL(((await answer.json()) as { readonly url: string }).url);
   const name = `own_transaction_${process.pid}_${Date.now()}`;
   const bare = createPool(server.href);

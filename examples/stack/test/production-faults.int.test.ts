@@ -8,7 +8,7 @@ let pulsar: TestNamespace;
 let mysql: TestMysql;
 
 beforeAll(async () => {
-  [pulsar, mysql] = [await openNamespace('mortal'), await openMysql()];
+  [pulsar, mysql] = [await openNamespace('mortal'), await openMysql('mysql')];
 });
 
 const right = (): Record<string, string> => ({

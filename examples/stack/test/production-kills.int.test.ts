@@ -37,7 +37,7 @@ it(`loses nothing and charges none twice on Pulsar and MySQL through ${kills} ki
   await using hand = await openHand();
   // A process that is killed often is not one that cannot run: it is started again as soon as one that was killed once.
   const { environment, hear } = hand;
-  await using run = await startProduction({ program: mortalProgram, environment, onLine: hear, longestRestartMs: 500 });
+  await using run = await startProduction({ sql: 'mysql', program: mortalProgram, environment, onLine: hear, longestRestartMs: 500 });
   const orders: OrderSpan[] = [];
   const placing = keepPlacing({
     targets: run.grpcOf('order'),

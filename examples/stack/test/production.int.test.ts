@@ -28,9 +28,9 @@ async function killSome(services: LaunchedServices, random: { next(): number }, 
   }
 }
 
-it(`loses nothing and charges none twice on Pulsar and MySQL, each service its own process, through ${kills} kill -9, a restart of the broker and one of the database`, async () => {
+it(`loses nothing and charges none twice on Pulsar and MariaDB, each service its own process, through ${kills} kill -9, a restart of the broker and one of the database`, async () => {
   const random = createSeededRandom(Number(process.env['PAYSTREAM_TEST_SEED'] ?? 1));
-  await using run = await startProduction();
+  await using run = await startProduction({ sql: 'mariadb' });
   const { services, pulsar, mysql } = run;
   const placing = keepPlacing({ targets: run.grpcOf('order'), clients, random, waitMs: 30_000 });
   const { acknowledged } = placing;

@@ -43,10 +43,13 @@ export interface TestMysql {
   restart(): Promise<void>;
 }
 
+/** The servers that tests run on. */
+export type SqlServer = 'mariadb' | 'mysql';
+
 /** Starts the database whose end tests may bring about. */
-export async function openMysql(): Promise<TestMysql> {
-  const { url } = await askFor<{ url: string }>('mariadbServers', 'mortal/start');
-  return { url, restart: () => askFor('mariadbServers', 'mortal/restart') };
+export async function openMysql(flavor: SqlServer): Promise<TestMysql> {
+  const { url } = await askFor<{ url: string }>('sqlServers', `mortal/start?flavor=${flavor}`);
+  return { url, restart: () => askFor('sqlServers', `mortal/restart?flavor=${flavor}`) };
 }
 
 /** The first of so many neighbouring ports that nobody listens on. */

@@ -12,7 +12,7 @@ import { type LaunchedServices, type LauncherOptions, launchServices } from '../
 import { type Books, createBookReader, faultsIn } from '../../src/load/books.ts';
 import type { ServiceName } from '../../src/service-names.ts';
 import { finalStates } from '../keep-placing.ts';
-import { freePorts, openMysql, openNamespace, type TestMysql, type TestNamespace } from '../test-support.ts';
+import { freePorts, openMysql, openNamespace, type SqlServer, type TestMysql, type TestNamespace } from '../test-support.ts';
 import { fieldOfLines, missing, twice } from '../written-lines.ts';
 
 const replicas = { order: 2, payment: 2, logger: 2 } as const;
@@ -27,7 +27,7 @@ const behaviour = {
   PAYSTREAM_PAYMENT_LOOKUP_DELAYS_MS: '200,500,1000,2000,5000,10000',
 };
 
-/** Every service in a process of its own, two of order, payment and logger, on a real Pulsar and a real MariaDB. */
+/** Every service in a process of its own, two of order, payment and logger, on a real Pulsar and a real database. */
 export interface ProductionRun extends AsyncDisposable {
   /** Where each process has its folder. */
   readonly directory: string;
@@ -43,16 +43,17 @@ export interface ProductionRun extends AsyncDisposable {
 
 /** Options of {@link startProduction}. */
 export interface ProductionRunOptions extends Pick<LauncherOptions, 'program' | 'longestRestartMs'> {
+  readonly sql: SqlServer;
   /** Beside the settings of every run. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Called with every line that a process prints. */
   readonly onLine?: (name: string, line: string) => void;
 }
 
-/** Starts them on a namespace and a schema of their own. Disposing ends them; the folder stays. */
-export async function startProduction(options: ProductionRunOptions = {}): Promise<ProductionRun> {
+/** Starts them on a namespace and tables of their own. Disposing ends them; the folder stays. */
+export async function startProduction(options: ProductionRunOptions): Promise<ProductionRun> {
   const directory = await mkdtemp(join(tmpdir(), 'paystream-production-'));
-  const [pulsar, mysql, firstPort] = [await openNamespace('mortal'), await openMysql(), await freePorts(40)];
+  const [pulsar, mysql, firstPort] = [await openNamespace('mortal'), await openMysql(options.sql), await freePorts(40)];
   const tablePrefix = `run${systemClock.now().toString(36)}_`;
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('PAYSTREAM_') && !name.startsWith('VITEST'));
   const environment = {

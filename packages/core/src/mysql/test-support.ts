@@ -4,7 +4,7 @@ import { systemClock } from '../clock/system-clock.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    mariadbServers: string;
+    sqlServers: string;
   }
 }
 
@@ -26,7 +26,7 @@ export interface RealServer {
  * ended; each file has one of its own.
  */
 export async function realServer(variant: 'default' | `mortal-${string}` | 'secure' = 'default'): Promise<RealServer> {
-  const manager = inject('mariadbServers');
+  const manager = inject('sqlServers');
   async function ask(action: string): Promise<unknown> {
     const answer = await fetch(`${manager}/${variant}/${action}`);
     if (!answer.ok) throw new Error(await answer.text());

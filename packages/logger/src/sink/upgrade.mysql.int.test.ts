@@ -1,2 +1,2 @@
-// The same on MariaDB: in this project the worlds have their databases there.
+// The same on MySQL and MariaDB: in these projects the worlds have their databases there.
 import './upgrade.test.ts';

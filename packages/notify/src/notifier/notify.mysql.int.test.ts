@@ -1,3 +1,3 @@
-// The scenarios of the notifier, on MariaDB: in this project their world has its database there.
+// The scenarios of the notifier, on MySQL and MariaDB: in these projects their world has its database there.
 import './notifier.test.ts';
 import './notification-rpc-service.test.ts';

@@ -16,7 +16,7 @@ let prefixes = 0;
 
 /** Asks for the server of this file. */
 async function server(action: 'start' | 'kill' | 'restart'): Promise<{ readonly url: string }> {
-  const answer = await fetch(`${inject('mariadbServers')}/mortal-notifiers/${action}`);
+  const answer = await fetch(`${inject('sqlServers')}/mortal-notifiers/${action}`);
   if (!answer.ok) throw new Error(await answer.text());
   return (await answer.json()) as { readonly url: string };
 }

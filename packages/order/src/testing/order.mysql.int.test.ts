@@ -1,4 +1,4 @@
-// The scenarios of the order service, on MariaDB: in this project their world has its database there.
+// The scenarios of the order service, on MySQL and MariaDB: in these projects their world has its database there.
 import '../catalog/sql-catalog.test.ts';
 import '../service/create-order.test.ts';
 import '../service/cancel-order.test.ts';

@@ -33,7 +33,7 @@ let prefixes = 0;
 
 /** Two replicas, each with connections of its own. Every event of payment reaches both: as if it were delivered twice, at once. */
 beforeEach(async () => {
-  const answer = await fetch(`${inject('mariadbServers')}/default/start`);
+  const answer = await fetch(`${inject('sqlServers')}/default/start`);
   const { url } = (await answer.json()) as { readonly url: string };
   // No other test, and no earlier run on the same server, has such tables.
   const tablePrefix = `t${process.pid}_${systemClock.now().toString(36)}_${++prefixes}_`;
@@ -68,7 +68,7 @@ afterEach(async () => {
 const told = (count: number, list: () => readonly unknown[]): Promise<void> =>
   vi.waitFor(() => expect(list()).toHaveLength(count), { timeout: 30_000, interval: 20 });
 
-describe('two replicas of the order service on one MariaDB', () => {
+describe('two replicas of the order service on one database', () => {
   it('place one order for a request that reaches both at once', async () => {
     const ids = many(60, (i) => `r-${i}`);
     // The one takes them from the front, the other from the back: batches overlap in every way.

@@ -1,2 +1,2 @@
-// The same scenarios on MariaDB: in this project their world has its database there.
+// The same scenarios on MySQL and MariaDB: in these projects their world has its database there.
 import './processor.test.ts';

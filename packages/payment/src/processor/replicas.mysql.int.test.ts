@@ -31,7 +31,7 @@ let running: { close(): Promise<void> }[];
 let prefixes = 0;
 
 beforeEach(async () => {
-  const answer = await fetch(`${inject('mariadbServers')}/default/start`);
+  const answer = await fetch(`${inject('sqlServers')}/default/start`);
   const { url } = (await answer.json()) as { readonly url: string };
   // No other test, and no earlier run on the same server, has such tables.
   const tablePrefix = `t${process.pid}_${systemClock.now().toString(36)}_${++prefixes}_`;
@@ -66,7 +66,7 @@ async function decided(orderIds: readonly string[]): Promise<void> {
   expect(orderIds.filter((id) => other.outcomes(id).length !== 1)).toEqual([]);
 }
 
-describe('two payment processors on one MariaDB', () => {
+describe('two payment processors on one database', () => {
   it('charge an order once that reaches both at once', async () => {
     const [first, second] = await startBoth();
     const ids = many(100, (i) => `o${i}`);
@@ -148,7 +148,7 @@ function refund(orderId: string, units: bigint): TransactionEvent {
   return transaction(orderId, { case: 'refunded', value });
 }
 
-describe('two wallets on one MariaDB', () => {
+describe('two wallets on one database', () => {
   it('book each operation of a hot merchant once, whichever comes first, and number its updates without a gap', async () => {
     const start = (database: Database, index: number): Promise<Wallet> =>
       createWallet({ database, broker, subscription: `wallet-${index}` });

@@ -137,7 +137,7 @@ describe('refunds', () => {
       expect((await processor.getPayment('o1'))?.refunded?.units, `killed at step ${dieAt}`).toBe(refunded);
     }
     expect(refunded).toBe(590n);
-    // What a killed process had not published is taken over by MariaDB's own time, which the virtual clock does not move.
+    // What a killed process had not published is taken over by the database's own time, which the virtual clock does not move.
     if (world.database.name !== 'mysql') expect((await wallet.getWallet('m1'))[0]?.revenue?.units).toBe(410n);
     expect((await wallet.trialBalance()).unbalanced).toEqual([]);
   });

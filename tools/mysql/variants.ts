@@ -3,26 +3,23 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeCertificates, type TestCertificates } from '../pulsar/certificates.ts';
-import { type MariadbServer, startMariadb } from './server.ts';
+import type { FlavorName } from './flavor.ts';
+import { type DatabaseServer, flavors, startDatabase } from './server.ts';
 
 /** A server of a variant. */
-export interface VariantServer extends MariadbServer {
+export interface VariantServer extends DatabaseServer {
   /** Paths of PEM files; of the variant `secure` only. */
   readonly certificates: TestCertificates | undefined;
 }
 
-/** Leaves it to the system when to write files to the disk; a log still holds each commit before it is answered. */
-const withoutSync: Readonly<Record<string, string>> = {
-  'innodb-flush-log-at-trx-commit': '2',
-  'loose-innodb-flush-method': 'nosync',
-  'loose-debug-no-sync': '1',
-};
-
-async function startSecure(): Promise<VariantServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'paystream-mariadb-secrets-'));
+async function startSecure(flavor: FlavorName): Promise<VariantServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'paystream-mysql-secrets-'));
   const certificates = await makeCertificates(folder);
   const { serverCertificate: certificate, serverKey: key, ca } = certificates;
-  const server = await startMariadb({ tls: { certificate, key, ca, required: true }, config: withoutSync });
+  const server = await startDatabase(flavor, {
+    tls: { certificate, key, ca, required: true },
+    config: flavors[flavor].withoutSync,
+  });
   const stop = server.stop.bind(server);
   return Object.assign(server, {
     certificates,
@@ -35,15 +32,15 @@ async function startSecure(): Promise<VariantServer> {
 
 /**
  * Starts a server of a variant:
- * - `default`: what MariaDB does by itself; shared, so no test ends it.
+ * - `default`: what the server does by itself; shared, so no test ends it.
  * - `mortal`, or `mortal-` and a name: the same; for tests that kill, freeze and restart it. Files that run at the same time
  *   take one each.
  * - `secure`: takes nothing but TLS.
  *
  * None waits for the disk: what is committed survives the end of the server, and nothing here ends the machine.
  */
-export async function startVariant(variant: string): Promise<VariantServer> {
-  if (variant === 'secure') return startSecure();
+export async function startVariant(flavor: FlavorName, variant: string): Promise<VariantServer> {
+  if (variant === 'secure') return startSecure(flavor);
   if (!/^(default|mortal(-\w+)?)$/.test(variant)) throw new Error(`there is no server "${variant}": default, mortal, mortal-*, secure`);
-  return Object.assign(await startMariadb({ config: withoutSync }), { certificates: undefined });
+  return Object.assign(await startDatabase(flavor, { config: flavors[flavor].withoutSync }), { certificates: undefined });
 }

@@ -1,4 +1,5 @@
-// Runs before each test file of the project `mariadb`: there a test world has its database on MariaDB, in a schema of its own.
+// Runs before each test file of the projects `mysql` and `mariadb`: there a test world has its database on a real server, in a
+// schema of its own.
 import { createMysqlDatabase } from '../mysql/mysql-database.ts';
 import { freshDatabase, realServer, runBare } from '../mysql/test-support.ts';
 import { setDefaultDatabase } from './test-world.ts';

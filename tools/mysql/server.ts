@@ -1,4 +1,4 @@
-// A real MariaDB server: started, stopped, killed, frozen and restarted by tests and benchmarks.
+// A real server of MariaDB or MySQL: started, stopped, killed, frozen and restarted by tests and benchmarks.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { access, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
@@ -8,10 +8,12 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { run } from '../workspace.ts';
-import { findMariadb } from './programs.ts';
+import type { Flavor, FlavorName } from './flavor.ts';
+import { mariadb } from './mariadb.ts';
+import { mysql } from './mysql.ts';
 
-/** Options of {@link startMariadb}. */
-export interface MariadbOptions {
+/** Options of {@link startDatabase}. */
+export interface DatabaseServerOptions {
   /** Default: a free one. */
   readonly port?: number;
   /** Where data and log go. Default: a new folder among the temporary ones, deleted when the server is stopped. */
@@ -27,7 +29,7 @@ export interface MariadbOptions {
 }
 
 /** A server that runs. */
-export interface MariadbServer {
+export interface DatabaseServer {
   /** `mysql://paystream:password@127.0.0.1:3306/paystream` */
   readonly url: string;
   readonly port: number;
@@ -35,7 +37,7 @@ export interface MariadbServer {
   readonly logFile: string;
   /** Of the process that stands for the server; ending it ends the server. */
   readonly pid: number | undefined;
-  /** Ends it in good order, and deletes its data if the folder was made by {@link startMariadb}. */
+  /** Ends it in good order, and deletes its data if the folder was made by {@link startDatabase}. */
   stop(): Promise<void>;
   /** Ends it at once, as a crash does. The data stays: `restart` goes on with it. */
   kill(): Promise<void>;
@@ -44,6 +46,9 @@ export interface MariadbServer {
   /** Stops its process from running, or lets it run on: connections stay open, and nothing answers. */
   freeze(frozen: boolean): Promise<void>;
 }
+
+/** The servers that can be started, by name. */
+export const flavors: Readonly<Record<FlavorName, Flavor>> = { mariadb, mysql };
 
 const startTimeoutMs = 60_000;
 const stopTimeoutMs = 30_000;
@@ -78,35 +83,22 @@ function greets(port: number): Promise<boolean> {
   });
 }
 
-/** As root the server must be told that this is meant. */
-const asRoot: readonly string[] = process.getuid?.() === 0 ? ['--user=root'] : [];
-
-async function install(program: string, data: string): Promise<void> {
-  const args = ['--no-defaults', ...asRoot, `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'];
-  const { code, output } = await run(program, args, { timeoutMs: startTimeoutMs });
-  if (code !== 0) throw new Error(`mariadb-install-db failed:\n${output.slice(-4_000)}`);
-}
-
-function accounts(password: string, tlsRequired: boolean): string {
-  const quoted = `'${password.replaceAll(/['\\]/g, '\\$&')}'`;
-  return [
-    'CREATE DATABASE IF NOT EXISTS paystream CHARACTER SET utf8mb4;',
-    `CREATE OR REPLACE USER '${user}'@'%' IDENTIFIED BY ${quoted}${tlsRequired ? ' REQUIRE SSL' : ''};`,
-    `GRANT ALL PRIVILEGES ON *.* TO '${user}'@'%' WITH GRANT OPTION;`,
-    `ALTER USER 'root'@'localhost' IDENTIFIED BY ${quoted};`,
-    '',
-  ].join('\n');
+async function install([command = '', ...args]: readonly string[], title: string): Promise<void> {
+  const { code, output } = await run(command, args, { timeoutMs: startTimeoutMs });
+  if (code !== 0) throw new Error(`${title} could not make a data folder:\n${output.slice(-4_000)}`);
 }
 
 /**
- * Starts MariaDB on loopback and resolves when it takes connections: some 3 seconds with a new folder, 1 with an old one. It
+ * Starts a server on loopback and resolves when it takes connections: some 3 seconds with a new folder, 1 with an old one. It
  * dies with this process unless `detached`. Rejects with the end of its log if it does not come up, and with what to install
  * if there is none.
  */
-export async function startMariadb(options: MariadbOptions = {}): Promise<MariadbServer> {
-  const programs = await findMariadb();
+export async function startDatabase(name: FlavorName, options: DatabaseServerOptions = {}): Promise<DatabaseServer> {
+  const flavor = flavors[name];
+  const programs = await flavor.find();
+  const [command = '', ...firstArguments] = programs.server;
   const port = options.port ?? (await freePort());
-  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'paystream-mariadb-')));
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), `paystream-${name}-`)));
   const data = join(directory, 'data');
   const logFile = join(directory, 'server.log');
   const initFile = join(directory, 'accounts.sql');
@@ -114,15 +106,19 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
   const password = options.password ?? randomBytes(12).toString('base64url');
   const { tls } = options;
   await mkdir(directory, { recursive: true });
-  if (!(await exists(join(data, 'mysql')))) await install(programs.install, data);
-  await writeFile(initFile, accounts(password, tls?.required === true), { mode: 0o600 });
+  if (!(await exists(join(data, 'mysql')))) await install(programs.install(data), flavor.title);
+  const statements = [
+    'CREATE DATABASE IF NOT EXISTS paystream CHARACTER SET utf8mb4;',
+    ...flavor.account({ user, password, tlsRequired: tls?.required === true }),
+  ];
+  await writeFile(initFile, `${statements.join('\n')}\n`, { mode: 0o600 });
 
   const settings: Readonly<Record<string, string>> = {
     datadir: data,
     port: String(port),
     'bind-address': '127.0.0.1',
     // Names of sockets may have some hundred characters only, and folders of tests have long ones.
-    socket: join(tmpdir(), `paystream-mariadb-${port}.sock`),
+    socket: join(tmpdir(), `paystream-${name}-${port}.sock`),
     'pid-file': pidFile,
     'init-file': initFile,
     'skip-name-resolve': '1',
@@ -137,8 +133,8 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
     const log = await open(logFile, 'a');
     const supervisor = fileURLToPath(new URL('../pulsar/supervise.ts', import.meta.url));
     const detached = options.detached === true;
-    const args = ['--no-defaults', ...asRoot, ...Object.entries(settings).map(([name, value]) => `--${name}=${value}`)];
-    const what = JSON.stringify({ command: programs.server, args, leftovers: options.directory === undefined ? directory : undefined });
+    const args = [...firstArguments, ...Object.entries(settings).map(([name, value]) => `--${name}=${value}`)];
+    const what = JSON.stringify({ command, args, leftovers: options.directory === undefined ? directory : undefined });
     const started = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', supervisor, what], {
       cwd: directory,
       stdio: ['ignore', log.fd, log.fd, ...(detached ? [] : (['ipc'] as const))],
@@ -176,7 +172,7 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
     const log = await readFile(logFile, 'utf8').catch(() => '');
     await end('SIGKILL');
     await forgetData();
-    throw new Error(`MariaDB did not come up on port ${port}; the end of its log:\n${log.slice(-4_000)}`);
+    throw new Error(`${flavor.title} did not come up on port ${port}; the end of its log:\n${log.slice(-4_000)}`);
   }
 
   await start();

@@ -1,11 +1,12 @@
-// A database server for people: `npm run mariadb -- start | stop | status`.
+// A database server for people: `npm run mariadb -- start | stop | status`, and the same with `mysql`.
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { run } from '../workspace.ts';
-import { startMariadb } from './server.ts';
+import type { FlavorName } from './flavor.ts';
+import { flavors, startDatabase } from './server.ts';
 
 interface Running {
   readonly pid: number;
@@ -13,14 +14,17 @@ interface Running {
   readonly directory: string;
 }
 
-const help = `Usage: npm run mariadb -- start [--port 3306] [--password paystream] [--data FOLDER] [--set name=value]...
-       npm run mariadb -- stop [--delete]
-       npm run mariadb -- status
+const [name, ...commandLine] = process.argv.slice(2) as [FlavorName, ...string[]];
+const { title } = flavors[name];
 
-Starts the MariaDB server that is installed on this machine in the background, on loopback, with a data folder and a user of
-its own. Its data stays from one start to the next; --delete throws it away.`;
+const help = `Usage: npm run ${name} -- start [--port 3306] [--password paystream] [--data FOLDER] [--set name=value]...
+       npm run ${name} -- stop [--delete]
+       npm run ${name} -- status
 
-const folder = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'paystream', 'mariadb');
+Starts ${title} in the background, on loopback, with a data folder and a user of its own. Its data stays from one start to the
+next; --delete throws it away.`;
+
+const folder = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'paystream', name);
 const stateFile = join(folder, 'running.json');
 
 /** The server of the last start, if its process still is the one that was started. */
@@ -33,10 +37,11 @@ async function running(): Promise<Running | undefined> {
 }
 
 function show(state: Running): void {
-  console.log(`MariaDB runs.\n  url   ${state.url}\n  data  ${state.directory}`);
+  console.log(`${title} runs.\n  url   ${state.url}\n  data  ${state.directory}`);
 }
 
 const { values, positionals } = parseArgs({
+  args: commandLine,
   allowPositionals: true,
   options: {
     port: { type: 'string', default: '3306' },
@@ -51,7 +56,7 @@ const { values, positionals } = parseArgs({
 async function start(): Promise<void> {
   const already = await running();
   if (already !== undefined) return show(already);
-  const server = await startMariadb({
+  const server = await startDatabase(name, {
     port: Number(values.port),
     password: values.password,
     directory: values.data,
@@ -67,11 +72,11 @@ async function start(): Promise<void> {
 async function stop(): Promise<void> {
   const state = await running();
   if (state === undefined) {
-    console.log('MariaDB does not run.');
+    console.log(`${title} does not run.`);
   } else {
     process.kill(state.pid, 'SIGTERM');
     while ((await running()) !== undefined) await delay(100);
-    console.log('MariaDB has stopped.');
+    console.log(`${title} has stopped.`);
   }
   await rm(stateFile, { force: true });
   if (values.delete) await rm(state?.directory ?? values.data, { recursive: true, force: true });
@@ -86,7 +91,7 @@ if (values.help || command === undefined) {
   await stop();
 } else if (command === 'status') {
   const state = await running();
-  if (state === undefined) console.log('MariaDB does not run.');
+  if (state === undefined) console.log(`${title} does not run.`);
   else show(state);
   process.exitCode = state === undefined ? 1 : 0;
 } else {

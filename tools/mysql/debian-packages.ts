@@ -1,0 +1,97 @@
+// MySQL from Debian's packages, which have it in "unstable" only. Nothing is installed: apt resolves and checks what is needed
+// in folders of its own, and the packages are laid out, with the libraries that they were made for, in the user's cache.
+import { constants } from 'node:fs';
+import { access, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { run, runOrFail } from '../workspace.ts';
+import { asRoot, type Programs } from './flavor.ts';
+
+const suite = 'sid';
+const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
+const howToInstall = 'install MySQL 8.0 or later, so that its mysqld is on the path, and run this again';
+
+/** Where this machine gets Debian's packages from. */
+async function archive(): Promise<string> {
+  const { stdout } = await run('apt-get', ['indextargets', '--format', '$(ORIGIN) $(COMPONENT) $(REPO_URI)', 'Created-By: Packages']).catch(
+    () => ({ stdout: '' }),
+  );
+  const line = stdout.split('\n').find((text) => /^Debian main \S+\/debian\/?$/.test(text));
+  if (line === undefined) throw new Error(`MySQL is needed, and this machine has no packages of Debian's to take it from: ${howToInstall}`);
+  return line.split(' ')[2] as string;
+}
+
+/** Options of apt that keep it in a folder, away from what the machine has installed. */
+function apart(folder: string): readonly string[] {
+  const settings = {
+    'Dir::Etc::sourcelist': join(folder, 'sources.list'),
+    'Dir::Etc::sourceparts': '-',
+    'Dir::State': join(folder, 'state'),
+    'Dir::State::status': join(folder, 'status'),
+    'Dir::Cache': join(folder, 'cache'),
+    'APT::Sandbox::User': '',
+    'Debug::NoLocking': '1',
+    'APT::Install-Recommends': '0',
+    'Acquire::Retries': '3',
+  };
+  return Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+}
+
+async function fetchInto(target: string): Promise<void> {
+  const folder = `${target}.fetching-${process.pid}`;
+  const options = apart(folder);
+  try {
+    for (const path of ['state/lists/partial', 'cache/archives/partial', 'root']) await mkdir(join(folder, path), { recursive: true });
+    await writeFile(join(folder, 'status'), '');
+    await writeFile(join(folder, 'sources.list'), `deb [signed-by=${keyring}] ${await archive()} ${suite} main\n`);
+    await runOrFail('apt-get', [...options, 'update', '--error-on=any']);
+    // Into a machine with nothing, so that nothing of this one is counted on.
+    await runOrFail('apt-get', [...options, 'install', '--yes', '--download-only', 'mysql-server-core'], { timeoutMs: 600_000 });
+    const archives = join(folder, 'cache', 'archives');
+    for (const name of await readdir(archives)) {
+      // Its scripts are in Perl; the server is not.
+      if (name.endsWith('.deb') && !/^(lib)?perl/.test(name))
+        await runOrFail('dpkg-deb', ['-x', join(archives, name), join(folder, 'root')]);
+    }
+    await rename(join(folder, 'root'), target).catch(async (error: unknown) => {
+      // Complete or not there: another process may do the same at the same time.
+      if (!(await isThere(target))) throw error;
+    });
+  } catch (error) {
+    throw new Error(`MySQL is needed, and it could not be had from Debian's packages: ${howToInstall}`, { cause: error });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const isThere = (path: string): Promise<boolean> =>
+  access(path, constants.R_OK).then(
+    () => true,
+    () => false,
+  );
+
+/** MySQL of Debian's packages. The first call fetches some 100 MB, and leaves 350 MB. Rejects with what to install where there is no Debian. */
+export async function mysqlOfDebian(): Promise<Programs> {
+  const root = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'paystream', `mysql-${suite}`);
+  if (!(await isThere(root))) {
+    await mkdir(join(root, '..'), { recursive: true });
+    await fetchInto(root);
+  }
+  // Its libraries are newer than the machine's, so it is started by the loader that came with them.
+  const libraries = (await readdir(join(root, 'usr', 'lib'))).find((name) => name.endsWith('-linux-gnu')) ?? '';
+  const folder = join(root, 'usr', 'lib', libraries);
+  const loader = (await readdir(folder)).find((name) => name.startsWith('ld-linux')) ?? '';
+  const shared = join(root, 'usr', 'share', 'mysql');
+  const server = [
+    ...[join(folder, loader), '--library-path', folder, join(root, 'usr', 'sbin', 'mysqld')],
+    ...['--no-defaults', ...asRoot, `--basedir=${join(root, 'usr')}`, `--lc-messages-dir=${shared}`],
+    ...[`--character-sets-dir=${join(shared, 'charsets')}`, `--plugin-dir=${join(root, 'usr', 'lib', 'mysql', 'plugin')}`],
+    ...['--secure-file-priv=NULL', '--mysqlx=OFF'],
+  ];
+  const { stdout } = await runOrFail(server[0] as string, [...server.slice(1), '--version']);
+  return {
+    description: `${join(root, 'usr', 'sbin', 'mysqld')} ${/Ver \S+/.exec(stdout)?.[0] ?? ''}`,
+    server,
+    install: (data) => [...server, '--initialize-insecure', `--datadir=${data}`],
+  };
+}
