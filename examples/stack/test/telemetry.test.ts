@@ -102,6 +102,14 @@ describe('an order of a caller who traces', () => {
     const units = Object.fromEntries(emitted.map(({ descriptor }) => [descriptor.name, descriptor.unit]));
     expect(Object.fromEntries(Object.keys(units).map((name) => [name, listed.get(name)]))).toEqual(units);
   });
+
+  it('tells of every queue of batches by its name', async () => {
+    await meterProvider.forceFlush();
+    const metrics = exporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics));
+    const sizes = metrics.filter(({ descriptor }) => descriptor.name === 'paystream.batcher.batch_size');
+    const names = new Set(sizes.flatMap(({ dataPoints }) => dataPoints.map(({ attributes }) => attributes['paystream.batcher'])));
+    expect([...names].sort()).toEqual(['catalog', 'log-entries', 'notify-outcomes', 'order-placing', 'payment-outcomes']);
+  });
 });
 
 it('goes to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names', async () => {

@@ -18,7 +18,7 @@ export const notifyService: StackService = {
     const fsync = config.PAYSTREAM_SYNCHRONOUS === 'full';
     const email = url === undefined ? fileChannel({ directory, name: 'email', fsync }) : smtpChannel({ url, from });
     const sms = fileChannel({ directory, name: 'sms', fsync });
-    const catalog = sqlCatalog(database, { migrations: config.PAYSTREAM_MIGRATIONS });
+    const catalog = sqlCatalog(database, { migrations: config.PAYSTREAM_MIGRATIONS, telemetry: metrics.telemetry });
     const merchant = async ({ merchantId }: { readonly merchantId: string }) => {
       const found = await catalog.merchant(merchantId);
       return found && { name: found.name, addresses: { email: found.email || undefined, sms: found.phone || undefined } };

@@ -7,7 +7,7 @@ export const orderService: StackService = {
   name: 'order',
   logs: 'orderLogs',
   start: async ({ config, database, broker, outbox, topics, metrics }, logger) => {
-    const catalog = sqlCatalog(database, { migrations: config.PAYSTREAM_MIGRATIONS });
+    const catalog = sqlCatalog(database, { migrations: config.PAYSTREAM_MIGRATIONS, telemetry: metrics.telemetry });
     await seedCatalog(catalog, seeds);
     const running = await createOrderService({
       database,

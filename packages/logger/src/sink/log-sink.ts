@@ -121,6 +121,8 @@ export async function createLogSink(options: LogSinkOptions): Promise<LogSink> {
 
   // Batches of several topics share a transaction. While it commits, the lines of the next one are on their way to the disk.
   const writer = createBatcher<readonly Delivery<LogEntry>[], undefined>({
+    name: 'log-entries',
+    telemetry,
     maxSize: 8,
     concurrency: 2,
     run: async (batches) => {

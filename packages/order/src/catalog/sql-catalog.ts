@@ -1,4 +1,4 @@
-import { type Clock, createBatcher, PaystreamError, systemClock } from '@paystream/core';
+import { type Clock, createBatcher, noTelemetry, PaystreamError, systemClock, type Telemetry } from '@paystream/core';
 import type { Database, MigrationMode } from '@paystream/core/sql';
 import { catalogMigrations, createCatalogTables } from './catalog-tables.ts';
 import { checkMerchant, checkProduct, unknownMerchant } from './check-product.ts';
@@ -15,6 +15,8 @@ export interface SqlCatalogOptions {
   readonly migrations?: MigrationMode;
   /** Default: the system's. */
   readonly clock?: Clock;
+  /** Gets how many look-ups wait and how many share a query, as the batcher `catalog`. Default: keeps nothing. */
+  readonly telemetry?: Telemetry;
 }
 
 /** How merchants and products are put into a catalog. */
@@ -64,7 +66,7 @@ function gather(questions: readonly Question[]): ReadonlyMap<string, ReadonlySet
  * await catalog.putProducts('m-1', [{ productId: 'tea', name: 'Green tea', unitPrice: { currency: 'EUR', units: 450n } }]);
  */
 export function sqlCatalog(database: Database, options: SqlCatalogOptions = {}): SqlCatalog {
-  const { cacheMs = 5_000, maxCached = 10_000, migrations = 'apply', clock = systemClock } = options;
+  const { cacheMs = 5_000, maxCached = 10_000, migrations = 'apply', clock = systemClock, telemetry = noTelemetry } = options;
   const prices = createShortCache<CatalogPrice>(clock, cacheMs, maxCached);
   const merchants = createShortCache<Merchant>(clock, cacheMs, maxCached);
   const tables = createCatalogTables(database);
@@ -84,6 +86,8 @@ export function sqlCatalog(database: Database, options: SqlCatalogOptions = {}):
   };
 
   const questions = createBatcher<Question, Answer>({
+    name: 'catalog',
+    telemetry,
     run: async (batch) => {
       await ready();
       const wanted = gather(batch);
