@@ -1,9 +1,13 @@
 import { DatabaseSync } from 'node:sqlite';
 
 /** The first characters of ids that were made within the same minute: all that tells ids of one run from those of another. */
-const prefixLength = 8;
+export const prefixLength = 8;
 /** Grow with the number of orders; the others are of a size that does not. */
-const growing = /(orders|payments|payment_attempts|ledger_transfers|notify_deliveries|log_entries|gateway_charges)$/;
+export const growing: RegExp = /(orders|payments|payment_attempts|ledger_transfers|notify_deliveries|log_entries|gateway_charges)$/;
+/** Reads the prefixes of the ids in tables of orders and log entries. */
+export const prefixesOf = (entries: string, orders: string): string =>
+  `SELECT substr(entry_id, 1, ${prefixLength}) AS prefix FROM ${entries}
+   UNION SELECT substr(order_id, 1, ${prefixLength}) FROM ${orders} UNION SELECT substr(request_id, 1, ${prefixLength}) FROM ${orders}`;
 
 interface Column {
   readonly name: string;
@@ -50,11 +54,9 @@ export function multiplyRows(path: string, prefixes: readonly string[], factor: 
 /** The prefixes of the ids in a file of orders. */
 export function idPrefixes(path: string): readonly string[] {
   const database = new DatabaseSync(path, { readOnly: true });
-  const rows = database
-    .prepare(
-      `SELECT substr(entry_id, 1, ${prefixLength}) AS prefix FROM paystream_log_entries UNION SELECT substr(order_id, 1, ${prefixLength}) FROM paystream_orders UNION SELECT substr(request_id, 1, ${prefixLength}) FROM paystream_orders`,
-    )
-    .all() as unknown as readonly { readonly prefix: string }[];
+  const rows = database.prepare(prefixesOf('paystream_log_entries', 'paystream_orders')).all() as unknown as readonly {
+    readonly prefix: string;
+  }[];
   database.close();
   return rows.map(({ prefix }) => prefix);
 }
