@@ -9,16 +9,27 @@ import { asRoot, type Programs } from './flavor.ts';
 
 const suite = 'sid';
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
-const howToInstall = 'install MySQL 8.0 or later, so that its mysqld is on the path, and run this again';
+const howToInstall = 'install MySQL 8.0.17 or later, so that its mysqld is on the path, and run this again';
+
+/** Where a machine with these lists of packages gets Debian's from. */
+async function archiveIn(lists: readonly string[]): Promise<string | undefined> {
+  const asked = ['indextargets', '--format', '$(ORIGIN) $(COMPONENT) $(REPO_URI)', 'Created-By: Packages'];
+  const { stdout } = await run('apt-get', [...lists, ...asked]);
+  return /^Debian main (\S+\/debian\/?)$/m.exec(stdout)?.[1];
+}
 
 /** Where this machine gets Debian's packages from. */
-async function archive(): Promise<string> {
-  const { stdout } = await run('apt-get', ['indextargets', '--format', '$(ORIGIN) $(COMPONENT) $(REPO_URI)', 'Created-By: Packages']).catch(
-    () => ({ stdout: '' }),
-  );
-  const line = stdout.split('\n').find((text) => /^Debian main \S+\/debian\/?$/.test(text));
-  if (line === undefined) throw new Error(`MySQL is needed, and this machine has no packages of Debian's to take it from: ${howToInstall}`);
-  return line.split(' ')[2] as string;
+async function archive(folder: string): Promise<string> {
+  let found = await archiveIn([]);
+  if (found === undefined) {
+    // A new machine has no lists yet.
+    const lists = ['-o', `Dir::State::lists=${join(folder, 'lists')}`, '-o', 'APT::Sandbox::User='];
+    await mkdir(join(folder, 'lists', 'partial'), { recursive: true });
+    await run('apt-get', [...lists, 'update']);
+    found = await archiveIn(lists);
+  }
+  if (found === undefined) throw new Error("this machine takes no packages from Debian's archive");
+  return found;
 }
 
 /** Options of apt that keep it in a folder, away from what the machine has installed. */
@@ -43,7 +54,7 @@ async function fetchInto(target: string): Promise<void> {
   try {
     for (const path of ['state/lists/partial', 'cache/archives/partial', 'root']) await mkdir(join(folder, path), { recursive: true });
     await writeFile(join(folder, 'status'), '');
-    await writeFile(join(folder, 'sources.list'), `deb [signed-by=${keyring}] ${await archive()} ${suite} main\n`);
+    await writeFile(join(folder, 'sources.list'), `deb [signed-by=${keyring}] ${await archive(folder)} ${suite} main\n`);
     await runOrFail('apt-get', [...options, 'update', '--error-on=any']);
     // Into a machine with nothing, so that nothing of this one is counted on.
     await runOrFail('apt-get', [...options, 'install', '--yes', '--download-only', 'mysql-server-core'], { timeoutMs: 600_000 });
@@ -58,7 +69,8 @@ async function fetchInto(target: string): Promise<void> {
       if (!(await isThere(target))) throw error;
     });
   } catch (error) {
-    throw new Error(`MySQL is needed, and it could not be had from Debian's packages: ${howToInstall}`, { cause: error });
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`MySQL is needed, and it could not be had from Debian's packages: ${howToInstall}\n${why}`, { cause: error });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
