@@ -35,8 +35,8 @@ describe('wrong settings end in one clear error that holds no password', () => {
   it.each<[string, Partial<URL>, string, string]>([
     ['a port where nobody listens', { port: '1' }, 'UNAVAILABLE', 'MYSQL_CONNECT_REFUSED'],
     ['a host that does not exist', { hostname: 'nowhere.invalid' }, 'UNAVAILABLE', 'MYSQL_HOST_NOT_FOUND'],
-    ['a wrong password', { password: 'guessed' }, 'UNAUTHENTICATED', 'MYSQL_CREDENTIALS_REFUSED'],
-    ['a database that is not there', { pathname: '/nothing_here' }, 'FAILED_PRECONDITION', 'DATABASE_NOT_FOUND'],
+    ['a wrong password', { password: 'guessed' }, 'UNAVAILABLE', 'MYSQL_CREDENTIALS_REFUSED'],
+    ['a database that is not there', { pathname: '/nothing_here' }, 'UNAVAILABLE', 'DATABASE_NOT_FOUND'],
   ])('%s', async (_what, part, code, reason) => {
     const wrong = database({ url: Object.assign(new URL(url), part).href });
     const error = await wrong.ping().catch((caught: unknown) => caught);
@@ -51,6 +51,42 @@ describe('wrong settings end in one clear error that holds no password', () => {
 
   it('a table that is not there', async () => {
     await expect(database().query('SELECT * FROM nothing_here')).rejects.toMatchObject({ reason: 'TABLE_NOT_FOUND' });
+  });
+});
+
+describe('what is no fault of a value is an outage, at which consumers wait', () => {
+  it('a table or a column of another release, and the connection serves on', async () => {
+    const one = database({ poolSize: 1 });
+    const [before] = await one.query('SELECT CONNECTION_ID() AS id');
+    const failing = (sql: string): Promise<unknown> => one.transaction((tx) => tx.execute(sql));
+    await expect(failing('INSERT INTO nothing_here VALUES (1)')).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'TABLE_NOT_FOUND' });
+    for (const sql of [
+      'UPDATE rows_of_tests SET to_come = 1',
+      'INSERT INTO rows_of_tests (id) VALUES (1)',
+      'INSERT INTO rows_of_tests VALUES (1)',
+      'SELECT FORM',
+    ]) {
+      await expect(failing(sql)).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'STATEMENT_FAILED' });
+    }
+    const [after] = await one.query('SELECT CONNECTION_ID() AS id');
+    expect(after).toEqual(before);
+  });
+
+  it('a right that was revoked', async () => {
+    const { pathname } = new URL(url);
+    await runBare(real.url, "CREATE USER 'reader'@'%' IDENTIFIED BY 'reads'", `GRANT SELECT ON ${pathname.slice(1)}.* TO 'reader'@'%'`);
+    const one = database({ url: Object.assign(new URL(url), { username: 'reader', password: 'reads' }).href });
+    await expect(one.transaction((tx) => tx.execute('DELETE FROM rows_of_tests'))).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      reason: 'DATABASE_NO_ACCESS',
+    });
+    await runBare(real.url, "DROP USER 'reader'@'%'");
+  });
+
+  it('a database that its owner has closed', async () => {
+    const one = database();
+    await one.close();
+    await expect(one.query('SELECT 1')).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'CLOSED' });
   });
 });
 
@@ -129,7 +165,7 @@ describe('a pool whose settings would spoil values', () => {
   ])('by %s is refused', async (setting, reason) => {
     const pool = createPool({ uri: url, connectionLimit: 1 });
     await pool.query(setting);
-    await expect(database({ pool }).ping()).rejects.toMatchObject({ code: 'FAILED_PRECONDITION', reason });
+    await expect(database({ pool }).ping()).rejects.toMatchObject({ code: 'UNAVAILABLE', reason });
     await pool.end();
   });
 });

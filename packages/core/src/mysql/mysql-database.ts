@@ -23,10 +23,13 @@ const pingQuery = 'SELECT @@GLOBAL.read_only AS readOnly';
  * Statements go over as text with the values filled in: exact for every value of the port, and one round trip each; a transaction
  * begins in that of its first. A text with several is refused: `INVALID_ARGUMENT` / `SEVERAL_STATEMENTS`.
  *
- * Errors, beside those of {@link Database}: `UNAVAILABLE` / `MYSQL_CONNECT_REFUSED`, `MYSQL_CONNECT_TIMEOUT`,
- * `MYSQL_CONNECTION_LOST`, `MYSQL_STATEMENT_TIMEOUT`, `MYSQL_TOO_MANY_CONNECTIONS`, `DATABASE_READ_ONLY`, `COMMIT_UNKNOWN`;
- * `UNAUTHENTICATED` / `MYSQL_CREDENTIALS_REFUSED`; `FAILED_PRECONDITION` / `DATABASE_NOT_FOUND`, `TABLE_NOT_FOUND`,
- * `MYSQL_TOO_OLD`, `MYSQL_TLS_REFUSED`; `ABORTED` / `DEADLOCK`, `LOCK_TIMEOUT`; `INVALID_ARGUMENT` / `VALUE_TOO_LARGE`.
+ * Errors, beside those of {@link Database}. All that speaks of the server or of its schema is `UNAVAILABLE`, so that consumers
+ * wait for it: `MYSQL_CONNECT_REFUSED`, `MYSQL_CONNECT_TIMEOUT`, `MYSQL_CONNECTION_LOST`, `MYSQL_STATEMENT_TIMEOUT`,
+ * `MYSQL_TOO_MANY_CONNECTIONS`, `MYSQL_CREDENTIALS_REFUSED`, `MYSQL_TLS_REFUSED`, `MYSQL_TOO_OLD`, `MYSQL_NOT_READY`,
+ * `DATABASE_READ_ONLY`, `DATABASE_NOT_FOUND`, `DATABASE_NO_ACCESS`, `TABLE_NOT_FOUND`, `DISK_FULL`, `DISK_ERROR`, `STATEMENT_FAILED`
+ * (a column that is not there, a mistake in a statement), `COMMIT_UNKNOWN`, `CLOSED`. Of others it is `ABORTED` / `DEADLOCK`,
+ * `LOCK_TIMEOUT`, `TRANSACTION_CONFLICT`; of a value `INVALID_ARGUMENT` / `VALUE_REFUSED`, `VALUE_TOO_LARGE`, and
+ * `FAILED_PRECONDITION` / `CONSTRAINT_VIOLATION`.
  *
  * @example
  * const database = createMysqlDatabase({ url: 'mysql://app:secret@localhost:3306/shop', poolSize: 20 });
@@ -50,7 +53,10 @@ export function createMysqlDatabase(options: MysqlDatabaseOptions): Database {
 
   const counted = async <T>(work: () => Promise<T>): Promise<T> => {
     if (closing !== undefined) {
-      throw new PaystreamError('FAILED_PRECONDITION', `the database on MySQL at ${where} is closed`, { reason: 'CLOSED' });
+      throw new PaystreamError('UNAVAILABLE', `the database on MySQL at ${where} is closed`, {
+        reason: 'CLOSED',
+        details: { database: where },
+      });
     }
     active += 1;
     try {

@@ -12,11 +12,12 @@ const modes = [
   'ONLY_FULL_GROUP_BY',
 ];
 
+/** What is wrong with a server is no fault of what waits to be stored there: it may have been set up otherwise, or have taken over, a moment ago. */
 function refuse(where: string, what: string, reason: string): never {
-  throw new PaystreamError('FAILED_PRECONDITION', `MySQL at ${where} ${what}`, { reason });
+  throw new PaystreamError('UNAVAILABLE', `MySQL at ${where} ${what}`, { reason, details: { database: where } });
 }
 
-/** Throws `FAILED_PRECONDITION` / `MYSQL_TOO_OLD` for a server that lacks what statements need, such as `SKIP LOCKED`. */
+/** Throws `UNAVAILABLE` / `MYSQL_TOO_OLD` for a server that lacks what statements need, such as `SKIP LOCKED`. */
 export function checkVersion(version: string, where: string): void {
   const mariadb = /mariadb/i.test(version);
   // Behind some proxies MariaDB calls itself 5.5.5-10.11.6-MariaDB.

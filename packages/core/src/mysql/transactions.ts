@@ -85,13 +85,14 @@ export function createTransactions(options: TransactionsOptions): RunTransaction
     }
   };
 
-  const commitOf = async (session: Session, tx: MysqlTransaction): Promise<void> => {
+  /** Commits; gives what went wrong. */
+  const commitOf = async (session: Session, tx: MysqlTransaction): Promise<PaystreamError | undefined> => {
     const { callbacks } = tx;
     if (callbacks.length === 0) {
-      await session.end('COMMIT').catch((error: PaystreamError) => {
-        throw session.broken ? unknownCommit(error) : error;
-      });
-      return;
+      return session.end('COMMIT').then(
+        () => undefined,
+        (error: PaystreamError) => (session.broken ? unknownCommit(error) : error),
+      );
     }
     let failure: PaystreamError | undefined;
     const failed = (error: PaystreamError) => () => {
@@ -105,7 +106,7 @@ export function createTransactions(options: TransactionsOptions): RunTransaction
         return failed(overtaken(sessions.where));
       },
     );
-    if (failure !== undefined) throw failure;
+    return failure;
   };
 
   const attempt = async <T>(work: (tx: Transaction) => Promise<T>): Promise<T | Repeat> => {
@@ -131,8 +132,11 @@ export function createTransactions(options: TransactionsOptions): RunTransaction
         await rollBack(session);
         return new Repeat(tx.lost, session.stale);
       }
-      await commitOf(session, tx);
-      return value;
+      const failure = await commitOf(session, tx);
+      if (failure === undefined) return value;
+      // Where several servers take writes it may turn out at the commit that another transaction was faster.
+      if (failure.code === 'ABORTED') return new Repeat(failure, false);
+      throw failure;
     } finally {
       session.release();
     }

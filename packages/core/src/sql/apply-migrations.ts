@@ -4,6 +4,9 @@ import { PaystreamError } from '../errors/paystream-error.ts';
 import { type MigrationTarget, migrationTables, statementsOf } from './migration-target.ts';
 import type { Migration } from './port.ts';
 
+/** Reasons of `UNAVAILABLE` that speak of the migration's own statements: a person wants to know which one it was. */
+const ofStatement: ReadonlySet<string> = new Set(['STATEMENT_FAILED', 'TABLE_NOT_FOUND', 'DATABASE_NO_ACCESS']);
+
 /** Applies migrations with Kysely. Throws `FAILED_PRECONDITION` / `MIGRATION_FAILED`, naming the one that failed. */
 export async function applyMigrations(
   target: MigrationTarget,
@@ -40,7 +43,7 @@ export async function applyMigrations(
   }
   const failed = results?.find((result) => result.status === 'Error')?.migrationName;
   const cause = PaystreamError.from(error);
-  if (cause.code === 'UNAVAILABLE') throw cause;
+  if (cause.code === 'UNAVAILABLE' && !ofStatement.has(cause.reason)) throw cause;
   throw new PaystreamError(
     'FAILED_PRECONDITION',
     `the schema could not be brought up to date${failed === undefined ? '' : `: migration ${failed} failed`}: ${cause.message}`,

@@ -1,0 +1,152 @@
+import type { ErrorCode } from '../errors/paystream-error.ts';
+
+/** What an error of the server or the driver means to a user of the port. */
+export type Meaning = readonly [code: ErrorCode, reason: string, advice: string];
+
+/*
+ * A consumer pauses at UNAVAILABLE and gives up what fails otherwise. So everything is UNAVAILABLE that speaks of the server, of
+ * what it lets us do, or of the schema that it has: a password that was changed, a table that is being restored, a column that
+ * another release has added or dropped. No message can bring these about, since its values stand in statements as values only.
+ */
+
+const unreachable: Meaning = ['UNAVAILABLE', 'MYSQL_CONNECT_REFUSED', 'is the server up and the address right?'];
+const lost: Meaning = ['UNAVAILABLE', 'MYSQL_CONNECTION_LOST', 'the connection was lost; nothing of the transaction was stored'];
+const overloaded: Meaning = [
+  'UNAVAILABLE',
+  'MYSQL_TOO_MANY_CONNECTIONS',
+  'the server has no room for more connections: lower poolSize or raise max_connections',
+];
+const readOnly: Meaning = ['UNAVAILABLE', 'DATABASE_READ_ONLY', 'the server takes no writes now, as during a failover'];
+const notReady: Meaning = ['UNAVAILABLE', 'MYSQL_NOT_READY', 'the server, its cluster or the proxy before it takes no work now'];
+const refused: Meaning = ['UNAVAILABLE', 'MYSQL_CREDENTIALS_REFUSED', 'check user and password'];
+const noTls: Meaning = ['UNAVAILABLE', 'MYSQL_NO_TLS', 'the server speaks no TLS: set it up there, or leave tls out'];
+const tlsRefused: Meaning = ['UNAVAILABLE', 'MYSQL_TLS_REFUSED', 'check the certificates, and the name that they are for'];
+const tlsRequired: Meaning = ['UNAVAILABLE', 'MYSQL_TLS_REFUSED', 'the server wants TLS: set tls'];
+const denied: Meaning = ['UNAVAILABLE', 'DATABASE_NO_ACCESS', 'the user lacks the right; grant it'];
+const noDatabase: Meaning = ['UNAVAILABLE', 'DATABASE_NOT_FOUND', 'create it, or correct the name in the URL'];
+const noTable: Meaning = ['UNAVAILABLE', 'TABLE_NOT_FOUND', 'apply the migrations, or check tablePrefix'];
+const full: Meaning = ['UNAVAILABLE', 'DISK_FULL', 'free some space; nothing of the transaction was stored'];
+const storage: Meaning = ['UNAVAILABLE', 'DISK_ERROR', 'the server cannot read or write its files: look at its disk and its log'];
+const memory: Meaning = ['UNAVAILABLE', 'OUT_OF_MEMORY', 'the server is out of memory'];
+const locksFull: Meaning = ['UNAVAILABLE', 'LOCK_TABLE_FULL', 'the server has no room for more locks: raise innodb_buffer_pool_size'];
+const interrupted: Meaning = ['UNAVAILABLE', 'STATEMENT_INTERRUPTED', 'somebody or a limit of the server ended it'];
+/** What the server says of a statement, and not of a value in it, holds for every message: the schema or the program is of another release. */
+const statement: Meaning = ['UNAVAILABLE', 'STATEMENT_FAILED', ''];
+
+const lockTimeout: Meaning = ['ABORTED', 'LOCK_TIMEOUT', 'another transaction held a row for longer than lockTimeoutMs'];
+const deadlock: Meaning = ['ABORTED', 'DEADLOCK', 'it and another transaction waited for each other'];
+const conflict: Meaning = ['ABORTED', 'TRANSACTION_CONFLICT', 'it and a transaction on another server changed the same rows'];
+const rowChanged: Meaning = ['ABORTED', 'ROW_CHANGED', 'another transaction changed the row'];
+const tableChanged: Meaning = ['ABORTED', 'TABLE_CHANGED', 'its table was changed meanwhile'];
+
+const refusedValue: Meaning = ['INVALID_ARGUMENT', 'VALUE_REFUSED', 'the value does not fit its column'];
+const tooLarge: Meaning = ['INVALID_ARGUMENT', 'VALUE_TOO_LARGE', 'the value or the statement is larger than the server takes'];
+const constraint: Meaning = ['FAILED_PRECONDITION', 'CONSTRAINT_VIOLATION', 'a row breaks a rule of its table'];
+const unique: Meaning = ['ALREADY_EXISTS', 'UNIQUE_VIOLATION', ''];
+
+const numbered: readonly (readonly [meaning: Meaning, numbers: readonly number[]])[] = [
+  [unique, [1022, 1062, 1169, 1586, 1859]],
+  [constraint, [1048, 1216, 1217, 1451, 1452, 1526, 1557, 1591, 1748, 1761, 1762, 3819, 4025]],
+  [tooLarge, [1118, 1153, 1162, 1301, 1406]],
+  // Those of them that the class of the SQLSTATE does not tell: conversions, patterns, paths, indexes over JSON.
+  [refusedValue, [1139, 1210, 1264, 1265, 1292, 1300, 1366, 1411, 1525, 1690, 1977, 3140, 3143, 3149, 3150, 3151, 3152, 3153, 3154]],
+  [refusedValue, [3165, 3685, 3686, 3687, 3688, 3689, 3690, 3691, 3692, 3693, 3694, 3695, 3696, 3697, 3698, 3699, 3700, 3854]],
+  [refusedValue, [3905, 3906, 3988]],
+  [lockTimeout, [1205, 3572]],
+  [deadlock, [1213]],
+  [conflict, [3101]],
+  [rowChanged, [1020]],
+  [tableChanged, [1412, 1615]],
+  [refused, [1045, 1131, 1132, 1251, 1275, 1524, 1698, 1820, 1862, 3118, 4151]],
+  [tlsRequired, [3159]],
+  [denied, [1044, 1142, 1143, 1227, 1370, 1449]],
+  [noDatabase, [1046, 1049]],
+  [noTable, [1146]],
+  [full, [1021, 1114]],
+  [storage, [1016, 1017, 1023, 1024, 1025, 1026, 1030, 1034, 1194, 1195, 1712, 1812, 1813, 1814, 1878]],
+  [memory, [1037, 1038, 1041, 1135]],
+  [locksFull, [1206]],
+  [readOnly, [1290, 1792, 1836, 1874]],
+  // Galera; offline mode; Group Replication; a commit that the engine or the binary log refused.
+  [notReady, [1047, 3032, 3168, 3098, 3100, 1180, 1598]],
+  [overloaded, [1040, 1203, 1226]],
+  [['UNAVAILABLE', 'MYSQL_HOST_BLOCKED', 'too many connections of this host failed: run FLUSH HOSTS on the server'], [1129]],
+  [lost, [1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 3169, 4031]],
+  [interrupted, [1317, 1969, 3024]],
+];
+
+/** Numbers of the server's errors. @see https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html */
+const byNumber: ReadonlyMap<number, Meaning> = new Map(numbered.flatMap(([meaning, numbers]) => numbers.map((one) => [one, meaning])));
+
+/** Classes of SQLSTATE, its first two characters. `undefined`: it may be the value, or what the user's own trigger says. */
+const byClass: ReadonlyMap<string, Meaning | undefined> = new Map<string, Meaning | undefined>([
+  ['01', undefined],
+  ['02', undefined],
+  ['08', lost],
+  ['20', undefined],
+  ['21', undefined],
+  ['22', refusedValue],
+  ['23', constraint],
+  ['28', refused],
+  ['3D', noDatabase],
+  ['40', conflict],
+  ['45', undefined],
+]);
+/** Two rows from a subquery, which depends on data. Others of its class speak of the number of columns. */
+const severalRows = '21000';
+
+/** Codes of the driver and of the system. */
+const byCode: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
+  ['ENOTFOUND', ['UNAVAILABLE', 'MYSQL_HOST_NOT_FOUND', 'no such host']],
+  ['EAI_AGAIN', ['UNAVAILABLE', 'MYSQL_HOST_NOT_FOUND', 'the name server does not answer']],
+  ['ETIMEDOUT', ['UNAVAILABLE', 'MYSQL_CONNECT_TIMEOUT', unreachable[2]]],
+  ['ECONNRESET', lost],
+  ['ECONNABORTED', lost],
+  ['EPIPE', lost],
+  ['PROTOCOL_SEQUENCE_TIMEOUT', ['UNAVAILABLE', 'MYSQL_STATEMENT_TIMEOUT', 'the server did not answer within statementTimeoutMs']],
+  ['HANDSHAKE_NO_SSL_SUPPORT', noTls],
+  ['HANDSHAKE_SSL_ERROR', tlsRefused],
+  ['AUTH_SWITCH_PLUGIN_ERROR', refused],
+]);
+
+const ofTls = /^(?:ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|UNABLE_TO_)|_CERT|^EPROTO$/;
+const ofSystem = /^E[A-Z]+$/;
+
+function byServer(errno: number, sqlState: unknown): Meaning | undefined {
+  const known = byNumber.get(errno);
+  if (known !== undefined) return known;
+  // Of the server's own files and memory; of a client's connection, as proxies pass it on; of proxies.
+  if (errno < 1_000) return storage;
+  if ((errno >= 2_000 && errno < 2_100) || (errno >= 9_000 && errno < 10_000)) return notReady;
+  const state = typeof sqlState === 'string' ? sqlState.replace(/^#/, '') : '';
+  if (state.startsWith('21') && state !== severalRows) return statement;
+  const ofClass = state.slice(0, 2);
+  return byClass.has(ofClass) ? byClass.get(ofClass) : statement;
+}
+
+function byDriver(code: string): Meaning | undefined {
+  const known = byCode.get(code);
+  if (known !== undefined) return known;
+  if (ofTls.test(code)) return tlsRefused;
+  if (code.startsWith('PROTOCOL_')) return lost;
+  return ofSystem.test(code) ? unreachable : undefined;
+}
+
+/** What is thrown by the driver, as far as it is looked at. */
+export interface Failure {
+  readonly code?: unknown;
+  readonly errno?: unknown;
+  readonly sqlState?: unknown;
+  readonly message?: unknown;
+  readonly fatal?: unknown;
+}
+
+/** What a failure means; `undefined` where nothing but its words say so. */
+export function meaningOf({ code, errno, sqlState, message, fatal }: Failure): Meaning | undefined {
+  // Numbers of the system are negative.
+  if (typeof errno === 'number' && errno > 0) return byServer(errno, sqlState);
+  const meaning = typeof code === 'string' ? byDriver(code) : undefined;
+  if (meaning !== undefined) return meaning;
+  if (fatal === true) return lost;
+  return typeof message === 'string' && /closed state|is closed/i.test(message) ? lost : undefined;
+}
