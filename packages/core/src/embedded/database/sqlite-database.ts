@@ -42,8 +42,10 @@ function appliedMigrations(connection: SqliteConnection, table: string): readonl
  * A database in a SQLite file, for one process on one machine. There is one writer: transactions run one after the other,
  * and those of one turn of the event loop share a commit. A commit is on the disk before its transaction resolves.
  *
- * Errors, beside those of {@link Database}: `FAILED_PRECONDITION` / `DATABASE_IN_USE`, `DATABASE_CANNOT_OPEN`,
- * `DATABASE_READ_ONLY`; `UNAVAILABLE` / `DISK_FULL`; `DATA_LOSS` / `DATABASE_CORRUPT`.
+ * Errors when it is opened: `FAILED_PRECONDITION` / `DATABASE_IN_USE`, `DATABASE_CANNOT_OPEN`, `DATABASE_READ_ONLY`; `DATA_LOSS` /
+ * `DATABASE_CORRUPT`. Later, beside those of {@link Database}, all that speaks of the file or its schema is `UNAVAILABLE`, so that
+ * consumers wait for it: `DISK_FULL`, `DISK_ERROR`, `DATABASE_READ_ONLY`, `DATABASE_CORRUPT`, `TABLE_NOT_FOUND`, `STATEMENT_FAILED`,
+ * `CLOSED`.
  *
  * @example
  * const database = await createSqliteDatabase({ path: './data/orders.db' });

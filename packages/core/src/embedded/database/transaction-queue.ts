@@ -43,7 +43,10 @@ export function createTransactionQueue(options: TransactionQueueOptions): Transa
   const whenIdle: (() => void)[] = [];
 
   const refuse = (): PaystreamError =>
-    new PaystreamError('FAILED_PRECONDITION', `SQLite database ${connection.path} is closed`, { reason: 'CLOSED' });
+    new PaystreamError('UNAVAILABLE', `SQLite database ${connection.path} is closed`, {
+      reason: 'CLOSED',
+      details: { database: connection.path },
+    });
 
   const takeGroup = (max: number): GroupMember[] => {
     const group: GroupMember[] = [];

@@ -22,7 +22,7 @@ export function lockSqliteFile(path: string): FileLock {
     database.exec('BEGIN EXCLUSIVE');
   } catch (cause) {
     database?.close();
-    const error = sqliteError(cause, path);
+    const error = sqliteError(cause, path, 'open');
     if (error.reason !== 'DATABASE_BUSY') throw error;
     throw new PaystreamError('FAILED_PRECONDITION', `${path} is in use: stop the process that has it open, or choose another path`, {
       reason: 'DATABASE_IN_USE',

@@ -59,7 +59,7 @@ export function openSqlite(options: OpenSqliteOptions): SqliteConnection {
   } catch (cause) {
     database?.close();
     lock?.release();
-    throw sqliteError(cause, path);
+    throw sqliteError(cause, path, 'open');
   }
   const open = database;
   const statements = createStatementCache(open, path);
@@ -74,7 +74,7 @@ export function openSqlite(options: OpenSqliteOptions): SqliteConnection {
       try {
         open.exec(sql);
       } catch (cause) {
-        throw sqliteError(cause, path, sql);
+        throw sqliteError(cause, path, 'run', sql);
       }
     },
     synced: () => wal?.synced(),

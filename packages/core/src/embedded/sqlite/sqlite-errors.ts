@@ -1,20 +1,47 @@
 import { type ErrorCode, PaystreamError } from '../../errors/paystream-error.ts';
 
+type Meaning = readonly [code: ErrorCode, reason: string, advice: string];
+
+/*
+ * A consumer pauses at UNAVAILABLE and gives up what fails otherwise: everything is UNAVAILABLE that speaks of the file, the disk
+ * or the schema, and not of a value.
+ */
+
+const busy: Meaning = ['UNAVAILABLE', 'DATABASE_BUSY', 'another connection holds its lock'];
+const interrupted: Meaning = ['UNAVAILABLE', 'STATEMENT_INTERRUPTED', 'it was ended before it was done'];
+const diskError: Meaning = ['UNAVAILABLE', 'DISK_ERROR', 'the disk failed to read or write; nothing of the transaction was stored'];
+
 /** Primary result codes. @see https://www.sqlite.org/rescode.html */
-const primary = new Map<number, readonly [code: ErrorCode, reason: string, advice: string]>([
-  [3, ['FAILED_PRECONDITION', 'DATABASE_NO_ACCESS', 'check the permissions of the file and its folder']],
-  [5, ['UNAVAILABLE', 'DATABASE_BUSY', 'another connection holds its lock']],
-  [6, ['UNAVAILABLE', 'DATABASE_BUSY', 'another connection holds its lock']],
+const primary = new Map<number, Meaning>([
+  [3, ['UNAVAILABLE', 'DATABASE_NO_ACCESS', 'check the permissions of the file and its folder']],
+  [4, interrupted],
+  [5, busy],
+  [6, busy],
   [7, ['UNAVAILABLE', 'OUT_OF_MEMORY', 'the process is out of memory']],
-  [8, ['FAILED_PRECONDITION', 'DATABASE_READ_ONLY', 'the file or its folder cannot be written; check their permissions']],
-  [10, ['UNAVAILABLE', 'DISK_ERROR', 'the disk failed to read or write; nothing of the transaction was stored']],
-  [11, ['DATA_LOSS', 'DATABASE_CORRUPT', 'restore it from a backup']],
+  [8, ['UNAVAILABLE', 'DATABASE_READ_ONLY', 'the file or its folder cannot be written; check their permissions']],
+  [9, interrupted],
+  [10, diskError],
+  [11, ['UNAVAILABLE', 'DATABASE_CORRUPT', 'restore it from a backup']],
   [13, ['UNAVAILABLE', 'DISK_FULL', 'free some space; nothing of the transaction was stored']],
-  [14, ['FAILED_PRECONDITION', 'DATABASE_CANNOT_OPEN', 'the folder must exist and be writable']],
+  [14, ['UNAVAILABLE', 'DATABASE_CANNOT_OPEN', 'the folder must exist and be writable']],
+  [15, busy],
+  [17, ['UNAVAILABLE', 'STATEMENT_FAILED', 'its schema was changed meanwhile']],
   [18, ['INVALID_ARGUMENT', 'VALUE_TOO_LARGE', 'a value or the statement is larger than SQLite takes']],
   [19, ['FAILED_PRECONDITION', 'CONSTRAINT_VIOLATION', 'a row breaks a rule of its table']],
+  [20, ['INVALID_ARGUMENT', 'VALUE_REFUSED', 'the value does not fit its column']],
+  [22, diskError],
   [25, ['INTERNAL', 'WRONG_PARAMETERS', 'the statement has fewer ? than there are parameters']],
-  [26, ['DATA_LOSS', 'DATABASE_CORRUPT', 'it is damaged, or something else: restore it from a backup']],
+  [26, ['UNAVAILABLE', 'DATABASE_CORRUPT', 'it is damaged, or something else: restore it from a backup']],
+]);
+/** The code of everything that has none of its own: what is wrong with a statement, and what a function says of a value. */
+const generic = 1;
+
+/** Of a file that is only being opened, where nothing waits for it yet, it says that it will not do. */
+const whileOpening: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
+  ['DATABASE_NO_ACCESS', 'FAILED_PRECONDITION'],
+  ['DATABASE_READ_ONLY', 'FAILED_PRECONDITION'],
+  ['DATABASE_CANNOT_OPEN', 'FAILED_PRECONDITION'],
+  ['DATABASE_CORRUPT', 'DATA_LOSS'],
 ]);
 
 /** Extended result codes for a key that is taken: UNIQUE, PRIMARYKEY, ROWID. */
@@ -26,8 +53,16 @@ interface SqliteFailure {
   readonly message?: unknown;
 }
 
-/** Turns what `node:sqlite` throws into a `PaystreamError`. `what` is the file, or the statement. */
-export function sqliteError(cause: unknown, path: string, sql?: string): PaystreamError {
+/** What was being done: a file was opened, a statement compiled, which no value has a part in, or run. */
+export type SqliteStage = 'open' | 'compile' | 'run';
+
+/** Whether the schema is another than the statement expects. It may also be noticed when the statement is run again. */
+function isOfSchema(errcode: number | undefined, message: string, stage: SqliteStage): boolean {
+  return errcode === generic && (stage === 'compile' || /no such (?:table|column)|has no column named/.test(message));
+}
+
+/** Turns what `node:sqlite` throws into a `PaystreamError`. */
+export function sqliteError(cause: unknown, path: string, stage: SqliteStage, sql?: string): PaystreamError {
   if (PaystreamError.is(cause)) return cause;
   const failure: SqliteFailure = typeof cause === 'object' && cause !== null ? cause : { message: String(cause) };
   const message = String(failure.message);
@@ -43,11 +78,14 @@ export function sqliteError(cause: unknown, path: string, sql?: string): Paystre
   const known = errcode === undefined ? undefined : primary.get(errcode & 0xff);
   if (known !== undefined) {
     const [code, reason, advice] = known;
-    return new PaystreamError(code, `SQLite database ${path}: ${message}: ${advice}`, { reason, details, cause });
+    const told = stage === 'open' ? (whileOpening.get(reason) ?? code) : code;
+    return new PaystreamError(told, `SQLite database ${path}: ${message}: ${advice}`, { reason, details, cause });
   }
   if (failure.code === 'ERR_INVALID_STATE') {
-    return new PaystreamError('FAILED_PRECONDITION', `SQLite database ${path} is closed`, { reason: 'CLOSED', details, cause });
+    return new PaystreamError('UNAVAILABLE', `SQLite database ${path} is closed`, { reason: 'CLOSED', details, cause });
   }
   const where = sql === undefined ? '' : `, in: ${sql}`;
-  return new PaystreamError('INTERNAL', `SQLite database ${path}: ${message}${where}`, { reason: 'STATEMENT_FAILED', details, cause });
+  const code = isOfSchema(errcode, message, stage) ? 'UNAVAILABLE' : 'INTERNAL';
+  const reason = message.startsWith('no such table') ? 'TABLE_NOT_FOUND' : 'STATEMENT_FAILED';
+  return new PaystreamError(code, `SQLite database ${path}: ${message}${where}`, { reason, details, cause });
 }

@@ -44,7 +44,7 @@ function compile(database: DatabaseSync, path: string, sql: string): SqliteState
   try {
     prepared = database.prepare(sql);
   } catch (cause) {
-    throw sqliteError(cause, path, sql);
+    throw sqliteError(cause, path, 'compile', sql);
   }
   const returnsRows = prepared.columns().length > 0;
   const reads = returnsRows && (/^\s*(?:SELECT|VALUES|EXPLAIN)\b/i.test(sql) || (/^\s*WITH\b/i.test(sql) && !writing.test(sql)));
@@ -75,7 +75,7 @@ function compile(database: DatabaseSync, path: string, sql: string): SqliteState
       try {
         return read(bound) as R[];
       } catch (cause) {
-        throw sqliteError(cause, path, sql);
+        throw sqliteError(cause, path, 'run', sql);
       }
     },
     run: (parameters = none) => {
@@ -83,7 +83,7 @@ function compile(database: DatabaseSync, path: string, sql: string): SqliteState
       try {
         return Number(prepared.run(...bound).changes);
       } catch (cause) {
-        throw sqliteError(cause, path, sql);
+        throw sqliteError(cause, path, 'run', sql);
       }
     },
   };
