@@ -7,7 +7,7 @@ import type { Forwarder } from './forwarder.ts';
 import type { Entry, Lane, Lanes, Taken } from './lanes.ts';
 import type { Pause } from './pause.ts';
 import type { ConsumerSettings } from './settings.ts';
-import { verdictOf } from './verdict.ts';
+import { isAway, verdictOf } from './verdict.ts';
 
 /** Hands waiting messages to the handler, and decides what becomes of them. */
 export interface Dispatcher {
@@ -135,7 +135,7 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
     const batch = entries.map((entry) => entry.delivery);
     for (;;) {
       const failure = await calls.run(batch);
-      if (failure === undefined || failure.code !== 'UNAVAILABLE') {
+      if (failure === undefined || !isAway(failure)) {
         pause.back(unit);
         return { failure };
       }

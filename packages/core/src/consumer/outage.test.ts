@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { PaystreamError } from '../errors/paystream-error.ts';
+import { outboxEvent } from '../outbox/event.ts';
+import { outboxMigrations } from '../outbox/migrations.ts';
+import { createOutbox } from '../outbox/outbox.ts';
 import { createTestWorld } from '../testing/test-world.ts';
 import { createConsumer } from './consumer.ts';
 import { contents, nameOf, send, steps, within, withProducer, withSubscription } from './test-support.ts';
@@ -37,6 +40,28 @@ describe('an outage', () => {
     await consumer.close();
     expect(await contents(world, 'steps-test-dlq')).toEqual([]);
     expect(await contents(world, 'steps', 'test')).toEqual([]);
+  });
+
+  it('is also that what the handler publishes with was closed first: nothing goes to the dead-letter topic, it comes again', async () => {
+    await using world = await createTestWorld();
+    const producer = await world.broker.createProducer({ topic: 'elsewhere' });
+    await world.database.migrate(outboxMigrations);
+    const outbox = await createOutbox({ database: world.database, broker: world.broker, clock: world.clock });
+    const consumer = await createConsumer(world.broker, steps, {
+      ...within(world),
+      handler: async (step) => {
+        if (step.key === 'a') await producer.send({ payload: new Uint8Array() });
+        else await world.database.transaction((tx) => outbox.add(tx, [outboxEvent(steps, step)]));
+      },
+    });
+    await producer.close();
+    await outbox.close();
+    await send(world, 'a1 b1');
+    await world.advance({ minutes: 1 });
+    expect(consumer.status.state).toBe('paused');
+    await consumer.close();
+    expect(await contents(world, 'steps-test-dlq')).toEqual([]);
+    expect(await contents(world, 'steps', 'test')).toHaveLength(2);
   });
 
   it('ends within a second of the end of a short one', async () => {

@@ -10,7 +10,15 @@ const hopeless: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'DATA_LOSS',
 ]);
 
-/** What becomes of a message whose handler failed, for all but `UNAVAILABLE`. */
+/** What brokers call it when somebody uses what was closed: the process is being taken down in another order than it should. */
+const closed: ReadonlySet<string> = new Set(['PRODUCER_CLOSED', 'BROKER_CLOSED']);
+
+/** Whether something that the handler needs is away, whatever the message. */
+export function isAway(error: PaystreamError): boolean {
+  return error.code === 'UNAVAILABLE' || closed.has(error.reason);
+}
+
+/** What becomes of a message whose handler failed, for all that {@link isAway} does not say of. */
 export function verdictOf(error: PaystreamError, attempt: number, attempts: number): 'retry' | 'dead-letter' {
   if (hopeless.has(error.code) && !error.retryable) return 'dead-letter';
   return attempt >= attempts ? 'dead-letter' : 'retry';

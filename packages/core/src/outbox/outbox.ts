@@ -137,7 +137,7 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
   await sweeper.start();
   return {
     add: async (tx, events) => {
-      if (closing !== undefined) throw new PaystreamError('FAILED_PRECONDITION', 'the outbox is closed', { reason: 'CLOSED' });
+      if (closing !== undefined) throw new PaystreamError('UNAVAILABLE', 'the outbox is closed', { reason: 'CLOSED' });
       if (events.length === 0) return nothing;
       const nowMs = clock.now();
       const here = telemetry.tracing ? telemetry.current() : undefined;

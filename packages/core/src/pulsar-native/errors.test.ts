@@ -23,6 +23,18 @@ describe('what fails in the addon', () => {
     expect(error).toMatchObject({ code, reason, retryable, cause, message: `cannot do it: ${message}`, details: { topic: 'orders' } });
   });
 
+  it.each([
+    ['AuthorizationError', 'UNAVAILABLE', 'PULSAR_NOT_AUTHORIZED'],
+    ['AuthenticationError', 'UNAVAILABLE', 'PULSAR_CREDENTIALS_REFUSED'],
+    ['TopicTerminated', 'UNAVAILABLE', 'TOPIC_TERMINATED'],
+    ['TopicNotFound', 'UNAVAILABLE', 'TOPIC_NOT_FOUND'],
+    ['ResultThatNobodyKnows', 'UNAVAILABLE', 'PULSAR_ERROR'],
+    ['MessageTooBig', 'INVALID_ARGUMENT', 'MESSAGE_TOO_LARGE'],
+  ])('%s is an outage to whoever publishes, unless it speaks of the message', (result, code, reason) => {
+    const error = fromAddon(new Error(`Failed to send message: ${result}`), { ...subject, publishing: true });
+    expect(error).toMatchObject({ code, reason });
+  });
+
   it('is what it means that the thing is closed, if it is', () => {
     expect(fromAddon(new Error('Failed to acknowledge: AlreadyClosed'), subject)).toBe(closed);
   });

@@ -1,5 +1,5 @@
 import { type ErrorCode, PaystreamError } from '../errors/paystream-error.ts';
-import type { Subject } from '../pulsar-adapter/subject.ts';
+import { codeFor, type Subject } from '../pulsar-adapter/subject.ts';
 
 const results: Readonly<Record<string, readonly [code: ErrorCode, reason: string, retryable?: boolean]>> = {
   Retryable: ['UNAVAILABLE', 'PULSAR_UNAVAILABLE'],
@@ -54,12 +54,13 @@ export function saysClosed(error: unknown): boolean {
 }
 
 /** What a thing that failed in the addon means to a user of the port. */
-export function fromAddon(error: unknown, { what, details, closed }: Subject): PaystreamError {
+export function fromAddon(error: unknown, subject: Subject): PaystreamError {
+  const { what, details, closed } = subject;
   const result = resultOf(error);
   if (PaystreamError.is(error) || result === undefined) return PaystreamError.from(error);
   if (result === 'AlreadyClosed') return closed();
   const [code, reason, retryable] = results[result] ?? ['INTERNAL', 'PULSAR_ERROR'];
-  return new PaystreamError(code, `${what}: ${(error as Error).message}`, {
+  return new PaystreamError(codeFor(code, subject), `${what}: ${(error as Error).message}`, {
     reason,
     ...(retryable === undefined ? {} : { retryable }),
     details: { ...details, result },

@@ -41,7 +41,7 @@ export async function createNativeProducer(context: NativeContext, topic: string
   const details = { topic };
   const closedError = (): PaystreamError =>
     new PaystreamError('FAILED_PRECONDITION', `the producer of topic "${topic}" is closed`, { reason: 'PRODUCER_CLOSED', details });
-  const about = (what: string): Subject => ({ what, details, closed: closedError });
+  const about = (what: string): Subject => ({ what, details, closed: closedError, publishing: true });
   const sending = about(`cannot publish to topic "${topic}"`);
   const config = { ...defaults, ...context.producer };
   // The addon would hold the event loop while its queue is full, or refuse: so messages wait here.

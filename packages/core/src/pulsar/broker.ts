@@ -44,7 +44,9 @@ function clientOf(options: PulsarBrokerOptions): PulsarClient {
  *
  * Errors: `UNAVAILABLE` (`PULSAR_UNREACHABLE`, `PULSAR_TIMEOUT`, `PULSAR_UNAVAILABLE`), `UNAUTHENTICATED`, `PERMISSION_DENIED`,
  * `FAILED_PRECONDITION` (`SUBSCRIPTION_BUSY`, `TOPIC_TERMINATED`), `RESOURCE_EXHAUSTED` (`BACKLOG_QUOTA_EXCEEDED`),
- * `INVALID_ARGUMENT` (`BAD_OPTIONS`, `BAD_MESSAGE`, `MESSAGE_TOO_LARGE`); the `PulsarError` is the cause.
+ * `INVALID_ARGUMENT` (`BAD_OPTIONS`, `BAD_MESSAGE`, `MESSAGE_TOO_LARGE`); the `PulsarError` is the cause. Where something is
+ * published all that does not speak of the message is `UNAVAILABLE`, its reason kept: `PULSAR_CREDENTIALS_REFUSED`,
+ * `PULSAR_NOT_AUTHORIZED`, `TOPIC_NOT_FOUND`, `TOPIC_TERMINATED`.
  *
  * @example
  * ```ts

@@ -49,6 +49,15 @@ describe('what fails in the Pulsar client', () => {
     else expect(error).toMatchObject({ message: expect.stringContaining('cannot do it: why'), details: { topic: 'orders' }, cause });
   });
 
+  it('is an outage to whoever publishes, unless it speaks of the message: a consumer that publishes loses none', () => {
+    const ofTheMessage = ['INVALID_ARGUMENT', 'MESSAGE_TOO_LARGE', 'INVALID_MESSAGE'];
+    const counted = ['CANCELED', 'QUOTA_EXCEEDED', 'QUEUE_FULL', 'MEMORY_LIMIT', 'TRANSACTION_CONFLICT', 'ALREADY_CLOSED'];
+    for (const [code, [as, reason]] of Object.entries(expected)) {
+      const error = fromPulsar(new PulsarError(code as PulsarErrorCode, 'why'), { ...subject, publishing: true });
+      expect(error).toMatchObject({ code: [...ofTheMessage, ...counted].includes(code) ? as : 'UNAVAILABLE', reason });
+    }
+  });
+
   it('keeps the name that the broker gives its error, and whether it passes', () => {
     const cause = new PulsarError('QUOTA_EXCEEDED', 'full', { serverError: 'ProducerBlockedQuotaExceededError', retryable: true });
     expect(fromPulsar(cause, subject)).toMatchObject({

@@ -1,6 +1,6 @@
 import { PulsarError, type PulsarErrorCode } from '@paystream/pulsar';
 import { type ErrorCode, PaystreamError } from '../errors/paystream-error.ts';
-import type { Subject } from '../pulsar-adapter/subject.ts';
+import { codeFor, type Subject } from '../pulsar-adapter/subject.ts';
 
 const codes: Readonly<Record<PulsarErrorCode, readonly [code: ErrorCode, reason: string]>> = {
   INVALID_ARGUMENT: ['INVALID_ARGUMENT', 'BAD_OPTIONS'],
@@ -34,13 +34,14 @@ const codes: Readonly<Record<PulsarErrorCode, readonly [code: ErrorCode, reason:
 };
 
 /** What a thing that failed in the client means to a user of the port. */
-export function fromPulsar(error: unknown, { what, details, closed }: Subject): PaystreamError {
+export function fromPulsar(error: unknown, subject: Subject): PaystreamError {
+  const { what, details, closed } = subject;
   if (!PulsarError.is(error)) return PaystreamError.from(error);
   if (error.code === 'ALREADY_CLOSED') return closed();
   const [code, reason] = codes[error.code];
   // What the broker reports and says to be passing is an outage, whatever its name.
   const passing = code === 'INTERNAL' && error.retryable;
-  return new PaystreamError(passing ? 'UNAVAILABLE' : code, `${what}: ${error.message}`, {
+  return new PaystreamError(passing ? 'UNAVAILABLE' : codeFor(code, subject), `${what}: ${error.message}`, {
     reason: passing ? 'PULSAR_UNAVAILABLE' : reason,
     retryable: error.retryable,
     details: error.serverError === undefined ? details : { ...details, serverError: error.serverError },

@@ -29,7 +29,7 @@ export async function createPulsarProducer(context: AdapterContext, topic: strin
   const details = { topic };
   const closedError = (): PaystreamError =>
     new PaystreamError('FAILED_PRECONDITION', `the producer of topic "${topic}" is closed`, { reason: 'PRODUCER_CLOSED', details });
-  const about = (what: string): Subject => ({ what, details, closed: closedError });
+  const about = (what: string): Subject => ({ what, details, closed: closedError, publishing: true });
   const sending = about(`cannot publish to topic "${topic}"`);
   let closed: Promise<void> | undefined;
   const { keyGroups, ...options } = context.producerOptions(topic) ?? {};
