@@ -44,6 +44,9 @@ interface Unit<T> {
   holds: Map<Lane<T>, Hold<T>> | undefined;
 }
 
+/** The shortest wait for what is taken, in milliseconds: no number of attempts ends these waits. */
+const leastPostponedMs = 100;
+
 /** Makes the dispatcher of a consumer. */
 export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
   const { settings, lanes, calls, pause, forwarder, stopping, aborting } = parts;
@@ -51,7 +54,17 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
   const topic = settings.topic.name;
   const labelsOf = (outcome: string): Record<string, string> => ({ topic, subscription, outcome });
   const labels = { topic, subscription };
-  const outcomes = { handled: labelsOf('handled'), retried: labelsOf('retried'), deadLettered: labelsOf('dead-lettered') };
+  const outcomes = {
+    handled: labelsOf('handled'),
+    retried: labelsOf('retried'),
+    deadLettered: labelsOf('dead-lettered'),
+    postponed: labelsOf('postponed'),
+  };
+  const postponement = {
+    delayMs: Math.max(retry.delayMs, leastPostponedMs),
+    maxDelayMs: Math.max(retry.maxDelayMs, leastPostponedMs),
+  };
+  let postponed = 0;
   let running = 0;
   let tracked = 0;
   let idle: (() => void)[] = [];
@@ -97,9 +110,35 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
     if (await forwarder.retryLater(entry.message, entry.delivery, delayMs)) entry.source.acknowledge(entry);
   };
 
+  /** Holds the lane, and puts the message back in front of it after a while. A stop ends the wait: what waits is then left to whoever receives it next. */
+  const holdBack = (unit: Unit<T>, entry: Entry<T>, delayMs: number): Promise<void> => {
+    entry.failed = true;
+    const waited = clock.sleep(delayMs, stopping).catch(() => undefined);
+    hold(unit, entry.lane, waited, [entry]);
+    return waited;
+  };
+
+  /** Waits for what others hold, however long they do; whatever the mode, since the next attempt is to be soon after. */
+  const postpone = async (unit: Unit<T>, entry: Entry<T>, error: PaystreamError): Promise<void> => {
+    entry.postponed += 1;
+    const delayMs = backoffMs(postponement, entry.postponed, random);
+    count(outcomes.postponed, 1);
+    logger.warn({ ...about(entry), err: error, delayMs, postponed: entry.postponed }, 'what a handler needs is taken: its key waits');
+    postponed += 1;
+    telemetry.gauge('paystream_consumer_postponed', labels, postponed);
+    await holdBack(unit, entry, delayMs);
+    postponed -= 1;
+    telemetry.gauge('paystream_consumer_postponed', labels, postponed);
+  };
+
   const fail = (unit: Unit<T>, entry: Entry<T>, error: PaystreamError): void => {
-    if (verdictOf(error, entry.delivery.attempt, retry.attempts) === 'dead-letter') {
+    const verdict = verdictOf(error, entry.delivery.attempt, retry.attempts);
+    if (verdict === 'dead-letter') {
       hold(unit, entry.lane, deadLetter(entry, error), []);
+      return;
+    }
+    if (verdict === 'postpone') {
+      void postpone(unit, entry, error);
       return;
     }
     const delayMs = backoffMs(retry, entry.delivery.attempt, random);
@@ -109,11 +148,8 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
       track(retryByTopic(entry, delayMs));
       return;
     }
-    entry.failed = true;
     entry.delivery = { ...entry.delivery, attempt: entry.delivery.attempt + 1 };
-    // A stop ends the wait: what waits is then left to whoever receives it next.
-    const waited = clock.sleep(delayMs, stopping).catch(() => undefined);
-    hold(unit, entry.lane, waited, [entry]);
+    void holdBack(unit, entry, delayMs);
   };
 
   /** Leaves out the messages of keys that wait: they go back behind the one that they wait for. */

@@ -14,6 +14,8 @@ export interface Entry<T> extends Held {
   next: Entry<T> | undefined;
   /** Whether it has failed alone: it is then handled alone until it is settled. */
   failed: boolean;
+  /** How often it found taken what it needs, which is no attempt. */
+  postponed: number;
 }
 
 /** The messages of one key, in order; one without a key has a lane to itself. */
@@ -94,7 +96,7 @@ export function createLanes<T>(): Lanes<T> {
     },
     add: (source, message, delivery) => {
       const lane = laneFor(delivery.key);
-      const entry: Entry<T> = { source, message, delivery, sequence: sequence++, lane, next: undefined, failed: false };
+      const entry: Entry<T> = { source, message, delivery, sequence: sequence++, lane, next: undefined, failed: false, postponed: 0 };
       if (lane.tail === undefined) lane.head = entry;
       else lane.tail.next = entry;
       lane.tail = entry;

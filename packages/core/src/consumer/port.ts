@@ -30,7 +30,11 @@ export interface HandlerContext {
   readonly signal: AbortSignal;
 }
 
-/** What happens when a handler throws. `UNAVAILABLE` never counts as an attempt: the consumer pauses and tries again. */
+/**
+ * What happens when a handler throws. `UNAVAILABLE` never counts as an attempt: the consumer pauses and tries again. Nor do `ABORTED`,
+ * such as a row that another transaction holds, and `RESOURCE_EXHAUSTED`: the key of the message waits, however long, with growing
+ * waits of at most `maxDelayMs`, while others go on.
+ */
 export interface RetryPolicy {
   /**
    * `in-lane`: the key waits until the message succeeds or is dead-lettered; order is kept. `topic`: the message is published

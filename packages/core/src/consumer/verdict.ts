@@ -10,6 +10,9 @@ const hopeless: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'DATA_LOSS',
 ]);
 
+/** Failures that say that something was taken, and may be free the next time; they say nothing of the message. */
+const contended: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ABORTED', 'RESOURCE_EXHAUSTED']);
+
 /** What brokers call it when somebody uses what was closed: the process is being taken down in another order than it should. */
 const closed: ReadonlySet<string> = new Set(['PRODUCER_CLOSED', 'BROKER_CLOSED']);
 
@@ -19,7 +22,8 @@ export function isAway(error: PaystreamError): boolean {
 }
 
 /** What becomes of a message whose handler failed, for all that {@link isAway} does not say of. */
-export function verdictOf(error: PaystreamError, attempt: number, attempts: number): 'retry' | 'dead-letter' {
+export function verdictOf(error: PaystreamError, attempt: number, attempts: number): 'postpone' | 'retry' | 'dead-letter' {
+  if (contended.has(error.code)) return 'postpone';
   if (hopeless.has(error.code) && !error.retryable) return 'dead-letter';
   return attempt >= attempts ? 'dead-letter' : 'retry';
 }
