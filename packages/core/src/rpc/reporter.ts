@@ -19,10 +19,17 @@ export interface ErrorReporterOptions {
   readonly newId?: IdGenerator | undefined;
 }
 
+/** What a database's error says to somebody who does not know of it. */
+function atDatabase({ code, retryable }: PaystreamError): string {
+  if (code === 'INVALID_ARGUMENT') return 'A value of the request cannot be stored.';
+  if (retryable) return 'Another request was faster, or is not done yet. Try again.';
+  return 'What the request asks for cannot be stored.';
+}
+
 /**
  * Makes the function through which every error leaves a server. Errors that speak of the request pass as they are. Those
- * that speak of the server (`INTERNAL`, `DATA_LOSS`, `UNAVAILABLE`) name hosts, files, statements: they are logged whole
- * under a new id, and the client is told the id alone.
+ * that speak of the server (`INTERNAL`, `DATA_LOSS`, `UNAVAILABLE`), and all that a database says, whatever their code, name
+ * hosts, files, statements: they are logged whole under a new id, and the client is told the id alone.
  */
 export function createErrorReporter(options: ErrorReporterOptions = {}): ErrorReporter {
   const { logger = silentLogger, newId = createIdGenerator(options.clock ?? systemClock, systemRandom) } = options;
@@ -50,6 +57,15 @@ export function createErrorReporter(options: ErrorReporterOptions = {}): ErrorRe
           details: { errorId, ...(after === undefined ? {} : { retryAfterMs: after }) },
         },
       );
+    }
+    if (error.details['database'] !== undefined) {
+      const errorId = newId();
+      logger.warn({ err: thrown, errorId, method }, `${method} failed at the database: ${error.message}`);
+      return new PaystreamError(error.code, `${atDatabase(error)} The server's log has the cause under ${errorId}.`, {
+        reason: error.reason,
+        retryable: error.retryable,
+        details: { errorId },
+      });
     }
     return error;
   };
