@@ -129,10 +129,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         logger.warn({ channel: name, deliveries: results.length, err: error }, 'outcomes of deliveries could not be recorded');
         if (stop.signal.aborted) return;
       }
-      await new Promise<void>((resolve) => {
-        const timer = clock.setTimer(recordAgainMs, resolve);
-        stop.signal.addEventListener('abort', () => [timer.cancel(), resolve()], { once: true });
-      });
+      await clock.sleep(recordAgainMs, stop.signal).catch(() => undefined);
     }
   };
 
