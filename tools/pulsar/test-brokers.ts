@@ -12,7 +12,7 @@ import { startJavaClient } from './java-client.ts';
 import { startPythonClient } from './python-client.ts';
 import { type BrokerVariant, startVariant, type VariantBroker } from './variants.ts';
 
-const variants: readonly string[] = ['default', 'mortal', 'small', 'secure', 'blue', 'green'] satisfies readonly BrokerVariant[];
+const variants: readonly string[] = ['default', 'mortal', 'small', 'secure', 'blue', 'green', 'tidy'] satisfies readonly BrokerVariant[];
 
 function describe(broker: VariantBroker): object {
   const { serviceUrl, serviceUrlTls, adminUrl, webServiceUrl, logFile, secrets } = broker;

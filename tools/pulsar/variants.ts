@@ -15,8 +15,9 @@ import { makeCertificates } from './certificates.ts';
  * - `small`: takes messages up to 1 MiB, shows broker entry metadata, and listens by two names, `internal` and `external`.
  * - `secure`: TLS beside plain, client certificates, tokens and passwords, authorization, a look at expiry every second.
  * - `blue`, `green`: clusters by these names, with a look every second whether their topics are to move to another one.
+ * - `tidy`: deletes topics without producers and subscriptions, as brokers do by default, but every second.
  */
-export type BrokerVariant = 'default' | 'mortal' | 'small' | 'secure' | 'blue' | 'green';
+export type BrokerVariant = 'default' | 'mortal' | 'small' | 'secure' | 'blue' | 'green' | 'tidy';
 
 /** What a test needs to get into a `secure` broker. */
 export interface BrokerSecrets {
@@ -65,6 +66,13 @@ const movable = (clusterName: string): Record<string, string> => ({
   clusterName,
   clusterMigrationCheckDurationSeconds: '1',
 });
+
+const tidy: Record<string, string> = {
+  ...mortal,
+  brokerDeleteInactiveTopicsEnabled: 'true',
+  brokerDeleteInactiveTopicsFrequencySeconds: '1',
+  brokerDeleteInactiveTopicsMaxInactiveDurationSeconds: '1',
+};
 
 async function startSecure(options: PulsarOptions): Promise<VariantBroker> {
   const folder = await mkdtemp(join(tmpdir(), 'paystream-pulsar-secrets-'));
@@ -115,6 +123,7 @@ export async function startVariant(variant: BrokerVariant, options: PulsarOption
     small,
     blue: movable('blue'),
     green: movable('green'),
+    tidy,
   };
   const broker = await startPulsar({ config: configs[variant], ...quick });
   return Object.assign(broker, { secrets: undefined });

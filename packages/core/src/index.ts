@@ -1,8 +1,10 @@
 export { type Batcher, type BatcherOptions, createBatcher } from './batcher/batcher.ts';
+export { deadLetterSubscription } from './broker/dead-letters.ts';
 export type {
   Broker,
   BrokerCapabilities,
   BrokerProducer,
+  BrokerProducerOptions,
   BrokerReader,
   BrokerSubscription,
   IncomingMessage,

@@ -49,6 +49,18 @@ export type Position = 'earliest' | 'latest' | { readonly messageId: MessageId }
  */
 export type SubscriptionType = 'exclusive' | 'failover' | 'shared' | 'key-shared';
 
+/** Options of a producer. */
+export interface BrokerProducerOptions {
+  /** The topic. Comes into being if it does not exist. */
+  readonly topic: string;
+  /**
+   * A durable subscription that the topic has before anything is published: created at the first message kept if there is none of
+   * this name, otherwise left as it is. So what is published is kept until somebody has read it there; without any subscription a
+   * broker may throw it away, and the topic too. Default: none.
+   */
+  readonly initialSubscription?: string | undefined;
+}
+
 /** Publishes to one topic. */
 export interface BrokerProducer {
   /** Where it publishes to. */
@@ -78,8 +90,11 @@ export interface SubscribeOptions {
   readonly initialPosition?: 'earliest' | 'latest';
   /** At most so many messages delivered and not yet acknowledged to this consumer. Default: 1,000. */
   readonly maxUnacknowledged?: number;
-  /** A message delivered more than `maxRedeliveries` times goes to `topic` instead, bytes and properties untouched. Default: none. */
-  readonly deadLetter?: { readonly topic: string; readonly maxRedeliveries: number };
+  /**
+   * A message delivered more than `maxRedeliveries` times goes to `topic` instead, bytes and properties untouched; it is kept there
+   * for the durable subscription `subscription` (default: `dead-letters`). Default: none.
+   */
+  readonly deadLetter?: { readonly topic: string; readonly maxRedeliveries: number; readonly subscription?: string };
 }
 
 /** Receives from one topic through a durable cursor. */
@@ -158,7 +173,7 @@ export interface Broker {
   /** What it can do beyond the least. */
   readonly capabilities: BrokerCapabilities;
   /** Opens a producer; the topic comes into being if it does not exist. Rejects with `UNAVAILABLE` if the broker cannot be reached. */
-  createProducer(options: { readonly topic: string }): Promise<BrokerProducer>;
+  createProducer(options: BrokerProducerOptions): Promise<BrokerProducer>;
   /** Joins or creates a subscription. Rejects with `FAILED_PRECONDITION` / `SUBSCRIPTION_BUSY` if it is exclusive and taken, or of another type. */
   subscribe(options: SubscribeOptions): Promise<BrokerSubscription>;
   /** Opens a reader; the topic comes into being if it does not exist. */

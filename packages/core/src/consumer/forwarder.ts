@@ -36,7 +36,9 @@ export function createForwarder(broker: Broker, settings: CommonSettings, ended:
   const producerOf = (topic: string): Promise<BrokerProducer> => {
     let producer = producers.get(topic);
     if (producer === undefined) {
-      producer = broker.createProducer({ topic });
+      // The retry topic has its subscription from the start, since the consumer itself reads it.
+      const keptFor = topic === settings.deadLetterTopic ? settings.deadLetterSubscription : undefined;
+      producer = broker.createProducer({ topic, initialSubscription: keptFor });
       producers.set(topic, producer);
       producer.catch(() => producers.delete(topic));
     }

@@ -60,6 +60,8 @@ interface CommonConsumerOptions {
   readonly retry?: RetryPolicy;
   /** Where messages go that do not decode or fail for good. Default: `<topic>-<subscription>-dlq`. */
   readonly deadLetterTopic?: string;
+  /** The durable subscription of that topic that they are kept for until it has acknowledged them. Default: `dead-letters`. */
+  readonly deadLetterSubscription?: string;
   /** At most so many messages received and not settled. Default: 1,000. */
   readonly maxInFlight?: number;
   /** How long one call of the handler may take, in milliseconds, before its signal is aborted. The lane stays held until the handler has really settled. Default: 30,000; 0 for no limit. */
@@ -142,6 +144,8 @@ export interface MessageStreamOptions {
   readonly initialPosition?: 'earliest' | 'latest';
   /** Where messages go that do not decode. Default: `<topic>-<subscription>-dlq`. */
   readonly deadLetterTopic?: string;
+  /** The durable subscription of that topic that they are kept for until it has acknowledged them. Default: `dead-letters`. */
+  readonly deadLetterSubscription?: string;
   /** At most so many messages received and not settled. Default: 1,000. */
   readonly maxInFlight?: number;
   /** Default: the system’s. */

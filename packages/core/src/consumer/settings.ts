@@ -1,3 +1,4 @@
+import { deadLetterSubscription } from '../broker/dead-letters.ts';
 import type { Broker, SubscriptionType } from '../broker/port.ts';
 import type { Clock } from '../clock/port.ts';
 import { systemClock } from '../clock/system-clock.ts';
@@ -23,6 +24,7 @@ export interface CommonSettings {
   readonly retry: Required<RetryPolicy>;
   readonly retryTopic: string;
   readonly deadLetterTopic: string;
+  readonly deadLetterSubscription: string;
   readonly maxInFlight: number;
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -72,6 +74,7 @@ type SharedOptions = Pick<
   | 'initialPosition'
   | 'retry'
   | 'deadLetterTopic'
+  | 'deadLetterSubscription'
   | 'maxInFlight'
   | 'timeoutMs'
   | 'clock'
@@ -111,6 +114,7 @@ export function commonSettings(broker: Broker, topic: { readonly name: string },
     retry,
     retryTopic: `${topic.name}-${options.subscription}-retry`,
     deadLetterTopic: options.deadLetterTopic ?? `${topic.name}-${options.subscription}-dlq`,
+    deadLetterSubscription: options.deadLetterSubscription ?? deadLetterSubscription,
     // Two topics share the bound in mode `topic`, so there must be one for each.
     maxInFlight: atLeast(retry.mode === 'topic' ? 2 : 1, 'maxInFlight', options.maxInFlight ?? 1_000),
     timeoutMs: atLeast(0, 'timeoutMs', options.timeoutMs ?? 30_000),

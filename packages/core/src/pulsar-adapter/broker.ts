@@ -1,4 +1,12 @@
-import type { Broker, BrokerProducer, BrokerReader, BrokerSubscription, ReaderOptions, SubscribeOptions } from '../broker/port.ts';
+import type {
+  Broker,
+  BrokerProducer,
+  BrokerProducerOptions,
+  BrokerReader,
+  BrokerSubscription,
+  ReaderOptions,
+  SubscribeOptions,
+} from '../broker/port.ts';
 import type { Clock } from '../clock/port.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
@@ -18,7 +26,7 @@ export interface BrokerOptions {
 /** What a broker does by its client. */
 export interface ClientLink extends Pick<Broker, 'name' | 'capabilities'> {
   readonly tell: Tell;
-  createProducer(context: SharedContext, topic: string): Promise<BrokerProducer>;
+  createProducer(context: SharedContext, options: BrokerProducerOptions): Promise<BrokerProducer>;
   subscribe(context: SharedContext, options: SubscribeOptions): Promise<BrokerSubscription>;
   createReader(context: SharedContext, options: ReaderOptions): Promise<BrokerReader>;
   /** Asks for the partitions of a topic, which need not exist. */
@@ -35,6 +43,7 @@ function checkOptions({ topic, subscription, maxUnacknowledged: max, deadLetter 
   if (max !== undefined && !(Number.isInteger(max) && max > 0)) refuse(`maxUnacknowledged wants an integer of at least 1, not ${max}`);
   if (deadLetter === undefined) return;
   if (deadLetter.topic === topic) refuse(`topic "${topic}" cannot be its own dead-letter topic`);
+  if (deadLetter.subscription === '') refuse('a subscription wants a name');
   const redeliveries = deadLetter.maxRedeliveries;
   if (!(Number.isInteger(redeliveries) && redeliveries >= 0)) refuse(`maxRedeliveries wants an integer of at least 0, not ${redeliveries}`);
 }
@@ -68,18 +77,20 @@ export function createBrokerOn(link: ClientLink, options: BrokerOptions): Broker
     return made;
   };
 
-  const createProducer = (topic: string): Promise<BrokerProducer> => opened(link.createProducer(context, topic));
+  const createProducer = (producerOptions: BrokerProducerOptions): Promise<BrokerProducer> =>
+    opened(link.createProducer(context, producerOptions));
 
   const context: SharedContext = {
     clock,
     logger: options.logger ?? silentLogger,
     fullName: (topic) => fullTopicName(topic, namespace),
-    producerOf: (topic) => {
-      let producer = shared.get(topic);
+    producerOf: (topic, initialSubscription) => {
+      const name = JSON.stringify([topic, initialSubscription]);
+      let producer = shared.get(name);
       if (producer === undefined) {
-        producer = createProducer(topic);
-        shared.set(topic, producer);
-        producer.catch(() => shared.delete(topic));
+        producer = createProducer({ topic, initialSubscription });
+        shared.set(name, producer);
+        producer.catch(() => shared.delete(name));
       }
       return producer;
     },
@@ -118,9 +129,10 @@ export function createBrokerOn(link: ClientLink, options: BrokerOptions): Broker
   return {
     name: link.name,
     capabilities: link.capabilities,
-    createProducer: async ({ topic }) => {
+    createProducer: async (producerOptions) => {
       checkOpen();
-      return createProducer(topic);
+      if (producerOptions.initialSubscription === '') refuse('a subscription wants a name');
+      return createProducer(producerOptions);
     },
     subscribe: async (subscribeOptions) => {
       checkOpen();

@@ -1,3 +1,4 @@
+import { deadLetterSubscription } from '../broker/dead-letters.ts';
 import type { BrokerSubscription, IncomingMessage, Position, SubscribeOptions } from '../broker/port.ts';
 import { checkMax, WaitList } from '../embedded/broker/wait-list.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
@@ -106,10 +107,10 @@ export async function createHeldSubscription<N>(
     return settlement;
   };
 
-  const toDeadLetters = async (held: Held<N>, to: string): Promise<void> => {
+  const toDeadLetters = async (held: Held<N>, to: string, keptFor: string): Promise<void> => {
     try {
       const { payload, key, properties, eventTimeMs } = link.contentOf(held.native);
-      await (await context.producerOf(to)).send({ payload, key, properties, eventTimeMs });
+      await (await context.producerOf(to, keptFor)).send({ payload, key, properties, eventTimeMs });
       await settle([held]);
     } catch (error) {
       if (closed !== undefined) return;
@@ -127,7 +128,10 @@ export async function createHeldSubscription<N>(
       if (held === undefined) break;
       if (deadLetter === undefined || held.redeliveries <= deadLetter.maxRedeliveries) {
         out.push(new Received(link.contentOf(held.native), topic, held.id, held.redeliveries, held));
-      } else toDeadLetters(held, deadLetter.topic).catch((error: unknown) => waiting.reject(undefined, error));
+      } else
+        toDeadLetters(held, deadLetter.topic, deadLetter.subscription ?? deadLetterSubscription).catch((error: unknown) =>
+          waiting.reject(undefined, error),
+        );
     }
     return out;
   };

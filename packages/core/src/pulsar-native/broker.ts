@@ -84,7 +84,7 @@ export function createPulsarNativeBroker(options: PulsarNativeBrokerOptions): Pu
         durable: true,
       },
       tell: fromAddon,
-      createProducer: async (context, topic) => createNativeProducer(await contextOf(context), topic),
+      createProducer: async (context, producing) => createNativeProducer(await contextOf(context), producing),
       subscribe: async (context, subscribeOptions) => createNativeSubscription(await contextOf(context), subscribeOptions),
       createReader: async (context, readerOptions) => createNativeReader(await contextOf(context), readerOptions),
       partitionsOf: async (topic) => (await opened()).client.getPartitionsForTopic(topic),

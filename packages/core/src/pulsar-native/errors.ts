@@ -53,6 +53,12 @@ export function saysClosed(error: unknown): boolean {
   return resultOf(error) === 'AlreadyClosed';
 }
 
+/** Whether it says that a subscription is there, and somebody has it in a way that keeps others off. */
+export function saysBusy(error: unknown): boolean {
+  const result = resultOf(error);
+  return result === 'ConsumerBusy' || result === 'ConsumerAssignError';
+}
+
 /** What a thing that failed in the addon means to a user of the port. */
 export function fromAddon(error: unknown, subject: Subject): PaystreamError {
   const { what, details, closed } = subject;

@@ -1,10 +1,11 @@
 import type { Producer, ProducerMessage } from 'pulsar-client';
-import type { BrokerProducer, OutgoingMessage } from '../broker/port.ts';
+import type { BrokerProducer, BrokerProducerOptions, OutgoingMessage } from '../broker/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { checkMessage, refuseMessage } from '../pulsar-adapter/check-message.ts';
 import type { Subject } from '../pulsar-adapter/subject.ts';
 import type { NativeContext } from './context.ts';
 import { fromAddon, saysClosed } from './errors.ts';
+import { makeSubscription } from './make-subscription.ts';
 import { placeOf, textOf } from './message-ids.ts';
 import { createSendWindow } from './send-window.ts';
 
@@ -37,7 +38,10 @@ function outgoing(topic: string, message: OutgoingMessage): ProducerMessage {
 }
 
 /** A producer of one topic. */
-export async function createNativeProducer(context: NativeContext, topic: string): Promise<BrokerProducer> {
+export async function createNativeProducer(
+  context: NativeContext,
+  { topic, initialSubscription }: BrokerProducerOptions,
+): Promise<BrokerProducer> {
   const details = { topic };
   const closedError = (): PaystreamError =>
     new PaystreamError('FAILED_PRECONDITION', `the producer of topic "${topic}" is closed`, { reason: 'PRODUCER_CLOSED', details });
@@ -50,6 +54,7 @@ export async function createNativeProducer(context: NativeContext, topic: string
 
   let producer: Producer;
   try {
+    if (initialSubscription !== undefined) await makeSubscription(context, topic, initialSubscription);
     producer = await context.client.createProducer({
       ...config,
       maxPendingMessagesAcrossPartitions: noLimitAcrossPartitions,

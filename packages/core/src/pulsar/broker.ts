@@ -34,6 +34,8 @@ function clientOf(options: PulsarBrokerOptions): PulsarClient {
  * A broker on Apache Pulsar, by `@paystream/pulsar`. It connects when first needed, and closes the client only if it made it.
  *
  * What differs from what the port promises at least:
+ * - `initialSubscription` is made where the broker or the namespace lets clients make subscriptions (`allowAutoSubscriptionCreation`);
+ *   elsewhere a producer with one that is not there is refused.
  * - What is given back waits in this process, whatever the type of the subscription, and comes again to the same consumer; if
  *   that closes or dies, to another one at once.
  * - An acknowledgement is durable as far as Pulsar keeps it: a broker that crashes may deliver again what was acknowledged
@@ -72,7 +74,7 @@ export function createPulsarBroker(options: PulsarBrokerOptions): PulsarBroker {
         durable: true,
       },
       tell: fromPulsar,
-      createProducer: (context, topic) => createPulsarProducer(contextOf(context), topic),
+      createProducer: (context, producing) => createPulsarProducer(contextOf(context), producing),
       subscribe: (context, subscribeOptions) => createPulsarSubscription(contextOf(context), subscribeOptions),
       createReader: (context, readerOptions) => createPulsarReader(contextOf(context), readerOptions),
       partitionsOf: (topic) => client.partitionsOf(topic),

@@ -1,5 +1,5 @@
 import type { Producer } from '@paystream/pulsar';
-import type { BrokerProducer, OutgoingMessage } from '../broker/port.ts';
+import type { BrokerProducer, BrokerProducerOptions, OutgoingMessage } from '../broker/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { checkMessage } from '../pulsar-adapter/check-message.ts';
 import type { Subject } from '../pulsar-adapter/subject.ts';
@@ -25,7 +25,10 @@ function checkGroups(topic: string, groups: number): void {
 }
 
 /** A producer of one topic. */
-export async function createPulsarProducer(context: AdapterContext, topic: string): Promise<BrokerProducer> {
+export async function createPulsarProducer(
+  context: AdapterContext,
+  { topic, initialSubscription }: BrokerProducerOptions,
+): Promise<BrokerProducer> {
   const details = { topic };
   const closedError = (): PaystreamError =>
     new PaystreamError('FAILED_PRECONDITION', `the producer of topic "${topic}" is closed`, { reason: 'PRODUCER_CLOSED', details });
@@ -42,6 +45,7 @@ export async function createPulsarProducer(context: AdapterContext, topic: strin
       maxPendingMessages,
       ...options,
       blockIfQueueFull: true,
+      ...(initialSubscription === undefined ? {} : { initialSubscription }),
       topic: context.fullName(topic),
     });
   } catch (error) {

@@ -173,6 +173,45 @@ export const publishCases: readonly BrokerCase[] = [
     },
   },
   {
+    name: 'what is published with an initial subscription is kept for it, though nobody had subscribed',
+    run: async (subject) => {
+      const topic = subject.uniqueName('kept');
+      const producer = await subject.broker.createProducer({ topic, initialSubscription: 'sub' });
+      await producer.send({ payload: bytes('first') });
+      await producer.close();
+      // It would begin after the last message if it were only made now.
+      const reading = { type: 'shared', initialPosition: 'latest' } as const;
+      const consumer = await subscribe(subject, topic, reading);
+      const [first, ...others] = await receive(subject, consumer, 1);
+      assert.ok(first !== undefined && others.length === 0);
+      assert.deepEqual([...texts([first]), first.redeliveryCount], ['first', 0]);
+      await consumer.acknowledge([first]);
+      await consumer.close();
+      const again = await subject.broker.createProducer({ topic, initialSubscription: 'sub' });
+      await again.send({ payload: bytes('second') });
+      assert.deepEqual(texts(await receive(subject, await subscribe(subject, topic, reading), 1)), ['second']);
+    },
+  },
+  {
+    name: 'an initial subscription that somebody has for himself is left to him',
+    run: async (subject) => {
+      const topic = subject.uniqueName('kept-exclusive');
+      const consumer = await subscribe(subject, topic, { type: 'exclusive' });
+      const producer = await subject.broker.createProducer({ topic, initialSubscription: 'sub' });
+      await producer.send({ payload: bytes('x') });
+      const messages = await receive(subject, consumer, 1);
+      assert.deepEqual(texts(messages), ['x']);
+      await consumer.acknowledge(messages);
+    },
+  },
+  {
+    name: 'an initial subscription wants a name',
+    run: async (subject) => {
+      const topic = subject.uniqueName('kept-nameless');
+      await rejectsWith(subject.broker.createProducer({ topic, initialSubscription: '' }), 'INVALID_ARGUMENT', 'BAD_OPTIONS');
+    },
+  },
+  {
     name: 'a payload may be reused by its owner once the send has settled',
     run: async (subject) => {
       const topic = subject.uniqueName('reuse');

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { deadLetterSubscription } from '../broker/dead-letters.ts';
 import type { IncomingMessage } from '../broker/port.ts';
 import type { BrokerCase, BrokerUnderTest } from './broker-subject.ts';
 import {
@@ -233,6 +234,26 @@ export const redeliveryCases: readonly BrokerCase[] = [
       const consumer = await subscribe(subject, topic);
       await publish(subject, topic, [{ payload: bytes('x'), deliverAtMs: subject.clock.now() + 3_600_000 }]);
       assert.deepEqual(texts(await receive(subject, consumer, 1)), ['x']);
+    },
+  },
+  {
+    name: 'a message delivered too often is kept in the dead-letter topic, though nobody has subscribed there',
+    needs: ['deadLetter'],
+    run: async (subject) => {
+      for (const subscription of [undefined, 'morgue']) {
+        const [topic, deadLetters] = [subject.uniqueName('poison'), subject.uniqueName('dead')];
+        const deadLetter = { topic: deadLetters, maxRedeliveries: 0, ...(subscription === undefined ? {} : { subscription }) };
+        const consumer = await subscribe(subject, topic, { type: 'shared', deadLetter });
+        await publish(subject, topic, ['poison']);
+        consumer.negativeAcknowledge(await receive(subject, consumer, 1), 50);
+        // Moved by a receive that brings nothing.
+        await receiveNothing(subject, consumer, 3 * quietMs);
+        const letters = await subscribe(subject, deadLetters, {
+          subscription: subscription ?? deadLetterSubscription,
+          initialPosition: 'latest',
+        });
+        assert.deepEqual(texts(await receive(subject, letters, 1)), ['poison']);
+      }
     },
   },
   {

@@ -33,6 +33,7 @@ function checkOptions({ topic, subscription, maxUnacknowledged: max, deadLetter 
   if (deadLetter === undefined) return;
   checkTopic(deadLetter.topic);
   if (deadLetter.topic === topic) refuse(`topic "${topic}" cannot be its own dead-letter topic`);
+  if (deadLetter.subscription === '') refuse('a subscription wants a name');
   const redeliveries = deadLetter.maxRedeliveries;
   if (!(Number.isInteger(redeliveries) && redeliveries >= 0)) refuse(`maxRedeliveries wants an integer of at least 0, not ${redeliveries}`);
 }
@@ -95,9 +96,15 @@ export function createBrokerOn(store: EntryStore, options: EmbeddedBrokerOptions
       acknowledgementReceipts: true,
       durable: store.durable,
     },
-    createProducer: async ({ topic }) => {
+    createProducer: async ({ topic, initialSubscription }) => {
       checkOpen();
       checkTopic(topic);
+      if (initialSubscription === '') refuse('a subscription wants a name');
+      if (initialSubscription !== undefined) {
+        engine.subscription(engine.topic(topic), initialSubscription, 'earliest');
+        await engine.stored();
+        checkOpen();
+      }
       return opened((onClose) =>
         createBrokerProducer(engine, engine.topic(topic), options.maxMessageBytes ?? defaults.maxMessageBytes, onClose),
       );

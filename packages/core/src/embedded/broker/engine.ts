@@ -1,3 +1,4 @@
+import { deadLetterSubscription } from '../../broker/dead-letters.ts';
 import type { MessageId } from '../../broker/port.ts';
 import type { Clock } from '../../clock/port.ts';
 import { PaystreamError } from '../../errors/paystream-error.ts';
@@ -92,8 +93,22 @@ export function createEngine(options: EngineOptions): Engine {
       dirty.add(subscription);
       schedule();
     },
-    deadLetter: (name, message) => publish(topic(name), [{ ...message }]),
+    deadLetter: (to, message) => {
+      const state = topic(to.topic);
+      subscriptionOf(state, to.subscription ?? deadLetterSubscription, 'earliest');
+      return publish(state, [{ ...message }]);
+    },
   };
+
+  function subscriptionOf(state: TopicState, name: string, position: 'earliest' | 'latest'): Subscription {
+    let subscription = state.subscriptions.get(name);
+    if (subscription === undefined) {
+      subscription = new Subscription(host, state.log, name, new Cursor(state.log.resolve(position)));
+      state.subscriptions.set(name, subscription);
+      host.changed(subscription);
+    }
+    return subscription;
+  }
 
   function topic(name: string): TopicState {
     let state = topics.get(name);
@@ -273,15 +288,7 @@ export function createEngine(options: EngineOptions): Engine {
     topics,
     topic,
     publish,
-    subscription: (state, name, position) => {
-      let subscription = state.subscriptions.get(name);
-      if (subscription === undefined) {
-        subscription = new Subscription(host, state.log, name, new Cursor(state.log.resolve(position)));
-        state.subscriptions.set(name, subscription);
-        host.changed(subscription);
-      }
-      return subscription;
-    },
+    subscription: subscriptionOf,
     remove: (subscription) => {
       subscription.close();
       topic(subscription.log.name).subscriptions.delete(subscription.name);

@@ -10,6 +10,9 @@ import type { StoredMessage } from './entry.ts';
 import { LogView, type TopicLog, toSequence } from './topic-log.ts';
 import { WaitList } from './wait-list.ts';
 
+/** Where dead letters go. */
+export type DeadLetterPlace = Pick<NonNullable<SubscribeOptions['deadLetter']>, 'topic' | 'subscription'>;
+
 /** One consumer of a subscription. */
 export interface Member {
   readonly maxUnacknowledged: number;
@@ -24,7 +27,7 @@ export interface SubscriptionHost {
   /** The cursor changed: it is to be stored with the next commit. */
   changed(subscription: Subscription): void;
   /** Publishes to the dead-letter topic; resolves when it is stored. */
-  deadLetter(topic: string, message: StoredMessage): Promise<unknown>;
+  deadLetter(to: DeadLetterPlace, message: StoredMessage): Promise<unknown>;
   /** Calls back after others had their turn. */
   later(callback: () => void): void;
 }
@@ -205,7 +208,7 @@ export class Subscription {
   #deliver(member: Member, message: StoredMessage): Delivery | undefined {
     const count = this.#redeliveries.size === 0 ? 0 : (this.#redeliveries.get(message.sequence) ?? 0);
     if (member.deadLetter !== undefined && count > member.deadLetter.maxRedeliveries) {
-      this.#moveAway(member.deadLetter.topic, message);
+      this.#moveAway(member.deadLetter, message);
       return undefined;
     }
     const delivery: Delivery = new Delivered(message, this.log.name, count, member, this.#epoch);
@@ -214,9 +217,9 @@ export class Subscription {
     return delivery;
   }
 
-  #moveAway(topic: string, message: StoredMessage): void {
+  #moveAway(to: DeadLetterPlace, message: StoredMessage): void {
     const epoch = this.#epoch;
-    this.#host.deadLetter(topic, message).then(
+    this.#host.deadLetter(to, message).then(
       () => {
         if (epoch !== this.#epoch || !this.cursor.acknowledge(message.sequence)) return;
         this.#redeliveries.delete(message.sequence);
