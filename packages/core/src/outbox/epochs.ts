@@ -23,7 +23,7 @@ export interface Epochs {
   fresh(): boolean;
   /** Renews the leases. Gives the epochs that somebody else has taken; a lost current one has been replaced then. */
   renew(): Promise<readonly number[]>;
-  /** Takes over epochs that have rows and no live owner; gives those that it won. */
+  /** Takes over epochs that have rows and no live owner; gives those that it won, now or by an earlier call that failed. */
   takeOver(): Promise<readonly number[]>;
   /** Gives epochs up. */
   release(epochs: Iterable<number>): Promise<void>;
@@ -86,12 +86,12 @@ export async function createEpochs(options: EpochsOptions): Promise<Epochs> {
       const atMs = clock.now();
       const monotonicMs = clock.monotonic();
       const still = await database.transaction(async (tx) => {
-        const { affected } = await tx.execute(sql.renew, [leaseMs, owner]);
-        if (affected === owned.size) return undefined;
+        await tx.execute(sql.renew, [leaseMs, owner]);
+        // Never told from how many there are: one that was lost and one that was gained without an answer would hide each other.
         const { rows } = await tx.execute<{ readonly epoch: number }>(sql.owned, [owner]);
         return new Set(rows.map((row) => row.epoch));
       });
-      const lost = still === undefined ? [] : [...owned].filter((epoch) => !still.has(epoch));
+      const lost = [...owned].filter((epoch) => !still.has(epoch));
       // First: if it fails, the next renewal must find the same ones lost, or nobody would forget their rows.
       if (lost.includes(current)) current = await register(owner);
       for (const epoch of lost) owned.delete(epoch);
@@ -100,9 +100,16 @@ export async function createEpochs(options: EpochsOptions): Promise<Epochs> {
       return lost;
     },
     takeOver: async () => {
+      const won: number[] = [];
+      // Renewed for as long as this instance lives, so nobody else would ever look at one that it does not know to be its own: the
+      // answer to the claim's commit may have been lost.
+      for (const { epoch } of await database.query<{ readonly epoch: number }>(sql.owned, [owner])) {
+        if (owned.has(epoch)) continue;
+        owned.add(epoch);
+        won.push(epoch);
+      }
       const parameters = live();
       const orphans = await database.query<{ readonly epoch: number }>(sql.orphans, [current, ...parameters, current, ...parameters]);
-      const won: number[] = [];
       for (const { epoch } of orphans) {
         const untilMs = (await database.now()) + leaseMs;
         const affected = await database.transaction(async (tx) => {
@@ -117,13 +124,14 @@ export async function createEpochs(options: EpochsOptions): Promise<Epochs> {
     },
     release: async (epochs) => {
       const all = [...epochs];
+      // First: one that is still there is found by the next take-over, one that is gone without an answer would count as lost.
+      for (const epoch of all) owned.delete(epoch);
       await database.transaction((tx) =>
         tx.executeMany(
           sql.release,
           all.map((epoch) => [epoch, owner]),
         ),
       );
-      for (const epoch of all) owned.delete(epoch);
     },
     close: async () => {
       owners.delete(owner);

@@ -134,7 +134,13 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
     }
   };
 
-  await sweeper.start();
+  try {
+    await sweeper.start();
+  } catch (error) {
+    // Else what it may have taken over had an owner that lives, and never does anything.
+    await finish(0);
+    throw error;
+  }
   return {
     add: async (tx, events) => {
       if (closing !== undefined) throw new PaystreamError('UNAVAILABLE', 'the outbox is closed', { reason: 'CLOSED' });

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSqliteDatabase } from '../embedded/database/sqlite-database.ts';
 import { createSeededRandom } from '../random/seeded-random.ts';
 import type { Database } from '../sql/port.ts';
+import { losingAnswers } from '../testing/losing-answers.ts';
 import { createTestWorld, type TestWorld } from '../testing/test-world.ts';
 import { createEpochs } from './epochs.ts';
 import { outboxMigrations } from './migrations.ts';
@@ -181,6 +182,43 @@ describe('an epoch without a living owner', () => {
     await world.advance(30_000);
     expect(await contents(world.broker)).toEqual(['a1', 'a2']);
     await heir.close();
+  });
+});
+
+describe('a take-over of which nobody can say whether it was committed', () => {
+  it.each([true, false])('strands no rows: exclusive %s', async (exclusive) => {
+    const first = await open(exclusive);
+    const { outbox } = await stuckOutbox(holdRenewals(first));
+    await commit(first, outbox, 'a1 a2');
+    if (exclusive) await first.close();
+    const second = await open(exclusive);
+    const link = losingAnswers(second);
+    link.loseNext(/INSERT.*outbox_epochs/s, 1);
+    // The first sweep belongs to the start where nobody else can have the database, and its failure to the caller.
+    if (exclusive) await expect(outboxIn(world, { database: link.database })).rejects.toMatchObject({ reason: 'COMMIT_UNKNOWN' });
+    const heir = await outboxIn(world, { database: link.database });
+    await world.advance(25_000);
+    expect(link.lost).toBe(1);
+    expect(await contents(world.broker)).toEqual(['a1', 'a2']);
+    expect(await rowCount(second)).toBe(0);
+    await heir.close();
+  });
+
+  it('hides no epoch that was lost meanwhile', async () => {
+    const dead = await open();
+    const { outbox } = await stuckOutbox(holdRenewals(dead));
+    await commit(dead, outbox, 'a1');
+    const link = losingAnswers(await open());
+    const heir = await createEpochs({ database: link.database, clock: world.clock, random: world.random, leaseMs: 30_000 });
+    await world.advance(11_000);
+    link.loseNext(/INSERT.*outbox_epochs/s);
+    await expect(heir.takeOver()).rejects.toMatchObject({ reason: 'COMMIT_UNKNOWN' });
+    const { current } = heir;
+    await dead.transaction((tx) => tx.execute(`UPDATE ${dead.tables('outbox_epochs')} SET owner = 1 WHERE epoch = ?`, [current]));
+    expect(await heir.renew()).toEqual([current]);
+    expect(heir.owned.has(current)).toBe(false);
+    expect(await heir.takeOver()).toHaveLength(1);
+    expect(heir.owned.size).toBe(2);
   });
 });
 

@@ -20,6 +20,7 @@ import {
   textTopic,
   things,
 } from './database-subject.ts';
+import { losingAnswers } from './losing-answers.ts';
 
 async function rowCount(database: Database): Promise<number> {
   const [row] = await database.query<{ readonly n: number }>(`SELECT count(*) AS n FROM ${database.tables('outbox')}`);
@@ -162,6 +163,27 @@ export const outboxCases: readonly DatabaseCase[] = [
       assert.equal(await countPublished(subject, topic.name), 2);
       assert.equal(await rowCount(database), 0);
       await Promise.all(heirs.map((heir) => heir.close()));
+    },
+  },
+  {
+    name: 'outbox: rows of an instance that died are published even if the answer to their take-over was lost',
+    needs: ['shared'],
+    run: async (subject) => {
+      const { database } = subject;
+      const topic = textTopic(subject.uniqueName('unknown'));
+      const dead = mortal(secondOf(subject));
+      const dying = await outboxOn(subject, { database: dead.database, broker: deafBroker(subject.broker) });
+      const link = losingAnswers(database);
+      const heir = await outboxOn(subject, { database: link.database });
+      await dead.database.transaction((tx) => addTexts(dying, tx, topic, 'a-1', 'a-2'));
+      link.loseNext(/INSERT.*outbox_epochs/s);
+      dead.die();
+      await eventually(subject, 'the answer is lost', () => link.lost === 1);
+      await eventually(subject, 'both events are published', async () => (await countPublished(subject, topic.name)) === 2);
+      assert.deepEqual(await published(subject, topic.name, 2), ['a-1', 'a-2']);
+      await heir.flush();
+      assert.equal(await rowCount(database), 0);
+      await heir.close();
     },
   },
   {
