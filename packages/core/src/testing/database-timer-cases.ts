@@ -12,18 +12,14 @@ function timersOn(subject: DatabaseUnderTest, kind: string, options: Partial<Tim
 const set = (database: Database, timers: Timers, entries: readonly TimerEntry[]): Promise<void> =>
   database.transaction((tx) => timers.set(tx, entries));
 
-const cancel = (database: Database, timers: Timers, ids: readonly string[]): Promise<void> =>
-  database.transaction((tx) => timers.cancel(tx, ids));
+const cancel = (database: Database, timers: Timers, stopped: readonly (string | Required<TimerEntry>)[]): Promise<void> =>
+  database.transaction((tx) => timers.cancel(tx, stopped));
 
 /** Starts timers that note what they are called with, and are then done. */
 function collect(database: Database, timers: Timers, calls: string[]): void {
   timers.start(async (due) => {
     calls.push(...due.map((timer) => timer.id));
-    await cancel(
-      database,
-      timers,
-      due.map((timer) => timer.id),
-    );
+    await cancel(database, timers, due);
   });
 }
 
@@ -79,6 +75,34 @@ export const timerCases: readonly DatabaseCase[] = [
       await clock.sleep(quietMs);
       await timers.close();
       assert.deepEqual(calls, ['stays', 'moved']);
+    },
+  },
+  {
+    name: 'timers: that are set again while the handler is at work with them come once more',
+    run: async (subject) => {
+      const { database, clock } = subject;
+      const timers = await timersOn(subject, subject.uniqueName('again'));
+      const calls: string[] = [];
+      const now = clock.now();
+      timers.start(async (due) => {
+        if (calls.length === 0) {
+          await set(database, timers, [
+            { id: 'later', dueAtMs: clock.now() + 200, payload: 'second' },
+            { id: 'same', dueAtMs: now, payload: 'second' },
+          ]);
+        }
+        calls.push(...due.map((timer) => `${timer.id} ${timer.payload}`));
+        await cancel(database, timers, due);
+      });
+      await set(
+        database,
+        timers,
+        ['later', 'same', 'once'].map((id) => ({ id, dueAtMs: now, payload: 'first' })),
+      );
+      await eventually(subject, 'five timers are called', () => calls.length === 5);
+      await clock.sleep(quietMs);
+      await timers.close();
+      assert.deepEqual(calls.toSorted(), ['later first', 'later second', 'once first', 'same first', 'same second']);
     },
   },
   {

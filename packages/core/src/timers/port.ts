@@ -14,12 +14,15 @@ export interface TimerEntry {
 export interface Timers {
   /** Sets timers. */
   set(tx: Transaction, entries: readonly TimerEntry[]): Promise<void>;
-  /** Stops timers; unknown ones are ignored. */
-  cancel(tx: Transaction | SqlTransaction, ids: readonly string[]): Promise<void>;
+  /**
+   * Stops timers; unknown ones are ignored. By its id a timer is stopped whatever it is by now: for whoever no longer wants it.
+   * By the entry with which the handler was called it is stopped only if nobody has set it again since: for the handler.
+   */
+  cancel(tx: Transaction | SqlTransaction, timers: readonly (string | Required<TimerEntry>)[]): Promise<void>;
   /**
    * Starts calling the handler with timers that are due, at most `batchSize` (default: 100) at once. The handler removes
-   * each in its own transaction, by `cancel` or by `set` to a later time; one that is left is called again after `leaseMs`
-   * (default: 30,000). Of several instances one is called.
+   * each in its own transaction: by `cancel` with the entry itself, which leaves one that was set again meanwhile, or by `set`
+   * to a later time. One that is left is called again after `leaseMs` (default: 30,000). Of several instances one is called.
    */
   start(handler: (due: readonly Required<TimerEntry>[]) => Promise<void>): void;
   /** Stops calling the handler, and waits for the call under way. Safe to call again. */

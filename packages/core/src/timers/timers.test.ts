@@ -60,6 +60,35 @@ describe('timers', () => {
     expect(calls).toEqual(['first@1', 'second@4']);
   });
 
+  it.each([
+    ['later', 60_000],
+    ['earlier than the lease would end', 5_000],
+    ['at the same time', 0],
+  ])('set again while the handler is at work come once more: %s', async (_, byMs) => {
+    const timers = await makeTimers();
+    timers.start(async (due) => {
+      calls.push(...due.map((timer) => `${timer.id} ${timer.payload}@${seconds()}`));
+      if (calls.length === 1) await set(timers, { id: 'a', dueAtMs: clock.now() + byMs, payload: 'second' });
+      await database.transaction((tx) => timers.cancel(tx, due));
+    });
+    await set(timers, { id: 'a', dueAtMs: clock.now() + 1_000, payload: 'first' });
+    await clock.advance({ minutes: 10 });
+    expect(calls).toEqual(['a first@1', `a second@${1 + byMs / 1_000}`]);
+    expect(await database.query(`SELECT id FROM ${database.tables('timers')}`)).toEqual([]);
+  });
+
+  it('that were handed over can be stopped in a transaction of somebody else’s, beside others by their ids', async () => {
+    const timers = await makeTimers();
+    const base = clock.now();
+    timers.start(async (due) => {
+      calls.push(...due.map((timer) => timer.id));
+      await database.transaction((tx) => timers.cancel({ execute: (sql, parameters) => tx.execute(sql, parameters) }, [...due, 'c', 'd']));
+    });
+    await set(timers, ...['a', 'b', 'c', 'd'].map((id, index) => ({ id, dueAtMs: base + (index < 2 ? 1_000 - index : 5_000) })));
+    await clock.advance({ minutes: 1 });
+    expect(calls.toSorted()).toEqual(['a', 'b']);
+  });
+
   it('set while the database is being asked are not missed', async () => {
     const slow: Database = {
       ...database,

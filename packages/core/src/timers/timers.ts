@@ -46,6 +46,8 @@ const timerStatements = defineStatements(({ tables, dialect }) => ({
   ),
   cancel: `DELETE FROM ${tables('timers')} WHERE kind = ? AND id = ?`,
   cancelMany: `DELETE FROM ${tables('timers')} WHERE kind = ? AND id IN ${dialect.inJson}`,
+  // Whoever sets a timer sets both times to the same one, and a claim moves the second on.
+  cancelCalled: `DELETE FROM ${tables('timers')} WHERE kind = ? AND id = ? AND due_at = ? AND next_call_at <> due_at`,
   next: `SELECT next_call_at FROM ${tables('timers')} WHERE kind = ? ORDER BY next_call_at LIMIT 1`,
   due: `SELECT id, due_at, payload FROM ${tables('timers')}
     WHERE kind = ? AND next_call_at <= ? ORDER BY next_call_at LIMIT ? ${dialect.forUpdateSkipLocked}`,
@@ -72,7 +74,7 @@ function countUsers(database: Database, kind: string, by: 1 | -1): number {
  * const timers = await createTimers({ database, kind: 'reminder' });
  * timers.start(async (due) => {
  *   await remind(due);
- *   await database.transaction((tx) => timers.cancel(tx, due.map((timer) => timer.id)));
+ *   await database.transaction((tx) => timers.cancel(tx, due));
  * });
  * await database.transaction((tx) => timers.set(tx, [{ id: 'order-1', dueAtMs: Date.now() + 60_000 }]));
  */
@@ -183,11 +185,15 @@ export async function createTimers(options: TimersOptions): Promise<Timers> {
       const earliestMs = entries.reduce((earliest, entry) => Math.min(earliest, entry.dueAtMs), Number.POSITIVE_INFINITY);
       tx.onCommit(() => wakeAt(earliestMs));
     },
-    cancel: async (tx: SqlTransaction, ids) => {
+    cancel: async (tx: Transaction | SqlTransaction, stopped) => {
+      const ids = stopped.filter((one) => typeof one === 'string');
       const [only] = ids;
-      if (only === undefined) return;
-      if (ids.length === 1) await tx.execute(sql.cancel, [kind, only]);
-      else await tx.execute(sql.cancelMany, [kind, jsonList(ids)]);
+      if (ids.length > 1) await tx.execute(sql.cancelMany, [kind, jsonList(ids)]);
+      else if (only !== undefined) await tx.execute(sql.cancel, [kind, only]);
+      const called = stopped.filter((one) => typeof one !== 'string').map(({ id, dueAtMs }) => [kind, id, dueAtMs]);
+      if (called.length === 0) return;
+      if ('executeMany' in tx) await tx.executeMany(sql.cancelCalled, called);
+      else for (const parameters of called) await tx.execute(sql.cancelCalled, parameters);
     },
     start: (call) => {
       if (handler !== undefined || closed) {
