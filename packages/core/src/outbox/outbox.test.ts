@@ -224,6 +224,32 @@ describe('outbox', () => {
     await next.close();
   });
 
+  it('ends a flush that the database was away for, once it is back', async () => {
+    await using world = await createTestWorld();
+    let broken = false;
+    const database = {
+      ...world.database,
+      transaction: ((work) => (broken ? Promise.reject(away()) : world.database.transaction(work))) as typeof world.database.transaction,
+    };
+    const outbox = await outboxIn(world, { database });
+    await commit(world.database, outbox, 'a1');
+    await world.clock.settle();
+    broken = true;
+    let flushed = false;
+    const flushing = outbox.flush().then(() => {
+      flushed = true;
+    });
+    await world.advance(500);
+    expect(flushed).toBe(false);
+    broken = false;
+    await world.advance(2_000);
+    expect(flushed).toBe(true);
+    await flushing;
+    expect(await rowCount(world.database)).toBe(0);
+    expect(await contents(world.broker)).toEqual(['a1']);
+    await outbox.close();
+  });
+
   it('goes on removing rows after the database was away, and publishes none twice for it', async () => {
     await using world = await createTestWorld();
     let broken = false;

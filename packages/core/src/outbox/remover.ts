@@ -20,10 +20,12 @@ export interface RemoverOptions {
 /** Removes rows that are published, many at once. */
 export interface Remover {
   add(row: OutboxRow): void;
-  /** Removes what there is now. Rejects if the database does not let it; the rows stay for the next time. */
+  /** Removes what there is now. Rejects if the database does not let it; the rows are tried again after a second. */
   flush(): Promise<void>;
   stop(): void;
 }
+
+const afterFailureMs = 1_000;
 
 /** Makes the remover of an outbox. */
 export function createRemover(options: RemoverOptions): Remover {
@@ -50,6 +52,8 @@ export function createRemover(options: RemoverOptions): Remover {
       });
     } catch (error) {
       waiting = [...rows, ...waiting];
+      // Whoever asked may not ask again, and nothing else would until the next row is published.
+      soon(afterFailureMs);
       throw error;
     }
     options.removed(rows);
@@ -74,7 +78,6 @@ export function createRemover(options: RemoverOptions): Remover {
             { rows: waiting.length, err: error },
             'published rows of the outbox cannot be removed; trying again in a second',
           );
-          soon(1_000);
         });
       },
       { unref: true },
