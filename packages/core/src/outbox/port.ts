@@ -51,7 +51,10 @@ export interface Outbox {
   add(tx: Transaction | SqlTransaction, events: readonly OutboxEvent[]): Promise<OutboxHandle>;
   /** How many events are committed and not yet published by this instance. */
   readonly pending: number;
-  /** Resolves when what is committed so far is published and its rows are gone. Rejects if the table cannot be asked for what was committed without a word. */
+  /**
+   * Resolves when what is committed so far is published and its rows are gone; it does not wait for a row that cannot be read,
+   * of which the log tells. Rejects if the table cannot be asked for what was committed without a word.
+   */
   flush(): Promise<void>;
   /** Publishes what it can until `timeoutMs` is over (default: 5,000), gives up its rows to whoever is next, and stops. Safe to call again. */
   close(timeoutMs?: number): Promise<void>;

@@ -39,7 +39,7 @@ export interface Publisher {
   found(row: OutboxRow): void;
   /** Forgets rows of epochs that are not owned any more, and begins again with the others. */
   restart(owned: ReadonlySet<number>): void;
-  /** Resolves when every row known now is published and removed. */
+  /** Resolves when every row known now is published and removed, but for those that cannot be read. */
   flush(): Promise<void>;
   /** Stops. What is left stays in the table. */
   stop(): Promise<void>;
@@ -54,6 +54,7 @@ interface Waiter {
 export function createPublisher(options: PublisherOptions): Publisher {
   const { clock, logger, telemetry } = options;
   const known = new Map<string, OutboxRow>();
+  const unreadable = new WeakSet<OutboxRow>();
   let waiters: Waiter[] = [];
   let pending = 0;
   let inMemoryEvents = 0;
@@ -168,6 +169,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       // It stays known, so that it is complained of once; it stays in the table, for somebody to look at.
       pending -= row.left;
       row.left = 0;
+      unreadable.add(row);
       stopWaiting([row]);
       logger.error({ epoch: row.epoch, seq: row.seq, err: error }, 'a row of the outbox cannot be read: its events are not published');
     }
@@ -242,9 +244,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
       refill();
     },
     flush: () => {
-      if (known.size === 0) return Promise.resolve();
+      const rows = new Set([...known.values()].filter((row) => !unreadable.has(row)));
+      if (rows.size === 0) return Promise.resolve();
       return new Promise((resolve) => {
-        waiters.push({ rows: new Set(known.values()), resolve });
+        waiters.push({ rows, resolve });
         removeNow();
       });
     },

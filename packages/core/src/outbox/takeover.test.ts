@@ -119,6 +119,24 @@ describe('rows of an outbox whose process is gone', () => {
     await standby.close();
   });
 
+  it('that cannot be read stay where they are, and hold up no flush', async () => {
+    const database = await open();
+    await database.migrate(outboxMigrations);
+    await database.transaction((tx) =>
+      tx.execute(`INSERT INTO ${database.tables('outbox')} (epoch, seq, added_at, events, content) VALUES (1, 1, 0, 1, ?)`, [
+        new Uint8Array([99]),
+      ]),
+    );
+    const outbox = await outboxIn(world, { database });
+    await world.advance(1_000);
+    await commit(database, outbox, 'a1');
+    await outbox.flush();
+    expect(await contents(world.broker)).toEqual(['a1']);
+    expect(await rowCount(database)).toBe(1);
+    expect(outbox.pending).toBe(0);
+    await outbox.close();
+  });
+
   it('of two outboxes in one process are not taken for each other’s', async () => {
     const database = await open(true);
     const { outbox, thaw } = await stuckOutbox(database);
