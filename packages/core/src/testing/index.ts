@@ -4,6 +4,7 @@ export { type BrokerAbility, type BrokerCase, type BrokerUnderTest, brokerAbilit
 export { type BindOptions, type BoundCase, bindCases, type ConformanceCase } from './conformance.ts';
 export { databaseCases } from './database-cases.ts';
 export type { DatabaseAbility, DatabaseCase, DatabaseUnderTest } from './database-subject.ts';
+export { type LosingAnswers, losingAnswers } from './losing-answers.ts';
 export { createMemoryTelemetry, type MemoryTelemetry, type RecordedSpan } from './memory-telemetry.ts';
 export { createTestWorld, type TestWorld, type TestWorldOptions } from './test-world.ts';
 export { createVirtualClock, type Duration, type VirtualClock, type VirtualClockOptions } from './virtual-clock.ts';

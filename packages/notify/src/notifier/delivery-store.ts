@@ -38,8 +38,10 @@ export interface DeliveryStore {
   nextDue(channel: string): Promise<number | undefined>;
   /** Notes that deliveries are about to be sent which may not be sent twice. Gives those that `owner` still has; no other may be sent. */
   markSending(deliveryIds: readonly string[], owner: string): Promise<readonly string[]>;
-  /** Gives deliveries back that this instance does not know of; see `intake`. */
-  disown(tx: Transaction, deliveryIds: readonly string[], owner: string): Promise<void>;
+  /** The ids of all that a channel has still to deliver and that `owner` has. */
+  owned(channel: string, owner: string): Promise<readonly string[]>;
+  /** Those of these deliveries that are still to be made and that `owner` has. */
+  read(deliveryIds: readonly string[], owner: string): Promise<readonly ClaimedDelivery[]>;
 }
 
 const columns: readonly string[] = [
@@ -63,6 +65,7 @@ const columns: readonly string[] = [
 
 const statements = defineStatements(({ tables, dialect }) => {
   const deliveries = tables('notify_deliveries');
+  const claimed = 'delivery_id, event_id, recipient, order_id, merchant_id, message, at_most_once, tries, sending, created_at';
   const still = `WHERE delivery_id = ? AND state = ${DeliveryState.PENDING} ${dialect.oneRow}`;
   return {
     insert: dialect.insertOrIgnore(deliveries, columns),
@@ -70,13 +73,14 @@ const statements = defineStatements(({ tables, dialect }) => {
     delivered: `UPDATE ${deliveries} SET state = ${DeliveryState.DELIVERED}, tries = ?, detail = ?, owner = '', message = '', sending = 0, updated_at = ? ${still}`,
     ended: `UPDATE ${deliveries} SET state = ?, tries = ?, detail = ?, owner = '', sending = 0, updated_at = ? ${still}`,
     again: `UPDATE ${deliveries} SET tries = ?, detail = ?, owner = '', sending = 0, due_at = ?, updated_at = ? ${still}`,
-    due: `SELECT delivery_id, event_id, recipient, order_id, merchant_id, message, at_most_once, tries, sending, created_at FROM ${deliveries}
+    due: `SELECT ${claimed} FROM ${deliveries}
       WHERE state = ${DeliveryState.PENDING} AND channel = ? AND owner = '' AND due_at <= ? ORDER BY due_at LIMIT ? ${dialect.forUpdateSkipLocked}`,
     own: `UPDATE ${deliveries} SET owner = ? WHERE delivery_id IN ${dialect.inJson}`,
     nextDue: `SELECT MIN(due_at) AS due_at FROM ${deliveries} WHERE state = ${DeliveryState.PENDING} AND channel = ? AND owner = ''`,
-    owned: `SELECT delivery_id FROM ${deliveries} WHERE delivery_id IN ${dialect.inJson} AND owner = ? AND state = ${DeliveryState.PENDING} ${dialect.forUpdate}`,
+    still: `SELECT delivery_id FROM ${deliveries} WHERE delivery_id IN ${dialect.inJson} AND owner = ? AND state = ${DeliveryState.PENDING} ${dialect.forUpdate}`,
     markSending: `UPDATE ${deliveries} SET sending = 1 WHERE delivery_id IN ${dialect.inJson}`,
-    disown: `UPDATE ${deliveries} SET owner = '' WHERE owner = ? AND state = ${DeliveryState.PENDING} AND delivery_id IN ${dialect.inJson}`,
+    owned: `SELECT delivery_id FROM ${deliveries} WHERE state = ${DeliveryState.PENDING} AND channel = ? AND owner = ?`,
+    read: `SELECT ${claimed} FROM ${deliveries} WHERE delivery_id IN ${dialect.inJson} AND owner = ? AND state = ${DeliveryState.PENDING} ORDER BY due_at`,
   };
 });
 
@@ -187,13 +191,18 @@ export function createDeliveryStore(database: Database): DeliveryStore {
     },
     markSending: (deliveryIds, owner) =>
       database.transaction(async (tx) => {
-        const { rows } = await tx.execute<Pick<DueRow, 'delivery_id'>>(sql.owned, [JSON.stringify(deliveryIds), owner]);
+        const { rows } = await tx.execute<Pick<DueRow, 'delivery_id'>>(sql.still, [JSON.stringify(deliveryIds), owner]);
         const owned = rows.map((row) => row.delivery_id);
         if (owned.length > 0) await tx.execute(sql.markSending, [JSON.stringify(owned)]);
         return owned;
       }),
-    disown: async (tx, deliveryIds, owner) => {
-      await tx.execute(sql.disown, [owner, JSON.stringify(deliveryIds)]);
+    owned: async (channel, owner) => {
+      const rows = await database.query<Pick<DueRow, 'delivery_id'>>(sql.owned, [channel, owner]);
+      return rows.map((row) => row.delivery_id);
+    },
+    read: async (deliveryIds, owner) => {
+      const rows = await database.query<DueRow>(sql.read, [JSON.stringify(deliveryIds), owner]);
+      return rows.map(claimedOf);
     },
   };
 }

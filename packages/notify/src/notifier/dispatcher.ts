@@ -6,6 +6,7 @@ import type { ClaimedDelivery, DeliveryResult, DeliveryStore } from './delivery-
 import type { Ownership } from './ownership.ts';
 import type { PendingDelivery } from './pending-delivery.ts';
 import { type DeliveryRetry, decide } from './retry.ts';
+import type { Storing } from './storing.ts';
 
 /** Options of {@link createDispatcher}. */
 export interface DispatcherOptions {
@@ -14,6 +15,7 @@ export interface DispatcherOptions {
   readonly channel: Channel;
   readonly store: DeliveryStore;
   readonly ownership: Pick<Ownership, 'owner' | 'valid'>;
+  readonly storing: Pick<Storing, 'has'>;
   readonly retry: Required<DeliveryRetry>;
   /** At most so many calls of the channel at once. */
   readonly concurrency: number;
@@ -44,12 +46,12 @@ export interface Dispatcher {
   /** How many more it would hold in memory. */
   readonly room: number;
   readonly status: ChannelStatus;
-  /** Whether it holds this delivery. */
-  has(deliveryId: string): boolean;
   /** Takes on deliveries that this instance owns. */
   offer(deliveries: readonly PendingDelivery[]): void;
   /** Says that there is work in the table. */
   lookInTable(): void;
+  /** Looks in the table for all that is to be done, for what carries this instance's name without its knowing too. */
+  sweep(): void;
   /** Forgets what it has not begun: it is no longer this instance's. */
   drop(): void;
   /** Starts nothing more; waits for what is under way until `timeoutMs` is over, then aborts it. */
@@ -62,7 +64,7 @@ const recordAgainMs = 1_000;
 
 /** Makes the dispatcher of one channel. Nothing that happens to it touches another. */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
-  const { name, channel, store, ownership, retry, concurrency, clock, random, logger, telemetry } = options;
+  const { name, channel, store, ownership, storing, retry, concurrency, clock, random, logger, telemetry } = options;
   const { idempotent } = channel.capabilities;
   const batchSize = channel.capabilities.batch === true ? options.batchSize : 1;
   const capacity = 4 * batchSize * concurrency + 100;
@@ -74,6 +76,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   let queue: PendingDelivery[] = [];
   let running = 0;
   let more = true;
+  let sweeping = false;
   let claiming = false;
   let closing: Promise<void> | undefined;
   let pausedBy: string | undefined;
@@ -216,15 +219,33 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       );
   };
 
+  /**
+   * Takes on what is this instance's without its knowing: the answer to the commit of a claim or of an intake was lost. Nobody
+   * else would, for as long as it lives. No claim is under way meanwhile, and what is being stored is handed over by the intake.
+   */
+  const adopt = async (owner: string): Promise<void> => {
+    const isStray = (deliveryId: string): boolean => !held.has(deliveryId) && !storing.has(deliveryId);
+    const strays = (await store.owned(name, owner)).filter(isStray).slice(0, capacity - queue.length);
+    if (strays.length === 0) return;
+    const found = await store.read(strays, owner);
+    if (owner !== ownership.owner) return;
+    if (found.length > 0) logger.info({ channel: name, deliveries: found.length }, 'deliveries were taken on without an answer to it');
+    await accept(found);
+  };
+
   const claim = async (): Promise<void> => {
-    const limit = capacity - queue.length;
+    const { owner } = ownership;
     try {
-      const claimed = await store.claim(name, ownership.owner, clock.now(), limit);
+      if (sweeping) await adopt(owner);
+      sweeping = false;
+      const limit = capacity - queue.length;
+      const claimed = await store.claim(name, owner, clock.now(), limit);
       if (claimed.length < limit) {
         const due = await store.nextDue(name);
         if (due !== undefined) wakeAt(due);
       } else more = true;
-      await accept(claimed);
+      // Under a name that is given up they are whoever's takes over from it.
+      if (owner === ownership.owner) await accept(claimed);
     } catch (error) {
       logger.warn({ channel: name, err: error }, 'due deliveries could not be read');
       wakeAt(clock.now() + recordAgainMs);
@@ -263,13 +284,17 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       const state = closing !== undefined ? 'stopped' : pausedBy === undefined ? 'running' : 'paused';
       return { channel: name, state, inMemory: held.size, pausedBy };
     },
-    has: (deliveryId) => held.has(deliveryId),
     offer: (deliveries) => {
       for (const delivery of deliveries) held.add(delivery.message.deliveryId);
       queue.push(...deliveries);
       pump();
     },
     lookInTable: () => {
+      more = true;
+      pump();
+    },
+    sweep: () => {
+      sweeping = true;
       more = true;
       pump();
     },

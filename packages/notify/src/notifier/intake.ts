@@ -1,10 +1,11 @@
 import type { Clock, Delivery } from '@paystream/core';
-import type { Database, Transaction } from '@paystream/core/sql';
+import type { Database } from '@paystream/core/sql';
 import type { DeliveryStore, NewDelivery } from './delivery-store.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { Ownership } from './ownership.ts';
 import { createDeliveryIds } from './pending-delivery.ts';
 import { type AnyRule, deliveriesOf, type WantedDelivery } from './rules.ts';
+import type { Storing } from './storing.ts';
 
 /** Options of {@link createIntake}. */
 export interface IntakeOptions {
@@ -12,6 +13,7 @@ export interface IntakeOptions {
   readonly store: DeliveryStore;
   readonly ownership: Pick<Ownership, 'owner'>;
   readonly dispatchers: ReadonlyMap<string, Dispatcher>;
+  readonly storing: Storing;
   readonly clock: Clock;
 }
 
@@ -23,10 +25,8 @@ export type Intake = (rules: readonly AnyRule[], batch: readonly Delivery<never>
  * waits in the table, so that a slow channel costs neither memory nor anybody's time.
  */
 export function createIntake(options: IntakeOptions): Intake {
-  const { database, store, ownership, dispatchers, clock } = options;
+  const { database, store, ownership, dispatchers, storing, clock } = options;
   const ids = createDeliveryIds();
-  // A commit whose outcome is not known may have left rows that carry this instance's name and that it does not know of.
-  let inDoubt = false;
 
   const withOwners = (wanted: readonly WantedDelivery[]): NewDelivery[] => {
     const room = new Map<string, number>();
@@ -37,22 +37,11 @@ export function createIntake(options: IntakeOptions): Intake {
     });
   };
 
-  const insert = async (tx: Transaction, deliveries: readonly NewDelivery[], owner: string): Promise<readonly boolean[]> => {
-    const fresh = await store.insert(tx, deliveries, owner, clock.now());
-    if (!inDoubt) return fresh;
-    const unknown = deliveries.filter(
-      ({ channel, delivery }, index) => fresh[index] === false && dispatchers.get(channel)?.has(delivery.message.deliveryId) === false,
-    );
-    const unknownIds = unknown.map(({ delivery }) => delivery.message.deliveryId);
-    if (unknownIds.length > 0) await store.disown(tx, unknownIds, owner);
-    return fresh;
-  };
-
   const handOut = (deliveries: readonly NewDelivery[], fresh: readonly boolean[], owner: string): void => {
     for (const [name, dispatcher] of dispatchers) {
       const own = deliveries.filter(({ channel, mine }, index) => channel === name && mine && fresh[index] === true);
       if (own.length > 0 && owner === ownership.owner) dispatcher.offer(own.map(({ delivery }) => delivery));
-      if (inDoubt || deliveries.some(({ channel, mine }) => channel === name && !mine)) dispatcher.lookInTable();
+      if (deliveries.some(({ channel, mine }) => channel === name && !mine)) dispatcher.lookInTable();
     }
   };
 
@@ -62,14 +51,11 @@ export function createIntake(options: IntakeOptions): Intake {
     if (wanted.length === 0) return;
     const deliveries = withOwners(wanted);
     const { owner } = ownership;
-    let fresh: readonly boolean[];
-    try {
-      fresh = await database.transaction((tx) => insert(tx, deliveries, owner));
-    } catch (error) {
-      inDoubt = true;
-      throw error;
-    }
-    handOut(deliveries, fresh, owner);
-    inDoubt = false;
+    const deliveryIds = deliveries.map(({ delivery }) => delivery.message.deliveryId);
+    // If the commit stays without an answer, the rows may carry this instance's name: the dispatchers find them.
+    await storing.during(deliveryIds, async () => {
+      const fresh = await database.transaction((tx) => store.insert(tx, deliveries, owner, clock.now()));
+      handOut(deliveries, fresh, owner);
+    });
   };
 }

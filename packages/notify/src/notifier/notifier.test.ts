@@ -9,7 +9,7 @@ import {
   WalletUpdateSchema,
 } from '@paystream/core/contracts';
 import { createSqliteDatabase } from '@paystream/core/embedded';
-import { createTestWorld, type TestWorld } from '@paystream/core/testing';
+import { createTestWorld, losingAnswers, type TestWorld } from '@paystream/core/testing';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Channel, ChannelMessage, DeliveryOutcome } from '../channel/port.ts';
@@ -455,6 +455,99 @@ describe('several notifiers on one database', () => {
     expect(await states({ database: real })).toEqual({ [`email ${DELIVERED}`]: 5 });
     await first.close();
   });
+});
+
+describe('a notifier that got no answer to a commit', () => {
+  const busyOnce = (idempotent: boolean) => {
+    let tries = 0;
+    return channelOf(
+      'email',
+      () => {
+        tries += 1;
+        if (tries === 1) throw new PaystreamError('RESOURCE_EXHAUSTED', 'later', { reason: 'BUSY' });
+        return taken;
+      },
+      idempotent,
+    );
+  };
+
+  it.each([
+    ['at-most-once', false],
+    ['at-least-once', true],
+  ] as const)('still sends what it had claimed by it (%s)', async (onUnknown, idempotent) => {
+    await using world = await createTestWorld();
+    const link = losingAnswers({ ...world.database, exclusive: false });
+    const template = defineTemplate(() => ({ text: 'x' }), { onUnknown });
+    const email = busyOnce(idempotent);
+    link.loseNext(/SET owner = \? WHERE delivery_id IN/);
+    await using _notifier = await createNotifier({
+      ...world,
+      database: link.database,
+      channels: { email },
+      rules: [{ on: walletUpdates, to: () => merchant, templates: { email: template } }],
+    });
+    await publish(world, 0, 1);
+    await world.runUntil(all(world, { [`email ${DELIVERED}`]: 1 }), { maxMs: 60_000 });
+    expect(link.lost).toBe(1);
+    expect(email.sent).toHaveLength(2);
+  });
+
+  it('still sends what it had taken in by it, although events of another topic came in before that came again', async () => {
+    await using world = await createTestWorld();
+    const link = losingAnswers({ ...world.database, exclusive: false });
+    const pings = defineTopic({ name: 'pings', codec: json(z.object({ to: z.string() })) });
+    const email = channelOf('email');
+    await using _notifier = await createNotifier({
+      ...world,
+      database: link.database,
+      channels: { email },
+      rules: [
+        { on: walletUpdates, to: () => merchant, templates: { email: saleEmail } },
+        { on: pings, to: ({ to }) => ({ addresses: { email: to } }), templates: { email: defineTemplate(() => ({ text: 'ping' })) } },
+      ],
+    });
+    const pinger = await createProducer(world.broker, pings, { clock: world.clock, random: world.random });
+    link.loseNext(/INSERT.*notify_deliveries/s);
+    await publish(world, 0, 1);
+    await world.runUntil(() => link.lost === 1);
+    await pinger.send({ to: 'you@example.org' });
+    await world.runUntil(all(world, { [`email ${DELIVERED}`]: 2 }), { maxMs: 60_000 });
+    expect(email.sent.map(({ recipient }) => recipient).toSorted()).toEqual(['shop@example.org', 'you@example.org']);
+  });
+
+  it.each(['at-most-once', 'at-least-once'] as const)(
+    'sends each once, however often that happens, beside another one (%s)',
+    async (onUnknown) => {
+      await using world = await createTestWorld();
+      const template = defineTemplate(() => ({ text: 'x' }), { onUnknown });
+      const rules = [{ on: walletUpdates, to: () => merchant, templates: { email: template } }] as const;
+      const deferred = new Set<string>();
+      const answer: Answer = async ({ deliveryId }) => {
+        await world.clock.sleep(40);
+        if (deferred.has(deliveryId) || deliveryId.length % 2 === 0) return taken;
+        deferred.add(deliveryId);
+        throw new PaystreamError('RESOURCE_EXHAUSTED', 'later', { reason: 'BUSY' });
+      };
+      const links = [0, 1].map(() => losingAnswers({ ...world.database, exclusive: false }));
+      const emails = [0, 1].map(() => channelOf('email', answer));
+      const notifiers = await Promise.all(
+        links.map(({ database }, index) =>
+          createNotifier({ ...world, database, channels: { email: emails[index] as Channel }, rules, instance: `notifier-${index}` }),
+        ),
+      );
+      for (let round = 0; round < 40; round++) {
+        for (const link of links) link.loseNext(/notify_deliveries/, round % 3);
+        await publish(world, round * 5, round * 5 + 5);
+        await world.advance(500);
+      }
+      await world.runUntil(all(world, { [`email ${DELIVERED}`]: 200 }), { maxMs: 120_000 });
+      expect(links.reduce((sum, { lost }) => sum + lost, 0)).toBeGreaterThan(20);
+      const times = new Map<string, number>();
+      for (const { deliveryId } of emails.flatMap(({ sent }) => sent)) times.set(deliveryId, (times.get(deliveryId) ?? 0) + 1);
+      expect([...times].filter(([id, count]) => count !== (deferred.has(id) ? 2 : 1))).toEqual([]);
+      for (const notifier of notifiers) await notifier.close();
+    },
+  );
 });
 
 it('counts deliveries for the operator', async () => {

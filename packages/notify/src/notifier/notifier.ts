@@ -25,6 +25,7 @@ import { createOwnership } from './ownership.ts';
 import { createRecorder } from './recorder.ts';
 import { type DeliveryRetry, defaultRetry } from './retry.ts';
 import { type AnyRule, checkRules, type NotificationRule, rulesByTopic } from './rules.ts';
+import { createStoring } from './storing.ts';
 
 /** Options of {@link createNotifier}. `R` are the types of the rules' events. */
 export interface NotifierOptions<R extends readonly unknown[]> {
@@ -107,6 +108,7 @@ export async function createNotifier<const R extends readonly unknown[]>(options
 
   const nextId = createIdGenerator(clock, random);
   const store = createDeliveryStore(database);
+  const storing = createStoring();
   const dispatchers = new Map<string, Dispatcher>();
   const consumers: Consumer[] = [];
   const toClose: ((timeoutMs: number) => Promise<void>)[] = [];
@@ -145,7 +147,7 @@ export async function createNotifier<const R extends readonly unknown[]>(options
       clock,
       logger,
       onSweep: () => {
-        for (const dispatcher of dispatchers.values()) dispatcher.lookInTable();
+        for (const dispatcher of dispatchers.values()) dispatcher.sweep();
       },
       onLost: () => {
         for (const dispatcher of dispatchers.values()) dispatcher.drop();
@@ -163,6 +165,7 @@ export async function createNotifier<const R extends readonly unknown[]>(options
         channel,
         store,
         ownership,
+        storing,
         retry: { ...defaultRetry, ...options.retry },
         clock,
         random,
@@ -173,7 +176,7 @@ export async function createNotifier<const R extends readonly unknown[]>(options
       dispatchers.set(name, dispatcher);
       dispatcher.lookInTable();
     }
-    const intake = createIntake({ database, store, ownership, dispatchers, clock });
+    const intake = createIntake({ database, store, ownership, dispatchers, storing, clock });
     for (const ofTopic of rulesByTopic(rules).values()) {
       const consumer = await createConsumer(broker, (ofTopic[0] as AnyRule).on, {
         subscription,
