@@ -3,6 +3,7 @@ import { createTestWorld, type TestWorld } from '@paystream/core/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PaymentPolicy } from '../payment/policy.ts';
 import { createSimulatedGateway, type SimulatedGateway, type SimulatedGatewayOptions, simulatedMethods } from '../simulated/index.ts';
+import { paymentMigrations } from '../store/migrations.ts';
 import type { PaymentProcessor } from './port.ts';
 import { createPaymentProcessor } from './processor.ts';
 import { type Counterpart, createCounterpart } from './test-support.ts';
@@ -31,6 +32,16 @@ afterEach(async () => {
 });
 
 describe('payment processor', () => {
+  it('changes no schema that it is only to check, that of its own outbox among it', async () => {
+    await start();
+    await using fresh = await createTestWorld();
+    const { database, broker, clock, random } = fresh;
+    await database.migrate(paymentMigrations);
+    const options = { database, broker, gateway, clock, random, migrations: 'check' } as const;
+    await expect(createPaymentProcessor(options)).rejects.toMatchObject({ reason: 'SCHEMA_OUT_OF_DATE' });
+    await expect(database.query(`SELECT epoch FROM ${database.tables('outbox_epochs')}`)).rejects.toThrow();
+  });
+
   it('charges an order once and tells everybody', async () => {
     await start();
     await other.place({ orderId: 'o1', units: 1_999n });

@@ -60,10 +60,11 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
   const { logger = silentLogger, telemetry = noTelemetry, topics = paystreamTopics() } = options;
   const policy = paymentPolicy(options.policy);
   checkGateway(gateway);
-  await database.migrate(paymentMigrations, options.migrations ?? 'apply');
+  const { migrations = 'apply' } = options;
+  await database.migrate(paymentMigrations, migrations);
 
   const store = createPaymentStore(database);
-  const outbox = options.outbox ?? (await createOutbox({ database, broker, clock, random, logger, telemetry }));
+  const outbox = options.outbox ?? (await createOutbox({ database, broker, clock, random, logger, telemetry, migrations }));
   const log = createBusinessLog({ topic: topics.transactionLogs, service: 'payment', clock, nextId: createIdGenerator(clock, random) });
   const lease = createProcessorLease({ database, clock, random, logger, takeOver: (gone) => recovery.takeOver(gone) });
   const rules = { policy, abilities: gateway.abilities, owner: lease.owner };

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { createProducer, type Producer } from '@paystream/core';
+import { createProducer, PaystreamError, type Producer } from '@paystream/core';
 import {
   PaymentRefundedSchema,
   PaymentSettledSchema,
@@ -14,6 +14,7 @@ import { createTestWorld, type TestWorld } from '@paystream/core/testing';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Counterpart, createCounterpart } from '../processor/test-support.ts';
+import { walletMigrations } from './migrations.ts';
 import { defaultWalletFees, saleFee, transferOf } from './transfer.ts';
 import { createWallet, type Wallet } from './wallet.ts';
 
@@ -194,5 +195,24 @@ describe('wallet', () => {
     );
     expect(saleFee({ currency: 'EUR', units: 10_000n }, { basisPoints: 100, fixedUnits: { EUR: 5n } })).toBe(105n);
     expect(saleFee({ currency: 'USD', units: 10_000n }, { basisPoints: 100, fixedUnits: { EUR: 5n } })).toBe(100n);
+  });
+});
+
+describe('a wallet that cannot start', () => {
+  it('changes no schema that it is only to check, that of its own outbox among it', async () => {
+    await using fresh = await createTestWorld();
+    await fresh.database.migrate(walletMigrations);
+    await expect(createWallet({ ...fresh, migrations: 'check' })).rejects.toMatchObject({ reason: 'SCHEMA_OUT_OF_DATE' });
+    await expect(fresh.database.query(`SELECT epoch FROM ${fresh.database.tables('outbox_epochs')}`)).rejects.toThrow();
+  });
+
+  it('leaves no outbox behind that renews its lease for ever', async () => {
+    await using fresh = await createTestWorld();
+    const away = new PaystreamError('UNAVAILABLE', 'away', { reason: 'TEST' });
+    const broker = { ...fresh.broker, subscribe: () => Promise.reject(away) };
+    const database = { ...fresh.database, exclusive: false };
+    await expect(createWallet({ ...fresh, broker, database })).rejects.toMatchObject({ reason: 'TEST' });
+    expect(await database.query(`SELECT epoch FROM ${database.tables('outbox_epochs')}`)).toEqual([]);
+    expect(fresh.clock.pendingTimers).toBe(0);
   });
 });

@@ -80,10 +80,11 @@ export async function createWallet(options: WalletOptions): Promise<Wallet> {
   const { database, broker, clock = systemClock, random = systemRandom } = options;
   const { logger = silentLogger, telemetry = noTelemetry, topics = paystreamTopics() } = options;
   const fees = checkFees({ ...defaultWalletFees, ...options.fees });
-  await database.migrate(walletMigrations, options.migrations ?? 'apply');
+  const { migrations = 'apply' } = options;
+  await database.migrate(walletMigrations, migrations);
 
   const ledger = createLedger(database, fees);
-  const outbox = options.outbox ?? (await createOutbox({ database, broker, clock, random, logger, telemetry }));
+  const outbox = options.outbox ?? (await createOutbox({ database, broker, clock, random, logger, telemetry, migrations }));
   const log = createBusinessLog({ topic: topics.transactionLogs, service: 'wallet', clock, nextId: createIdGenerator(clock, random) });
 
   const book = async (batch: readonly Delivery<TransactionEvent>[]): Promise<void> => {
@@ -108,6 +109,9 @@ export async function createWallet(options: WalletOptions): Promise<Wallet> {
     telemetry.count('paystream_wallet_transfers_total', {}, booked);
   };
 
+  const closeOutbox = async (timeoutMs: number): Promise<void> => {
+    if (options.outbox === undefined) await outbox.close(timeoutMs);
+  };
   const consumer = await createConsumer(broker, topics.transactions, {
     subscription: options.subscription ?? 'wallet',
     handleBatch: book,
@@ -115,10 +119,13 @@ export async function createWallet(options: WalletOptions): Promise<Wallet> {
     random,
     logger,
     telemetry,
+  }).catch(async (error: unknown) => {
+    await closeOutbox(0);
+    throw error;
   });
   let closing: Promise<void> | undefined;
   const close = (timeoutMs = 10_000): Promise<void> => {
-    closing ??= consumer.close(timeoutMs).finally(() => (options.outbox === undefined ? outbox.close(timeoutMs) : undefined));
+    closing ??= consumer.close(timeoutMs).finally(() => closeOutbox(timeoutMs));
     return closing;
   };
 
