@@ -234,3 +234,14 @@ describe('with a mail server', () => {
     expect(detail).toMatch(/^CHANNEL_AWAY: email: .*ECONNREFUSED/);
   });
 });
+
+it('keeps the counts of each process in rows of its own, so that replicas do not queue for one', async () => {
+  await using stack = await createTestStack({ PAYSTREAM_INSTANCE: 'replica-7' });
+  await stack.orders.placeAndWait({ ...goodOrder, requestId: 'counted' });
+  expect(faultsIn(await stack.books())).toEqual([]);
+  const { database } = stack.running.engine;
+  for (const table of ['notify_counts', 'log_day_counts']) {
+    const instances = await database.query(`SELECT DISTINCT instance FROM ${database.tables(table)}`);
+    expect(instances.map((row) => row['instance'])).toEqual(['replica-7']);
+  }
+});

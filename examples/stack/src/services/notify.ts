@@ -32,6 +32,7 @@ export const notifyService: StackService = {
       telemetry: metrics.telemetry,
       logTopic: topics.transactionLogs,
       migrations: config.PAYSTREAM_MIGRATIONS,
+      ...(config.PAYSTREAM_INSTANCE === undefined ? {} : { instance: config.PAYSTREAM_INSTANCE }),
       channels: { email: decorate.channel(email), sms: decorate.channel(sms) },
       rules: [
         { on, when: ({ kind }) => kind === WalletUpdateKind.SALE, to: merchant, templates: { email: saleEmail, sms: saleSms } },

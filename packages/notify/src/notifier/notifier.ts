@@ -50,7 +50,7 @@ export interface NotifierOptions<R extends readonly unknown[]> {
   readonly logTopic?: Topic<LogEntry>;
   /** The durable subscription that all instances share. Default: `notifier`. */
   readonly subscription?: string;
-  /** Under which name this instance keeps its counts; they are summed up. Default: `notifier`. */
+  /** Under which name this instance keeps its counts; they are summed up. Give each replica its own: those with one name wait for each other at each outcome. Default: `notifier`. */
   readonly instance?: string;
   /** How long an instance that has died keeps others from its deliveries, in milliseconds. Where the database is exclusive they are taken over at once. They look for each other's every third of it. Default: 6,000. */
   readonly leaseMs?: number;
