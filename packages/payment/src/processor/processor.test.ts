@@ -6,15 +6,15 @@ import { createSimulatedGateway, type SimulatedGateway, type SimulatedGatewayOpt
 import { paymentMigrations } from '../store/migrations.ts';
 import type { PaymentProcessor } from './port.ts';
 import { createPaymentProcessor } from './processor.ts';
-import { type Counterpart, createCounterpart } from './test-support.ts';
+import { type Counterpart, createCounterpart, spoilRows } from './test-support.ts';
 
 let world: TestWorld;
 let other: Counterpart;
 let gateway: SimulatedGateway;
 let processor: PaymentProcessor;
 
-async function start(options: SimulatedGatewayOptions = {}, policy: Partial<PaymentPolicy> = {}): Promise<void> {
-  const { clock, random, broker, database, telemetry } = world;
+async function start(options: SimulatedGatewayOptions = {}, policy: Partial<PaymentPolicy> = {}, database = world.database): Promise<void> {
+  const { clock, random, broker, telemetry } = world;
   gateway = await createSimulatedGateway({ clock, random, ...options });
   processor = await createPaymentProcessor({ database, broker, gateway, policy, clock, random, telemetry });
 }
@@ -252,5 +252,27 @@ describe('payment processor', () => {
     await expect(createPaymentProcessor({ database, broker, gateway, policy: { attempts: 0 } })).rejects.toMatchObject({
       reason: 'INVALID_POLICY',
     });
+  });
+
+  it('goes on with payments whose time has come, however many others come first that cannot be handled', async () => {
+    let broken = false;
+    await start(
+      {},
+      {},
+      spoilRows(world.database, (parameter) => broken && parameter.includes('bad-')),
+    );
+    const method = simulatedMethods.timeoutAfterCharge;
+    await other.place(...Array.from({ length: 120 }, (_, n) => ({ orderId: `bad-${n}`, method })));
+    await world.advance(500);
+    await other.place({ orderId: 'good', method });
+    await world.advance({ seconds: 8 });
+    broken = true;
+    await world.runUntil(() => other.outcomes('good').length > 0, { maxMs: 120_000 });
+    expect(other.outcomes('good')).toEqual(['settled']);
+    expect(world.telemetry.counter('paystream_payment_due_failures_total', { kind: 'payment' })).toBeGreaterThanOrEqual(120);
+    expect(other.outcomes('bad-0')).toEqual([]);
+    broken = false;
+    await world.runUntil(() => other.decisions.length === 121, { maxMs: 120_000 });
+    expect((await gateway.summary()).chargedTwice).toEqual([]);
   });
 });

@@ -104,6 +104,8 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
     due: store.due,
     nextMs: store.nextWakeMs,
     handle: recovery.handle,
+    postpone: (items, nowMs) => database.transaction((tx) => store.postpone(tx, items, nowMs)),
+    keyOf: (orderId) => orderId,
     pollMs: exclusive ? undefined : pollMs,
   });
   const refunds = createRefunds({

@@ -15,8 +15,8 @@ export interface RecoveryOptions {
 
 /** Goes on with payments whose time has come, or whose process is gone. */
 export interface Recovery {
-  /** Gives how many of them could not be handled now. */
-  handle(orderIds: readonly string[]): Promise<number>;
+  /** Gives those that could not be handled now. */
+  handle(orderIds: readonly string[]): Promise<readonly string[]>;
   /**
    * Takes over the charges that a processor which is gone had under way: asks the gateway for them. Gives how many payments that
    * were. Throws `UNAVAILABLE` / `TAKEOVER_FAILED` if that cannot be done now.
@@ -44,10 +44,10 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     return true;
   };
 
-  const all = async (orderIds: readonly string[], gone?: string): Promise<number> => {
+  const all = async (orderIds: readonly string[], gone?: string): Promise<readonly string[]> => {
     await permits.acquire(orderIds.length);
     const handled = await Promise.all(orderIds.map((orderId) => one(orderId, gone)));
-    return handled.filter((well) => !well).length;
+    return orderIds.filter((_, index) => handled[index] === false);
   };
 
   return {
@@ -57,7 +57,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
       for (;;) {
         const page = (await store.underWay(gone, pageSize)).filter((orderId) => !taken.has(orderId));
         if (page.length === 0) return taken.size;
-        const failed = await all(page, gone);
+        const failed = (await all(page, gone)).length;
         if (failed > 0) {
           throw new PaystreamError('UNAVAILABLE', `${failed} payments that were under way cannot be taken over now; trying again later`, {
             reason: 'TAKEOVER_FAILED',

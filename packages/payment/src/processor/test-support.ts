@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { type Broker, type Clock, createConsumer, createProducer } from '@paystream/core';
+import { type Broker, type Clock, createConsumer, createProducer, PaystreamError } from '@paystream/core';
 import {
   type LogEntry,
   OrderCancelRequestedSchema,
@@ -14,6 +14,25 @@ import {
   toMoneyMessage,
   type WalletUpdate,
 } from '@paystream/core/contracts';
+import type { Database } from '@paystream/core/sql';
+
+/** A database with rows that a bug or a hand has spoiled: a transaction that reads one of them fails. */
+export function spoilRows(database: Database, isSpoiled: (parameter: string) => boolean): Database {
+  return {
+    ...database,
+    transaction: (work) =>
+      database.transaction((tx) =>
+        work({
+          execute: (sql, parameters = []) =>
+            sql.startsWith('SELECT') && parameters.some((one) => isSpoiled(String(one)))
+              ? Promise.reject(new PaystreamError('DATA_LOSS', 'a row is spoiled', { reason: 'SPOILED' }))
+              : tx.execute(sql, parameters),
+          executeMany: (sql, rows) => tx.executeMany(sql, rows),
+          onCommit: (committed, unknown) => tx.onCommit(committed, unknown),
+        }),
+      ),
+  };
+}
 
 /** What a test says of an order. */
 export interface TestOrder {

@@ -7,7 +7,7 @@ import { paymentPolicy } from '../payment/policy.ts';
 import { mortal } from '../processor/crash-support.ts';
 import type { PaymentProcessor } from '../processor/port.ts';
 import { createPaymentProcessor } from '../processor/processor.ts';
-import { type Counterpart, createCounterpart } from '../processor/test-support.ts';
+import { type Counterpart, createCounterpart, spoilRows } from '../processor/test-support.ts';
 import { createSimulatedGateway, type SimulatedGateway, type SimulatedGatewayOptions } from '../simulated/index.ts';
 import { createWallet, type Wallet } from '../wallet/index.ts';
 import { newRefund, type RefundEvent, refundTransition } from './refund.ts';
@@ -18,10 +18,10 @@ let gateway: SimulatedGateway;
 let processor: PaymentProcessor;
 let wallet: Wallet;
 
-async function start(options: SimulatedGatewayOptions = {}): Promise<void> {
-  const { clock, random, broker, database } = world;
+async function start(options: SimulatedGatewayOptions = {}, payments = world.database): Promise<void> {
+  const { clock, random, broker, database, telemetry } = world;
   gateway = await createSimulatedGateway({ clock, random, ...options });
-  processor = await createPaymentProcessor({ database, broker, gateway, clock, random });
+  processor = await createPaymentProcessor({ database: payments, broker, gateway, clock, random, telemetry });
   wallet = await createWallet({ database, broker, clock, random });
   await other.place({ orderId: 'o1', units: 1_000n });
   await world.advance({ seconds: 1 });
@@ -103,6 +103,26 @@ describe('refunds', () => {
     await world.advance({ seconds: 3 });
     expect(await processor.refund({ orderId: 'o1', requestId: 'r1', amount: eur(300n) })).toMatchObject({ status: 'REFUNDED', tries: 1 });
     expect((await processor.getPayment('o1'))?.refunded?.units).toBe(300n);
+  });
+
+  it('that cannot be handled when their time comes are tried again ever more seldom, and made once they can be', async () => {
+    let broken = false;
+    await start(
+      {},
+      spoilRows(world.database, (parameter) => broken && parameter.includes('o1')),
+    );
+    const { refund } = gateway;
+    gateway.refund = () => Promise.reject(new Error('502'));
+    await processor.refund({ orderId: 'o1', requestId: 'r1' });
+    gateway.refund = refund;
+    broken = true;
+    await world.advance({ seconds: 30 });
+    const failures = world.telemetry.counter('paystream_payment_due_failures_total', { kind: 'refund' });
+    expect(failures).toBeGreaterThan(2);
+    expect(failures).toBeLessThan(7);
+    broken = false;
+    await world.advance({ minutes: 1 });
+    expect(await processor.refund({ orderId: 'o1', requestId: 'r1' })).toMatchObject({ status: 'REFUNDED' });
   });
 
   it('are not sent again to a gateway that would give back twice', async () => {

@@ -171,14 +171,16 @@ export function createRefunds(options: RefundsOptions): Refunds {
     due: store.due,
     nextMs: store.nextWakeMs,
     pollMs: options.pollMs,
+    postpone: (items, nowMs) => database.transaction((tx) => store.postpone(tx, items, nowMs)),
+    keyOf: ({ orderId, requestId }) => `${orderId} ${requestId}`,
     handle: async (names) => {
-      let failed = 0;
+      const failed: RefundName[] = [];
       for (const name of names) {
         try {
           const next = await apply(name, { kind: 'due' });
           if (next.send) track(send(next.payment, next.refund));
         } catch (error) {
-          failed += 1;
+          failed.push(name);
           logger.warn({ ...name, err: PaystreamError.from(error) }, 'a refund whose time has come cannot be handled now; trying again');
         }
       }

@@ -21,6 +21,7 @@ const statements = defineStatements(({ tables, dialect }) => ({
   ofOrder: `SELECT r.*, p.currency FROM ${tables('payment_refunds')} r JOIN ${tables('payments')} p ON p.order_id = r.order_id
     WHERE r.order_id = ? ORDER BY r.created_at, r.request_id`,
   due: `SELECT order_id, request_id FROM ${tables('payment_refunds')} WHERE wake_at <= ? ORDER BY wake_at LIMIT ?`,
+  postpone: `UPDATE ${tables('payment_refunds')} SET wake_at = ? WHERE order_id = ? AND request_id = ? AND wake_at <= ?`,
   nextWake: `SELECT wake_at FROM ${tables('payment_refunds')} WHERE wake_at > 0 ORDER BY wake_at LIMIT 1`,
 }));
 
@@ -52,6 +53,8 @@ export interface RefundStore {
   /** Gives whether the refund was still as it was before. */
   change(tx: Transaction, before: Refund, after: Refund): Promise<boolean>;
   due(nowMs: number, limit: number): Promise<readonly RefundName[]>;
+  /** Has refunds come due later whose time has come and that cannot be handled now. */
+  postpone(tx: Transaction, refunds: readonly { readonly item: RefundName; readonly untilMs: number }[], nowMs: number): Promise<void>;
   nextWakeMs(): Promise<number | undefined>;
 }
 
@@ -107,6 +110,12 @@ export function createRefundStore(database: Database): RefundStore {
     due: async (nowMs, limit) => {
       const rows = await database.query<{ order_id: string; request_id: string }>(sql.due, [nowMs, limit]);
       return rows.map((row) => ({ orderId: row.order_id, requestId: row.request_id }));
+    },
+    postpone: async (tx, refunds, nowMs) => {
+      await tx.executeMany(
+        sql.postpone,
+        refunds.map(({ item, untilMs }) => [untilMs, item.orderId, item.requestId, nowMs]),
+      );
     },
     nextWakeMs: async () => (await database.query<{ wake_at: number }>(sql.nextWake))[0]?.wake_at,
   };

@@ -24,6 +24,8 @@ const statements = defineStatements(({ tables, dialect }) => ({
   paymentsToChange: `SELECT * FROM ${tables('payments')} WHERE order_id IN ${dialect.inJson} ORDER BY order_id ${dialect.forUpdate}`,
   attempts: `SELECT * FROM ${tables('payment_attempts')} WHERE order_id IN ${dialect.inJson} ORDER BY order_id, number`,
   due: `SELECT order_id FROM ${tables('payments')} WHERE wake_at <= ? ORDER BY wake_at LIMIT ?`,
+  // Only when to look at it next: whatever happens to the payment writes its own time.
+  postpone: `UPDATE ${tables('payments')} SET wake_at = ? WHERE order_id = ? AND wake_at <= ?`,
   nextWake: `SELECT wake_at FROM ${tables('payments')} WHERE wake_at > 0 ORDER BY wake_at LIMIT 1`,
   underWay: `SELECT p.order_id FROM ${tables('payments')} p WHERE p.wake_at > 0 AND EXISTS (
       SELECT 1 FROM ${tables('payment_attempts')} a WHERE a.order_id = p.order_id AND a.status = 'STARTED' AND a.owner = ?)
@@ -49,6 +51,8 @@ export interface PaymentStore {
   write(tx: Transaction, changes: readonly PaymentChange[]): Promise<readonly boolean[]>;
   /** Order ids of payments whose time has come, the longest waiting first. */
   due(nowMs: number, limit: number): Promise<readonly string[]>;
+  /** Has payments come due later whose time has come and that cannot be handled now. */
+  postpone(tx: Transaction, payments: readonly { readonly item: string; readonly untilMs: number }[], nowMs: number): Promise<void>;
   /** When the next payment's time comes. */
   nextWakeMs(): Promise<number | undefined>;
   /** Order ids of payments with a charge that a processor has sent and that has not ended yet. */
@@ -112,6 +116,13 @@ export function createPaymentStore(database: Database): PaymentStore {
       return written;
     },
     due: async (nowMs, limit) => orderIds(await database.query(sql.due, [nowMs, limit])),
+    postpone: async (tx, payments, nowMs) => {
+      const ordered = payments.toSorted((a, b) => (a.item < b.item ? -1 : 1));
+      await tx.executeMany(
+        sql.postpone,
+        ordered.map(({ item, untilMs }) => [untilMs, item, nowMs]),
+      );
+    },
     nextWakeMs: async () => {
       const [row] = await database.query<{ readonly wake_at: number }>(sql.nextWake);
       return row?.wake_at;
