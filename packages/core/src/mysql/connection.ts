@@ -1,4 +1,5 @@
 import type { FieldPacket, PoolConnection, QueryOptions, ResultSetHeader } from 'mysql2';
+import type { PaystreamError } from '../errors/paystream-error.ts';
 import type { SqlRow } from '../sql/port.ts';
 import { endsConnection, mysqlError } from './mysql-errors.ts';
 import { toRows } from './result.ts';
@@ -25,6 +26,8 @@ export interface Session {
   runAll(texts: readonly string[], sql: string): Promise<readonly Reply[]>;
   /** Begins a transaction; together with its first statement where the connection takes several at once. */
   begin(): Promise<void>;
+  /** From now on statements reject with `why`, those too that a call under way has yet to send. */
+  refuse(why: PaystreamError): void;
   /** Ends the transaction. Does nothing if no statement of it was sent. */
   end(how: 'COMMIT' | 'ROLLBACK'): Promise<void>;
   /** Waits for no answer any more: the connection is broken. */
@@ -94,6 +97,7 @@ export function createSession(options: SessionOptions, facts: () => SessionFacts
   let unbegun = false;
   let sent = false;
   let beginning: Promise<unknown> | undefined;
+  let refused: PaystreamError | undefined;
 
   /** Gives the answer to each of the statements, of which there are several if it says `many`. */
   const send = (text: string, sql: string, many: boolean): Promise<readonly Reply[]> =>
@@ -113,6 +117,10 @@ export function createSession(options: SessionOptions, facts: () => SessionFacts
       });
     });
   const sendOne = async (text: string, sql: string, many: boolean): Promise<Reply> => (await send(text, sql, many)).at(-1) as Reply;
+  /** After the end of its transaction a statement would be stored by itself, or in the next. */
+  const check = (): void => {
+    if (refused !== undefined) throw refused;
+  };
 
   /**
    * Begins the transaction together with statements. If they fail `undo` says whether it has begun and nothing of them is
@@ -140,16 +148,26 @@ export function createSession(options: SessionOptions, facts: () => SessionFacts
     run: async (text, sql, ahead = noRows) => {
       // By itself, before the transaction has begun, a statement would be stored at once.
       while (beginning !== undefined) await beginning;
-      if (!several) for (const one of ahead) await send(one, one, false);
+      check();
+      if (!several) {
+        for (const one of ahead) {
+          await send(one, one, false);
+          check();
+        }
+      }
       const whole = several && ahead.length > 0 ? `${ahead.join(';')};${text}` : text;
       if (!unbegun) return sendOne(whole, sql, whole !== text);
       return (await beginWith(whole, sql, nothingToUndo)).at(-1) as Reply;
     },
     runAll: async (texts, sql) => {
       while (beginning !== undefined) await beginning;
+      check();
       if (!several) {
         const replies: Reply[] = [];
-        for (const text of texts) replies.push(await sendOne(text, sql, false));
+        for (const text of texts) {
+          check();
+          replies.push(await sendOne(text, sql, false));
+        }
         return replies;
       }
       const whole = texts.join(';');
@@ -163,6 +181,9 @@ export function createSession(options: SessionOptions, facts: () => SessionFacts
       if (several) return;
       if (facts().foreignIsolation) await send(isolation, isolation, false);
       await send(begin, begin, false);
+    },
+    refuse: (why) => {
+      refused = why;
     },
     end: async (how) => {
       unbegun = false;

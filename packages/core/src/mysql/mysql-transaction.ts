@@ -1,15 +1,12 @@
 import { PaystreamError } from '../errors/paystream-error.ts';
 import type { SqlResult, SqlRow, SqlValue, Transaction } from '../sql/port.ts';
+import { transactionOver } from '../sql/transaction-over.ts';
 import { runMany } from './bulk.ts';
 import type { Session } from './connection.ts';
 import { runStatement } from './run-statement.ts';
 import type { Statement } from './statement.ts';
 
 const none: readonly never[] = [];
-
-const overError = new PaystreamError('FAILED_PRECONDITION', 'the transaction is over: await its calls before its work resolves', {
-  reason: 'TRANSACTION_OVER',
-});
 
 /** What is to be told of a transaction's end. */
 export interface CommitCallbacks {
@@ -26,6 +23,7 @@ function endsTransaction(error: PaystreamError, session: Session): boolean {
 export class MysqlTransaction implements Transaction {
   readonly #session: Session;
   readonly #compile: (sql: string) => Statement;
+  readonly #underWay = new Set<Promise<unknown>>();
   #over: PaystreamError | undefined;
   #lost: PaystreamError | undefined;
   #callbacks: CommitCallbacks[] | undefined;
@@ -47,9 +45,16 @@ export class MysqlTransaction implements Transaction {
     return this.#lost;
   }
 
-  /** Nothing more is taken. */
-  end(): void {
-    this.#over ??= overError;
+  /**
+   * Nothing more is taken, and nothing more sent, not even of calls under way: it would be stored by itself, or in the
+   * transaction that has the connection next. Resolves when none is under way any more, with how many were.
+   */
+  async end(): Promise<number> {
+    this.#over = transactionOver;
+    this.#session.refuse(transactionOver);
+    const { size } = this.#underWay;
+    if (size > 0) await Promise.allSettled(this.#underWay);
+    return size;
   }
 
   #statement(sql: string): Statement {
@@ -73,9 +78,17 @@ export class MysqlTransaction implements Transaction {
     return statement;
   }
 
-  async #watch<T>(work: Promise<T>): Promise<T> {
+  /** Runs a statement, as a call that is under way until just before whoever awaits it goes on. */
+  #call<T>(sql: string, run: (statement: Statement) => Promise<T>): Promise<T> {
+    const call = this.#watch(sql, run).finally(() => this.#underWay.delete(call));
+    this.#underWay.add(call);
+    return call;
+  }
+
+  async #watch<T>(sql: string, run: (statement: Statement) => Promise<T>): Promise<T> {
+    const statement = this.#statement(sql);
     try {
-      return await work;
+      return await run(statement);
     } catch (error) {
       // After this MySQL would take further statements each by itself, as if there had never been a transaction.
       if (PaystreamError.is(error) && endsTransaction(error, this.#session)) this.#lost ??= error;
@@ -83,15 +96,15 @@ export class MysqlTransaction implements Transaction {
     }
   }
 
-  async execute<R = SqlRow>(sql: string, parameters: readonly SqlValue[] = none): Promise<SqlResult<R>> {
-    const statement = this.#statement(sql);
-    const { rows, affected } = await this.#watch(runStatement(this.#session, statement, parameters));
-    return { rows: rows as readonly R[], affected };
+  execute<R = SqlRow>(sql: string, parameters: readonly SqlValue[] = none): Promise<SqlResult<R>> {
+    return this.#call(sql, async (statement) => {
+      const { rows, affected } = await runStatement(this.#session, statement, parameters);
+      return { rows: rows as readonly R[], affected };
+    });
   }
 
-  async executeMany(sql: string, rows: readonly (readonly SqlValue[])[]): Promise<{ readonly affected: readonly number[] }> {
-    const statement = this.#statement(sql);
-    return { affected: await this.#watch(runMany(this.#session, statement, rows)) };
+  executeMany(sql: string, rows: readonly (readonly SqlValue[])[]): Promise<{ readonly affected: readonly number[] }> {
+    return this.#call(sql, async (statement) => ({ affected: await runMany(this.#session, statement, rows) }));
   }
 
   onCommit(committed: () => void, unknown?: () => void): void {

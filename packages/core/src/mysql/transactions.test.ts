@@ -1,70 +1,124 @@
-import { expect, it } from 'vitest';
+import type { PoolConnection } from 'mysql2';
+import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../logger/port.ts';
 import { systemRandom } from '../random/system-random.ts';
 import type { Transaction } from '../sql/port.ts';
-import { createVirtualClock, type VirtualClock } from '../testing/virtual-clock.ts';
-import type { Session } from './connection.ts';
-import { mysqlError } from './mysql-errors.ts';
+import { createVirtualClock } from '../testing/virtual-clock.ts';
+import { createSession } from './connection.ts';
 import { createStatementCache } from './statement.ts';
-import { createTransactions, type RunTransaction } from './transactions.ts';
+import { createTransactions } from './transactions.ts';
 
-/** Transactions on a server whose commits fail with these numbers, one after the other, and then succeed. */
-function onServer(failures: number[]): { readonly run: RunTransaction; readonly ends: string[]; readonly clock: VirtualClock } {
-  const ends: string[] = [];
-  const clock = createVirtualClock();
-  const session: Session = {
-    run: async () => ({ rows: [], affected: 1, warnings: 0 }),
-    runAll: async () => [],
-    begin: async () => undefined,
-    end: async (how) => {
-      ends.push(how);
-      const errno = failures.shift();
-      if (errno !== undefined) throw mysqlError({ errno, message: 'no' }, 'db:3306', how);
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+interface Refusal {
+  readonly errno: number;
+  readonly message: string;
+}
+
+interface World {
+  /** What the server got, and what became of the connection. */
+  readonly log: readonly string[];
+  run<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+}
+
+/** A pool of one connection to a server that answers in order, a turn later, and refuses what it is told to. */
+function world(refuses: (text: string, times: number) => Refusal | undefined, several = true): World {
+  const log: string[] = [];
+  const times = new Map<string, number>();
+  let last = Promise.resolve();
+  const answer = (text: string): object => ({ affectedRows: /^INSERT/.test(text) ? text.split('(').length - 2 : 0, warningStatus: 0 });
+  const connection = {
+    query: ({ sql }: { sql: string }, done: (cause: unknown, results?: unknown, fields?: unknown) => void) => {
+      last = last.then(turn).then(() => {
+        const parts = sql.split(';');
+        log.push(...parts.map((part) => part.replace(/\(0\).*/, '(...)')));
+        const count = (times.get(sql) ?? 0) + 1;
+        times.set(sql, count);
+        const refusal = refuses(sql, count);
+        if (refusal !== undefined) done(refusal);
+        else if (parts.length === 1) done(null, answer(sql));
+        else done(null, parts.map(answer), []);
+      });
     },
-    abandon: () => undefined,
-    stale: false,
-    broken: false,
-    own: true,
-    maxStatementBytes: 1_000,
-    release: () => undefined,
+    release: () => log.push('released'),
+    destroy: () => log.push('destroyed'),
+  } as unknown as PoolConnection;
+  let free = Promise.resolve();
+  const facts = { foreignIsolation: false, maxStatementBytes: 1e6 };
+  const sessions = {
+    where: 'here',
+    acquire: async () => {
+      const before = free;
+      const given = Promise.withResolvers<void>();
+      free = given.promise;
+      await before;
+      const session = createSession({ connection, where: 'here', timeoutMs: 0, typeCast: undefined, several }, () => facts);
+      const release = session.release.bind(session);
+      session.release = () => {
+        release();
+        given.resolve();
+      };
+      return session;
+    },
+    close: () => Promise.resolve(),
   };
+  const clock = createVirtualClock();
   const run = createTransactions({
-    sessions: { where: 'db:3306', acquire: async () => session, close: async () => undefined },
+    sessions,
     compile: createStatementCache(),
     clock,
     random: systemRandom,
     logger: silentLogger,
     maxAttempts: 3,
   });
-  return { run, ends, clock };
+  return {
+    log,
+    run: async (work) => {
+      let over = false;
+      const running = run(work).finally(() => {
+        over = true;
+      });
+      await Promise.allSettled([running, clock.runUntil(() => over)]);
+      return running;
+    },
+  };
 }
 
-it.each([
-  ['another server of the group was faster', 3101],
-  ['Galera chose another transaction', 1213],
-])('a transaction that loses at its commit is run again: %s', async (_what, errno) => {
-  for (const told of [true, false]) {
-    const { run, ends, clock } = onServer([errno, errno]);
-    const committed: number[] = [];
-    let runs = 0;
-    const work = async (tx: Transaction): Promise<string> => {
-      runs += 1;
-      const number = runs;
-      if (told) tx.onCommit(() => committed.push(number));
-      await tx.execute('SELECT 1');
-      return `run ${runs}`;
-    };
-    const done = run(work);
-    await clock.advance(1_000);
-    expect(await done).toBe('run 3');
-    expect(ends).toEqual(['COMMIT', 'COMMIT', 'COMMIT']);
-    expect(committed).toEqual(told ? [3] : []);
-  }
-});
+const insert = 'INSERT INTO t (a) VALUES (?)';
+const rows = (count: number): number[][] => Array.from({ length: count }, (_, index) => [index]);
+const taken = (text: string): Refusal | undefined => (/bad/.test(text) ? { errno: 1062, message: 'Duplicate entry' } : undefined);
 
-it('a transaction that loses at each commit ends as one that may be repeated', async () => {
-  const { run, clock } = onServer([3101, 3101, 3101]);
-  const failed = expect(run((tx) => tx.execute('SELECT 1'))).rejects.toMatchObject({ code: 'ABORTED', reason: 'TRANSACTION_CONFLICT' });
-  await clock.advance(1_000);
-  await failed;
+describe('a transaction sends nothing more once its work is over', () => {
+  it.each([true, false])(
+    'though one of its calls has parts left to send, so none runs by itself or in another (several: %s)',
+    async (several) => {
+      const { log, run } = world(taken, several);
+      let many: Promise<unknown> | undefined;
+      const first = run((tx) => {
+        many = tx.executeMany(insert, rows(3_500));
+        return Promise.all([many, tx.execute('INSERT INTO bad (a) VALUES (1)')]);
+      });
+      const second = run((tx) => tx.execute('UPDATE money SET a = 1'));
+      await expect(first).rejects.toMatchObject({ reason: 'UNIQUE_VIOLATION' });
+      await expect(many).rejects.toMatchObject({ reason: 'TRANSACTION_OVER' });
+      await second;
+      await turn();
+      const end = log.indexOf('ROLLBACK');
+      expect(log.slice(end)).toEqual(['ROLLBACK', 'released', 'START TRANSACTION', 'UPDATE money SET a = 1', 'COMMIT', 'released']);
+    },
+  );
+
+  it('and stores nothing if its work forgot to wait for a call', async () => {
+    const { log, run } = world(taken);
+    const committed: string[] = [];
+    const forgetful = run(async (tx) => {
+      tx.onCommit(() => committed.push('told'));
+      await tx.execute(insert, [0]);
+      void tx.executeMany(insert, rows(3_500));
+    });
+    await expect(forgetful).rejects.toMatchObject({ code: 'FAILED_PRECONDITION', reason: 'CALL_NOT_AWAITED' });
+    expect(log).not.toContain('COMMIT');
+    expect(log.slice(-2)).toEqual(['ROLLBACK', 'released']);
+    expect(committed).toEqual([]);
+  });
 });

@@ -4,6 +4,7 @@ import { PaystreamError } from '../errors/paystream-error.ts';
 import type { Logger } from '../logger/port.ts';
 import type { Random } from '../random/port.ts';
 import type { Transaction } from '../sql/port.ts';
+import { notAwaited } from '../sql/transaction-over.ts';
 import { createCommitOrder } from './commit-order.ts';
 import type { Session } from './connection.ts';
 import { MysqlTransaction } from './mysql-transaction.ts';
@@ -122,14 +123,16 @@ export function createTransactions(options: TransactionsOptions): RunTransaction
       try {
         value = await work(tx);
       } catch (error) {
-        tx.end();
+        const { lost } = tx;
+        await tx.end();
         await rollBack(session);
-        if (tx.lost === undefined) throw error;
-        return new Repeat(tx.lost, session.stale);
+        if (lost === undefined) throw error;
+        return new Repeat(lost, session.stale);
       }
-      tx.end();
-      if (tx.lost !== undefined) {
+      const forgotten = await tx.end();
+      if (tx.lost !== undefined || forgotten > 0) {
         await rollBack(session);
+        if (tx.lost === undefined) throw notAwaited(forgotten);
         return new Repeat(tx.lost, session.stale);
       }
       const failure = await commitOf(session, tx);

@@ -108,8 +108,10 @@ export interface Database {
   readonly exclusive: boolean;
   /**
    * Runs `work` in a transaction: commits when it resolves, rolls back when it rejects, then resolves or rejects with
-   * its result. Inside, await nothing but the transaction. Durable once it resolves. One that loses against another may be
-   * run again from its beginning: let `work` change nothing outside it but by `onCommit`.
+   * its result. Inside, await nothing but the transaction, and each of its calls: once `work` is over no statement is run any
+   * more, of a call under way neither, and if it resolves while one is, nothing is stored and the transaction rejects with
+   * `FAILED_PRECONDITION` / `CALL_NOT_AWAITED`. Durable once it resolves. One that loses against another may be run again from
+   * its beginning: let `work` change nothing outside it but by `onCommit`.
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Reads outside a transaction; sees what is committed. */

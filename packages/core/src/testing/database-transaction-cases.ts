@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createBatcher } from '../batcher/batcher.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { jsonList } from '../sql/json-list.ts';
+import type { Transaction } from '../sql/port.ts';
 import { eventually, rejectsWith } from './broker-subject.ts';
 import { crash, type DatabaseCase, numberOf, restart, secondOf, things } from './database-subject.ts';
 
@@ -40,6 +41,59 @@ export const transactionCases: readonly DatabaseCase[] = [
       });
       await assert.rejects(failing, (error) => error === reason);
       assert.equal(await numberOf(database, id), undefined);
+    },
+  },
+  {
+    name: 'a transaction that rejects while calls of it are under way leaves nothing, neither by itself nor in the next one',
+    run: async ({ database, uniqueName }) => {
+      const sql = await things(database);
+      const name = uniqueName('under-way');
+      const taken = [`${name}-taken`, 0, null, null];
+      await database.transaction((tx) => tx.execute(sql.insert, taken));
+      const rows = Array.from({ length: 3_500 }, (_, index) => [`${name}-${index}`, index, null, null]);
+      let many: Promise<unknown> = Promise.resolve();
+      const failing = database.transaction((tx) => {
+        many = tx.executeMany(sql.insert, rows);
+        return Promise.all([many, tx.execute(sql.insert, taken)]);
+      });
+      await rejectsWith(failing, 'ALREADY_EXISTS', 'UNIQUE_VIOLATION');
+      await Promise.allSettled([many]);
+      await database.transaction((tx) => tx.execute(sql.add, [1, `${name}-taken`]));
+      const stored = await database.query<{ number: number }>(
+        `SELECT COUNT(*) AS number FROM ${database.tables('conformance_things')} WHERE id LIKE ?`,
+        [`${name}-%`],
+      );
+      assert.equal(stored[0]?.number, 1);
+    },
+  },
+  {
+    name: 'a transaction whose work resolves without waiting for its last call rejects with CALL_NOT_AWAITED, and leaves nothing',
+    run: async ({ database, uniqueName }) => {
+      const sql = await things(database);
+      const name = uniqueName('forgotten');
+      const rows = Array.from({ length: 3_500 }, (_, index) => [`${name}-${index}`, index, null, null]);
+      let told = false;
+      const forgetful = (call: (tx: Transaction) => Promise<unknown>): Promise<void> =>
+        database.transaction(async (tx) => {
+          tx.onCommit(() => {
+            told = true;
+          });
+          await tx.execute(sql.insert, [name, 1, null, null]);
+          void call(tx);
+        });
+      await rejectsWith(
+        forgetful((tx) => tx.execute(sql.add, [1, name])),
+        'FAILED_PRECONDITION',
+        'CALL_NOT_AWAITED',
+      );
+      await rejectsWith(
+        forgetful((tx) => tx.executeMany(sql.insert, rows)),
+        'FAILED_PRECONDITION',
+        'CALL_NOT_AWAITED',
+      );
+      assert.equal(told, false);
+      assert.equal(await numberOf(database, name), undefined);
+      await database.transaction((tx) => tx.executeMany(sql.insert, [[name, 1, null, null], ...rows]));
     },
   },
   {

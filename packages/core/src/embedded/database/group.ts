@@ -1,5 +1,6 @@
 import { PaystreamError } from '../../errors/paystream-error.ts';
 import type { Transaction } from '../../sql/port.ts';
+import { notAwaited } from '../../sql/transaction-over.ts';
 import type { SqliteConnection } from '../sqlite/open.ts';
 import { SqliteTransaction } from './sqlite-transaction.ts';
 
@@ -69,6 +70,14 @@ function watchTurns(): { watch<T>(tx: SqliteTransaction, work: () => Promise<T>)
   };
 }
 
+/** Runs the work of a member to its end; rejects if it left a call behind. */
+async function runWork(member: GroupMember, tx: SqliteTransaction): Promise<unknown> {
+  const value = await member.work(tx);
+  tx.end();
+  if (tx.underWay > 0) throw notAwaited(tx.underWay);
+  return value;
+}
+
 /** Calls back; a callback that throws breaks its contract, which the process must hear of without the others suffering. */
 function callBack(done: readonly Done[]): void {
   for (const { tx } of done) {
@@ -114,8 +123,7 @@ export async function runGroup(
       if (shared) run(savepoint);
       const tx = new SqliteTransaction(connection);
       try {
-        const value = await (watcher === undefined ? member.work(tx) : watcher.watch(tx, () => member.work(tx)));
-        tx.end();
+        const value = await (watcher === undefined ? runWork(member, tx) : watcher.watch(tx, () => runWork(member, tx)));
         done.push({ member, value, tx });
       } catch (error) {
         tx.end();

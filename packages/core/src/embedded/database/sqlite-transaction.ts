@@ -1,15 +1,18 @@
 import { PaystreamError } from '../../errors/paystream-error.ts';
 import type { SqlResult, SqlRow, SqlValue, Transaction } from '../../sql/port.ts';
+import { transactionOver } from '../../sql/transaction-over.ts';
 import type { SqliteConnection } from '../sqlite/open.ts';
 import type { SqliteStatement } from '../sqlite/statement-cache.ts';
 
 const none: readonly never[] = [];
+const answered = Promise.resolve();
 
 /** One member of a group: its statements run at once, and its promises are settled when they are returned. */
 export class SqliteTransaction implements Transaction {
   readonly #connection: SqliteConnection;
   #over: PaystreamError | undefined;
   #callbacks: (() => void)[] | undefined;
+  #underWay = 0;
 
   constructor(connection: SqliteConnection) {
     this.#connection = connection;
@@ -20,9 +23,14 @@ export class SqliteTransaction implements Transaction {
     return this.#callbacks ?? none;
   }
 
+  /** How many calls nobody can have waited for yet. */
+  get underWay(): number {
+    return this.#underWay;
+  }
+
   /** Nothing more is taken; what still comes is told why. */
   end(why?: PaystreamError): void {
-    this.#over ??= why ?? overError;
+    this.#over ??= why ?? transactionOver;
   }
 
   #statement(sql: string): SqliteStatement {
@@ -42,26 +50,43 @@ export class SqliteTransaction implements Transaction {
     return error;
   }
 
-  async execute<R = SqlRow>(sql: string, parameters: readonly SqlValue[] = none): Promise<SqlResult<R>> {
-    const statement = this.#statement(sql);
+  /**
+   * Runs a statement at once, and settles a little later than a work that is over by then: so one that does not wait for its
+   * last call is found out, as it would be on a server.
+   */
+  async #call<T>(sql: string, run: (statement: SqliteStatement) => T): Promise<T> {
+    this.#underWay += 1;
     try {
-      if (!statement.returnsRows) return { rows: none, affected: statement.run(parameters) };
-      const rows = statement.all<R>(parameters);
-      return { rows, affected: statement.reads ? 0 : rows.length };
+      return this.#run(this.#statement(sql), run);
+    } finally {
+      await answered;
+      await answered;
+      this.#underWay -= 1;
+    }
+  }
+
+  #run<T>(statement: SqliteStatement, run: (statement: SqliteStatement) => T): T {
+    try {
+      return run(statement);
     } catch (error) {
       throw this.#failed(error);
     }
   }
 
-  async executeMany(sql: string, rows: readonly (readonly SqlValue[])[]): Promise<{ readonly affected: readonly number[] }> {
-    const statement = this.#statement(sql);
-    const affected = new Array<number>(rows.length);
-    try {
+  execute<R = SqlRow>(sql: string, parameters: readonly SqlValue[] = none): Promise<SqlResult<R>> {
+    return this.#call(sql, (statement) => {
+      if (!statement.returnsRows) return { rows: none, affected: statement.run(parameters) };
+      const rows = statement.all<R>(parameters);
+      return { rows, affected: statement.reads ? 0 : rows.length };
+    });
+  }
+
+  executeMany(sql: string, rows: readonly (readonly SqlValue[])[]): Promise<{ readonly affected: readonly number[] }> {
+    return this.#call(sql, (statement) => {
+      const affected = new Array<number>(rows.length);
       for (let index = 0; index < rows.length; index++) affected[index] = statement.run(rows[index] ?? none);
-    } catch (error) {
-      throw this.#failed(error);
-    }
-    return { affected };
+      return { affected };
+    });
   }
 
   onCommit(callback: () => void): void {
@@ -70,7 +95,3 @@ export class SqliteTransaction implements Transaction {
     else this.#callbacks.push(callback);
   }
 }
-
-const overError = new PaystreamError('FAILED_PRECONDITION', 'the transaction is over: await its calls before its work resolves', {
-  reason: 'TRANSACTION_OVER',
-});
