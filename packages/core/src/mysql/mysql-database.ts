@@ -18,7 +18,8 @@ const pingQuery = 'SELECT @@GLOBAL.read_only AS readOnly';
 
 /**
  * A database on MySQL 8.0 or later, or MariaDB 10.6 or later. Nothing connects before it is first used. Transactions are
- * `READ COMMITTED`; one that meets a deadlock, or waits in vain for a row, is run again from its beginning.
+ * `READ COMMITTED`; one that meets a deadlock, or waits in vain for a row, is run again from its beginning, and so is one that
+ * lost against a transaction on another node of Galera or Group Replication, which says so at `COMMIT` only.
  *
  * Statements go over as text with the values filled in: exact for every value of the port, and one round trip each; a transaction
  * begins in that of its first. A text with several is refused: `INVALID_ARGUMENT` / `SEVERAL_STATEMENTS`.

@@ -122,3 +122,31 @@ describe('a transaction sends nothing more once its work is over', () => {
     expect(committed).toEqual([]);
   });
 });
+
+describe('a COMMIT that the server refuses', () => {
+  const add = (tx: Transaction): Promise<unknown> => tx.execute(insert, [0]);
+  const once = ['START TRANSACTION', 'INSERT INTO t (a) VALUES (...)', 'COMMIT'];
+
+  it.each([
+    [1213, 'as the nodes of Galera do where two changed the same row'],
+    [3101, 'as the members of a replication group do'],
+  ])('because the transaction lost is run again (%i): %s', async (errno) => {
+    const { log, run } = world((text, times) => (text === 'COMMIT' && times === 1 ? { errno, message: 'rolled back' } : undefined));
+    const told: string[] = [];
+    await run(async (tx) => {
+      tx.onCommit(
+        () => told.push('committed'),
+        () => told.push('unknown'),
+      );
+      await add(tx);
+    });
+    expect(log).toEqual([...once, 'ROLLBACK', 'released', ...once, 'released']);
+    expect(told).toEqual(['committed']);
+  });
+
+  it('every time is given up after maxAttempts', async () => {
+    const { log, run } = world((text) => (text === 'COMMIT' ? { errno: 1213, message: 'Deadlock found' } : undefined));
+    await expect(run(add)).rejects.toMatchObject({ code: 'ABORTED', reason: 'DEADLOCK' });
+    expect(log.filter((text) => text === 'COMMIT')).toHaveLength(3);
+  });
+});

@@ -86,15 +86,22 @@ export function createTransactions(options: TransactionsOptions): RunTransaction
     }
   };
 
-  /** Commits; gives what went wrong. */
+  /** Commits. Gives why the server rolled back instead, if it did; that is when some clusters find out who lost. */
   const commitOf = async (session: Session, tx: MysqlTransaction): Promise<PaystreamError | undefined> => {
     const { callbacks } = tx;
+    let failure: PaystreamError | undefined;
     if (callbacks.length === 0) {
-      return session.end('COMMIT').then(
-        () => undefined,
-        (error: PaystreamError) => (session.broken ? unknownCommit(error) : error),
-      );
+      await session.end('COMMIT').catch((error: PaystreamError) => {
+        failure = session.broken ? unknownCommit(error) : error;
+      });
+    } else {
+      failure = await commitInOrder(session, callbacks);
     }
+    if (failure === undefined || failure.code === 'ABORTED') return failure;
+    throw failure;
+  };
+
+  const commitInOrder = async (session: Session, callbacks: MysqlTransaction['callbacks']): Promise<PaystreamError | undefined> => {
     let failure: PaystreamError | undefined;
     const failed = (error: PaystreamError) => () => {
       failure = session.broken ? unknownCommit(error) : error;
@@ -135,11 +142,10 @@ export function createTransactions(options: TransactionsOptions): RunTransaction
         if (tx.lost === undefined) throw notAwaited(forgotten);
         return new Repeat(tx.lost, session.stale);
       }
-      const failure = await commitOf(session, tx);
-      if (failure === undefined) return value;
-      // Where several servers take writes it may turn out at the commit that another transaction was faster.
-      if (failure.code === 'ABORTED') return new Repeat(failure, false);
-      throw failure;
+      const lost = await commitOf(session, tx);
+      if (lost === undefined) return value;
+      await rollBack(session);
+      return new Repeat(lost, false);
     } finally {
       session.release();
     }
