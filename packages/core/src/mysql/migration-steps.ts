@@ -55,7 +55,8 @@ export function createMigrationSteps(session: Session, compile: (sql: string) =>
           await begun(name, step + 1);
           await run('COMMIT');
         } catch (error) {
-          if (!session.broken) await run('ROLLBACK');
+          // What cannot be rolled back by hand is when the connection ends.
+          if (!session.broken) await run('ROLLBACK').catch(() => session.abandon());
           throw error;
         }
       }

@@ -150,3 +150,32 @@ describe('a COMMIT that the server refuses', () => {
     expect(log.filter((text) => text === 'COMMIT')).toHaveLength(3);
   });
 });
+
+describe('a connection of which nobody knows what it has open', () => {
+  const full = { errno: 1114, message: 'The table is full' };
+
+  it('since ROLLBACK failed is not given back, so no transaction goes on in it', async () => {
+    const { log, run } = world((text) => (text === 'ROLLBACK' || /bad/.test(text) ? full : undefined));
+    await expect(run((tx) => tx.execute('INSERT INTO bad (a) VALUES (1)'))).rejects.toMatchObject({ reason: 'DISK_FULL' });
+    expect(log.slice(-2)).toEqual(['ROLLBACK', 'destroyed']);
+  });
+
+  it.each([true, false])(
+    'since COMMIT failed is not given back, and the commit counts as unknown (with callbacks: %s)',
+    async (callbacks) => {
+      const { log, run } = world((text) => (text === 'COMMIT' ? full : undefined));
+      const told: string[] = [];
+      const failing = run(async (tx) => {
+        if (callbacks)
+          tx.onCommit(
+            () => undefined,
+            () => told.push('unknown'),
+          );
+        await tx.execute(insert, [0]);
+      });
+      await expect(failing).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'COMMIT_UNKNOWN' });
+      expect(log.slice(-2)).toEqual(['COMMIT', 'destroyed']);
+      expect(told).toEqual(callbacks ? ['unknown'] : []);
+    },
+  );
+});

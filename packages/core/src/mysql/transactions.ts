@@ -52,6 +52,13 @@ function unknownCommit(cause: PaystreamError): PaystreamError {
   });
 }
 
+/** What is known after a COMMIT that failed. Only one that lost is rolled back for certain; any other may be stored, or still open. */
+function commitFailure(session: Session, error: PaystreamError): PaystreamError {
+  if (error.code === 'ABORTED' && !session.broken) return error;
+  session.abandon();
+  return unknownCommit(error);
+}
+
 function overtaken(where: string): PaystreamError {
   return new PaystreamError('UNAVAILABLE', `MySQL at ${where} answers on other connections and on this one no more`, {
     reason: 'MYSQL_CONNECTION_LOST',
@@ -81,7 +88,8 @@ export function createTransactions(options: TransactionsOptions): RunTransaction
     try {
       await session.end('ROLLBACK');
     } catch (error) {
-      // The connection is broken now, and ended when it is given back: that rolls back too.
+      // Ending the connection rolls back too. Kept, it might hold the transaction open under whoever has it next.
+      session.abandon();
       logger.debug({ err: error }, 'a transaction could not be rolled back by hand');
     }
   };
@@ -92,7 +100,7 @@ export function createTransactions(options: TransactionsOptions): RunTransaction
     let failure: PaystreamError | undefined;
     if (callbacks.length === 0) {
       await session.end('COMMIT').catch((error: PaystreamError) => {
-        failure = session.broken ? unknownCommit(error) : error;
+        failure = commitFailure(session, error);
       });
     } else {
       failure = await commitInOrder(session, callbacks);
@@ -104,7 +112,7 @@ export function createTransactions(options: TransactionsOptions): RunTransaction
   const commitInOrder = async (session: Session, callbacks: MysqlTransaction['callbacks']): Promise<PaystreamError | undefined> => {
     let failure: PaystreamError | undefined;
     const failed = (error: PaystreamError) => () => {
-      failure = session.broken ? unknownCommit(error) : error;
+      failure = commitFailure(session, error);
       if (session.broken) callAll(callbacks.map((one) => one.unknown));
     };
     await order.commit(
