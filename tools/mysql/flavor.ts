@@ -31,6 +31,8 @@ export interface Flavor {
   account(account: Account): readonly string[];
   /** Settings with which it leaves it to the system when to write to the disk; a log still holds each commit before it is answered. */
   readonly withoutSync: Readonly<Record<string, string>>;
+  /** Settings with which sessions begin in the character set GBK whatever the client asks for; those of common users, at least. */
+  readonly inGbk: Readonly<Record<string, string>>;
 }
 
 /** As root the server must be told that this is meant. */

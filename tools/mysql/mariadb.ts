@@ -32,4 +32,6 @@ export const mariadb: Flavor = {
   ],
 
   withoutSync: { 'innodb-flush-log-at-trx-commit': '2', 'loose-innodb-flush-method': 'nosync', 'loose-debug-no-sync': '1' },
+
+  inGbk: { 'character-set-client-handshake': '0', 'character-set-server': 'gbk' },
 };

@@ -31,4 +31,6 @@ export const mysql: Flavor = {
   ],
 
   withoutSync: { 'innodb-flush-log-at-trx-commit': '2', 'sync-binlog': '0', 'innodb-flush-method': 'nosync' },
+
+  inGbk: { 'init-connect': 'SET NAMES gbk' },
 };

@@ -36,11 +36,16 @@ async function startSecure(flavor: FlavorName): Promise<VariantServer> {
  * - `mortal`, or `mortal-` and a name: the same; for tests that kill, freeze and restart it. Files that run at the same time
  *   take one each.
  * - `secure`: takes nothing but TLS.
+ * - `gbk`: talks in another character set than the client asks for.
  *
  * None waits for the disk: what is committed survives the end of the server, and nothing here ends the machine.
  */
 export async function startVariant(flavor: FlavorName, variant: string): Promise<VariantServer> {
   if (variant === 'secure') return startSecure(flavor);
-  if (!/^(default|mortal(-\w+)?)$/.test(variant)) throw new Error(`there is no server "${variant}": default, mortal, mortal-*, secure`);
-  return Object.assign(await startDatabase(flavor, { config: flavors[flavor].withoutSync }), { certificates: undefined });
+  if (!/^(default|gbk|mortal(-\w+)?)$/.test(variant)) {
+    throw new Error(`there is no server "${variant}": default, gbk, mortal, mortal-*, secure`);
+  }
+  const { withoutSync, inGbk } = flavors[flavor];
+  const config = variant === 'gbk' ? { ...withoutSync, ...inGbk } : withoutSync;
+  return Object.assign(await startDatabase(flavor, { config }), { certificates: undefined });
 }

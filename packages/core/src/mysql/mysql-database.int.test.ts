@@ -162,10 +162,37 @@ describe('a pool whose settings would spoil values', () => {
     ["SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES'", 'MYSQL_UNSAFE_MODE'],
     ['SET SESSION autocommit = 0', 'MYSQL_NO_AUTOCOMMIT'],
     ['SET NAMES latin1', 'MYSQL_WRONG_CHARSET'],
+    ["SET SESSION character_set_connection = 'latin1'", 'MYSQL_WRONG_CHARSET'],
   ])('by %s is refused', async (setting, reason) => {
     const pool = createPool({ uri: url, connectionLimit: 1 });
     await pool.query(setting);
     await expect(database({ pool }).ping()).rejects.toMatchObject({ code: 'UNAVAILABLE', reason });
+    await pool.end();
+  });
+});
+
+describe('a server that talks in another character set than it is asked to', () => {
+  // In GBK the last byte of the first character and the backslash behind it are one character, and the quote ends the text.
+  const text = "你' AS text, 'injected' AS more -- ";
+  let common: string;
+  beforeAll(async () => {
+    const gbk = await realServer('gbk');
+    await runBare(gbk.url, "CREATE USER common@'%' IDENTIFIED BY 'user'", "GRANT ALL ON paystream.* TO common@'%'");
+    common = Object.assign(new URL(gbk.url), { username: 'common', password: 'user' }).href;
+    const [session] = await runBare(common, 'SELECT @@SESSION.character_set_client AS charset');
+    expect(session).toEqual({ charset: 'gbk' });
+  });
+
+  it('takes texts as they are, and no SQL out of them', async () => {
+    const one = database({ url: common });
+    expect(await one.query('SELECT ? AS text', [text])).toEqual([{ text }]);
+    const [session] = await one.query('SELECT @@SESSION.character_set_client AS client, @@SESSION.character_set_connection AS connection');
+    expect(session).toEqual({ client: 'utf8mb4', connection: 'utf8mb4' });
+  });
+
+  it('is refused on a pool of the caller’s, which is left as it is', async () => {
+    const pool = createPool({ uri: common, connectionLimit: 1 });
+    await expect(database({ pool }).ping()).rejects.toMatchObject({ reason: 'MYSQL_WRONG_CHARSET' });
     await pool.end();
   });
 });

@@ -31,12 +31,15 @@ interface Server {
   readonly version: string;
   readonly packet: number;
   readonly mode: string;
+  /** What statements are written in. */
   readonly charset: string;
+  /** What texts in them are turned into. */
+  readonly literals: string;
   readonly autocommit: number;
 }
 
 const server = `SELECT VERSION() AS version, @@max_allowed_packet AS packet, @@SESSION.sql_mode AS mode,
-  @@SESSION.character_set_client AS charset, @@SESSION.autocommit AS autocommit`;
+  @@SESSION.character_set_client AS charset, @@SESSION.character_set_connection AS literals, @@SESSION.autocommit AS autocommit`;
 
 async function ask(session: Session, where: string): Promise<Server> {
   const { rows } = await session.run(server, server);
@@ -46,14 +49,22 @@ async function ask(session: Session, where: string): Promise<Server> {
   return found;
 }
 
+/** In some character sets the backslash before a quote is half a character: a value could end its text and go on as SQL. */
+function checkCharset({ charset, literals }: Server, where: string, what: (charset: string) => string): void {
+  for (const one of [charset, literals]) if (one !== 'utf8mb4') refuse(where, what(one), 'MYSQL_WRONG_CHARSET');
+}
+
 /**
  * Sets up a connection of ours. `READ COMMITTED`: what must not happen twice is decided by unique keys and by changes that
  * name the version that they expect, never by what was read before; so a snapshot would bring nothing but gaps that are
  * locked, and with them most deadlocks. The session's time zone is UTC for statements that users write.
  */
 export async function prepareOwnSession(session: Session, where: string, lockTimeoutMs: number): Promise<SessionFacts> {
-  const { packet } = await ask(session, where);
   const set = (text: string): Promise<unknown> => session.run(text, text);
+  // The handshake has asked for it, but settings of the server may ignore that, or change it again.
+  await set('SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci');
+  const found = await ask(session, where);
+  checkCharset(found, where, (charset) => `keeps the charset ${charset} though it was told to speak utf8mb4`);
   await set('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
   // MariaDB makes a subquery of a long list, which it runs once for each row that it deletes.
   await set(
@@ -61,12 +72,13 @@ export async function prepareOwnSession(session: Session, where: string, lockTim
       innodb_lock_wait_timeout = ${Math.max(1, Math.ceil(lockTimeoutMs / 1_000))} /*M!100318 , in_predicate_conversion_threshold = 0 */`,
   );
   // Room for what goes ahead of a statement.
-  return { foreignIsolation: false, maxStatementBytes: packet - 128 };
+  return { foreignIsolation: false, maxStatementBytes: found.packet - 128 };
 }
 
 /** Checks a connection that is not ours, and leaves it as it is: its owner relies on it. */
 export async function checkForeignSession(session: Session, connection: PoolConnection, where: string): Promise<SessionFacts> {
-  const { packet, mode, charset, autocommit } = await ask(session, where);
+  const found = await ask(session, where);
+  const { packet, mode, autocommit } = found;
   const advice = (what: string): string => `is used by a pool ${what}`;
   if (!/STRICT_(?:TRANS|ALL)_TABLES/.test(mode)) {
     refuse(where, advice('whose sql_mode is not strict: values would be cut off unseen; add STRICT_TRANS_TABLES'), 'MYSQL_NOT_STRICT');
@@ -74,7 +86,7 @@ export async function checkForeignSession(session: Session, connection: PoolConn
   if (mode.includes('NO_BACKSLASH_ESCAPES')) {
     refuse(where, advice('whose sql_mode has NO_BACKSLASH_ESCAPES: leave it out'), 'MYSQL_UNSAFE_MODE');
   }
-  if (charset !== 'utf8mb4') refuse(where, advice(`whose charset is ${charset}: set charset to utf8mb4`), 'MYSQL_WRONG_CHARSET');
+  checkCharset(found, where, (charset) => advice(`whose charset is ${charset}: set charset to utf8mb4, and on the server too`));
   if (autocommit !== 1) refuse(where, advice('whose autocommit is off: switch it on'), 'MYSQL_NO_AUTOCOMMIT');
   const { clientFlags = 0 } = connection.config as { readonly clientFlags?: number };
   const foundRows = 2;

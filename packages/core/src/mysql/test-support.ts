@@ -25,7 +25,7 @@ export interface RealServer {
  * A server. The first call of a run starts it, which takes some seconds: call it in `beforeAll`. Only a `mortal` one may be
  * ended; each file has one of its own.
  */
-export async function realServer(variant: 'default' | `mortal-${string}` | 'secure' = 'default'): Promise<RealServer> {
+export async function realServer(variant: 'default' | 'gbk' | `mortal-${string}` | 'secure' = 'default'): Promise<RealServer> {
   const manager = inject('sqlServers');
   async function ask(action: string): Promise<unknown> {
     const answer = await fetch(`${manager}/${variant}/${action}`);
