@@ -17,7 +17,7 @@ const clockQuery = `SELECT ${mysqlDialect.nowMs} AS now`;
 const pingQuery = 'SELECT @@GLOBAL.read_only AS readOnly';
 
 /**
- * A database on MySQL 8.0 or later, or MariaDB 10.6 or later. Nothing connects before it is first used. Transactions are
+ * A database on MySQL 8.0.17 or later, or MariaDB 10.6 or later. Nothing connects before it is first used. Transactions are
  * `READ COMMITTED`; one that meets a deadlock, or waits in vain for a row, is run again from its beginning, and so is one that
  * lost against a transaction on another node of Galera or Group Replication, which says so at `COMMIT` only.
  *
@@ -26,7 +26,7 @@ const pingQuery = 'SELECT @@GLOBAL.read_only AS readOnly';
  *
  * Errors, beside those of {@link Database}. All that speaks of the server or of its schema is `UNAVAILABLE`, so that consumers
  * wait for it: `MYSQL_CONNECT_REFUSED`, `MYSQL_CONNECT_TIMEOUT`, `MYSQL_CONNECTION_LOST`, `MYSQL_STATEMENT_TIMEOUT`,
- * `MYSQL_TOO_MANY_CONNECTIONS`, `MYSQL_CREDENTIALS_REFUSED`, `MYSQL_TLS_REFUSED`, `MYSQL_TOO_OLD`, `MYSQL_WRONG_CHARSET`, `MYSQL_NOT_READY`,
+ * `MYSQL_TOO_MANY_CONNECTIONS`, `MYSQL_CREDENTIALS_REFUSED`, `MYSQL_TLS_REFUSED`, `MYSQL_TOO_OLD`, `MYSQL_NOT_SUPPORTED`, `MYSQL_WRONG_CHARSET`, `MYSQL_NOT_READY`,
  * `DATABASE_READ_ONLY`, `DATABASE_NOT_FOUND`, `DATABASE_NO_ACCESS`, `TABLE_NOT_FOUND`, `DISK_FULL`, `DISK_ERROR`, `STATEMENT_FAILED`
  * (a column that is not there, a mistake in a statement), `COMMIT_UNKNOWN`, `CLOSED`. Of others it is `ABORTED` / `DEADLOCK`,
  * `LOCK_TIMEOUT`, `TRANSACTION_CONFLICT`; of a value `INVALID_ARGUMENT` / `VALUE_REFUSED`, `VALUE_TOO_LARGE`, and

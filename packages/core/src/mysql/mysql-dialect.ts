@@ -3,7 +3,7 @@ import type { SqlDialect } from '../sql/port.ts';
 const insert = (table: string, columns: readonly string[], verb = 'INSERT'): string =>
   `${verb} INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`;
 
-/** Statements that MySQL 8.0 and later and MariaDB 10.6 and later understand alike. */
+/** Statements that MySQL 8.0.17 and later and MariaDB 10.6 and later understand alike. */
 export const mysqlDialect: SqlDialect = {
   name: 'mysql',
   insertOrIgnore: (table, columns) => insert(table, columns, 'INSERT IGNORE'),

@@ -17,14 +17,27 @@ function refuse(where: string, what: string, reason: string): never {
   throw new PaystreamError('UNAVAILABLE', `MySQL at ${where} ${what}`, { reason, details: { database: where } });
 }
 
-/** Throws `UNAVAILABLE` / `MYSQL_TOO_OLD` for a server that lacks what statements need, such as `SKIP LOCKED`. */
+/**
+ * Throws `UNAVAILABLE` / `MYSQL_TOO_OLD` for a server that lacks what statements and tables need: `SKIP LOCKED`, and
+ * since 8.0.17 the collation that tells `a` from `A`. Without it tables would be made all the same, and keys would be one that
+ * are two. TiDB says that it is MySQL 8.0.11, and is refused as `MYSQL_NOT_SUPPORTED`.
+ */
 export function checkVersion(version: string, where: string): void {
+  if (/tidb/i.test(version)) {
+    refuse(
+      where,
+      `is TiDB (${version}), which does not compare keys as they need to be: use MySQL itself, or MariaDB`,
+      'MYSQL_NOT_SUPPORTED',
+    );
+  }
   const mariadb = /mariadb/i.test(version);
   // Behind some proxies MariaDB calls itself 5.5.5-10.11.6-MariaDB.
-  const [, major = 0, minor = 0] = (/^(\d+)\.(\d+)/.exec(version.replace(/^5\.5\.5-/, '')) ?? []).map(Number);
-  const [needMajor, needMinor] = mariadb ? [10, 6] : [8, 0];
-  if (major > needMajor || (major === needMajor && minor >= needMinor)) return;
-  refuse(where, `is ${version}: MySQL 8.0 or MariaDB 10.6 is the oldest that serves`, 'MYSQL_TOO_OLD');
+  const numbers = (/^(\d+)\.(\d+)(?:\.(\d+))?/.exec(version.replace(/^5\.5\.5-/, '')) ?? []).slice(1).map((part) => Number(part ?? 0));
+  const [major = 0, minor = 0, patch = 0] = numbers;
+  const [needMajor, needMinor, needPatch] = mariadb ? [10, 6, 0] : [8, 0, 17];
+  const differing = [major - needMajor, minor - needMinor, patch - needPatch].find((difference) => difference !== 0) ?? 0;
+  if (differing >= 0) return;
+  refuse(where, `is ${version}: MySQL 8.0.17 or MariaDB 10.6 is the oldest that serves`, 'MYSQL_TOO_OLD');
 }
 
 interface Server {
