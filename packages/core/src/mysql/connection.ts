@@ -61,6 +61,8 @@ export interface SessionOptions {
   readonly typeCast: QueryOptions['typeCast'];
   /** Whether the connection takes several statements at once. */
   readonly several: boolean;
+  /** Called when it was given back, or ended. */
+  readonly released: () => void;
 }
 
 const isolation = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED';
@@ -205,6 +207,7 @@ export function createSession(options: SessionOptions, facts: () => SessionFacts
     release: () => {
       if (broken) connection.destroy();
       else connection.release();
+      options.released();
     },
   };
 }

@@ -52,7 +52,11 @@ export function driverOptions(options: MysqlConnectionOptions): { readonly pool:
       database: decodeURIComponent(url.pathname.slice(1)),
       ...(ssl === undefined ? {} : { ssl }),
       connectionLimit: poolSize,
+      // Fewer would have the driver end free connections every second, however soon they are needed again.
       maxIdle: poolSize,
+      // After that a connection is probed each second; after ten it counts as lost.
+      enableKeepAlive: true,
+      keepAliveInitialDelay: 30_000,
       connectTimeout: options.connectTimeoutMs ?? 10_000,
       charset: 'utf8mb4',
       timezone: 'Z',

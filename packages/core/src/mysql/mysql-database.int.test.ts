@@ -5,6 +5,7 @@ import { inboxMigrations } from '../inbox/migrations.ts';
 import { outboxMigrations } from '../outbox/migrations.ts';
 import { exportMigrations } from '../sql/export-migrations.ts';
 import type { Database } from '../sql/port.ts';
+import { createVirtualClock } from '../testing/virtual-clock.ts';
 import { timerMigrations } from '../timers/migrations.ts';
 import { createMysqlDatabase } from './mysql-database.ts';
 import type { MysqlDatabaseOptions } from './options.ts';
@@ -103,6 +104,17 @@ describe('a connection that dies', () => {
       await killAll();
       await one.transaction((tx) => tx.execute('SELECT 1'));
     }
+  });
+
+  it('unseen, since it lay idle for so long that a firewall may have forgotten it, is not waited for but replaced', async () => {
+    const clock = createVirtualClock();
+    const one = database({ poolSize: 1, clock });
+    const id = async (): Promise<unknown> => (await one.query('SELECT CONNECTION_ID() AS id'))[0]?.['id'];
+    const first = await id();
+    await clock.advance(44_000);
+    expect(await id()).toBe(first);
+    await clock.advance(46_000);
+    expect(await id()).not.toBe(first);
   });
 
   it('while nothing answers any more fails what waits for it, and the database recovers by itself', async () => {

@@ -1,4 +1,5 @@
 import { createPool, type Pool, type PoolConnection, type QueryOptions } from 'mysql2';
+import { systemClock } from '../clock/system-clock.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { createSession, type Session, type SessionFacts } from './connection.ts';
 import { driverOptions } from './driver-options.ts';
@@ -15,6 +16,12 @@ export interface Sessions {
   /** Ends the connections if they are ours. */
   close(): Promise<void>;
 }
+
+/**
+ * A connection of ours that lay idle for longer, in milliseconds, is replaced. Firewalls and load balancers drop what is idle,
+ * mostly without a word: whoever sent something over it would wait until the statement timed out.
+ */
+const maxIdleMs = 45_000;
 
 const exactValues: QueryOptions['typeCast'] = (field, next) => {
   if (field.type === 'JSON') return field.string('utf8');
@@ -39,18 +46,30 @@ export function createSessions(options: MysqlDatabaseOptions): Sessions {
   const { pool, where, own } = openPool(options);
   const statementTimeoutMs = options.statementTimeoutMs ?? 30_000;
   const lockTimeoutMs = 'pool' in options ? 0 : (options.lockTimeoutMs ?? 5_000);
+  const clock = options.clock ?? systemClock;
   const known = new WeakMap<PoolConnection, SessionFacts>();
+  const releasedAt = new WeakMap<PoolConnection, number>();
   const getConnection = (): Promise<PoolConnection> =>
     new Promise((resolve, reject) => {
       pool.getConnection((cause, connection) => (cause ? reject(mysqlError(cause, where)) : resolve(connection)));
     });
+  const lively = async (): Promise<PoolConnection> => {
+    for (;;) {
+      const connection = await getConnection();
+      const since = releasedAt.get(connection);
+      if (!own || since === undefined || clock.monotonic() - since <= maxIdleMs) return connection;
+      connection.destroy();
+    }
+  };
 
   return {
     where,
     acquire: async (timeoutMs = statementTimeoutMs) => {
-      const connection = await getConnection();
+      const connection = await lively();
       let facts = known.get(connection);
-      const session = createSession({ connection, where, timeoutMs, typeCast: own ? undefined : exactValues, several: own }, () => {
+      const typeCast = own ? undefined : exactValues;
+      const released = (): unknown => releasedAt.set(connection, clock.monotonic());
+      const session = createSession({ connection, where, timeoutMs, typeCast, several: own, released }, () => {
         if (facts === undefined) throw new PaystreamError('INTERNAL', 'a connection is used before it is known', { reason: 'UNEXPECTED' });
         return facts;
       });

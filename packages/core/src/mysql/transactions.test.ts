@@ -52,13 +52,8 @@ function world(refuses: (text: string, times: number) => Refusal | undefined, se
       const given = Promise.withResolvers<void>();
       free = given.promise;
       await before;
-      const session = createSession({ connection, where: 'here', timeoutMs: 0, typeCast: undefined, several }, () => facts);
-      const release = session.release.bind(session);
-      session.release = () => {
-        release();
-        given.resolve();
-      };
-      return session;
+      const released = given.resolve;
+      return createSession({ connection, where: 'here', timeoutMs: 0, typeCast: undefined, several, released }, () => facts);
     },
     close: () => Promise.resolve(),
   };
