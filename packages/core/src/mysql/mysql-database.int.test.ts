@@ -183,6 +183,54 @@ describe('a pool whose settings would spoil values', () => {
   });
 });
 
+describe('a pool whose connections are all in use', () => {
+  /** Holds all connections of `one` until it is called. */
+  const occupy = async (one: Database, count: number): Promise<() => Promise<void>> => {
+    const gate = Promise.withResolvers<void>();
+    const begun = Array.from({ length: count }, () => Promise.withResolvers<void>());
+    const busy = begun.map(({ resolve }) =>
+      one.transaction(async (tx) => {
+        await tx.execute('SELECT 1');
+        resolve();
+        await gate.promise;
+      }),
+    );
+    await Promise.all(begun.map(({ promise }) => promise));
+    return async () => {
+      gate.resolve();
+      await Promise.all(busy);
+    };
+  };
+
+  it('lets nobody wait for ever, and says what to set', async () => {
+    const one = database({ poolSize: 2, acquireTimeoutMs: 50 });
+    const free = await occupy(one, 2);
+    const refused = Array.from({ length: 20 }, () => one.query('SELECT 1'));
+    for (const outcome of await Promise.allSettled(refused)) {
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'UNAVAILABLE', reason: 'POOL_EXHAUSTED' } });
+      expect(String((outcome as PromiseRejectedResult).reason)).toMatch(/2 connections.*50 ms.*poolSize.*acquireTimeoutMs/);
+    }
+    await free();
+    await (await occupy(one, 2))();
+  });
+
+  it('of the caller’s gets each connection back that comes too late', async () => {
+    const pool = createPool({ uri: url, connectionLimit: 2 });
+    const one = database({ pool, acquireTimeoutMs: 50 });
+    const held = [await pool.getConnection(), await pool.getConnection()];
+    const refused = Array.from({ length: 20 }, () => one.query('SELECT 1'));
+    for (const outcome of await Promise.allSettled(refused)) {
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'UNAVAILABLE', reason: 'POOL_EXHAUSTED' } });
+      expect(String((outcome as PromiseRejectedResult).reason)).toMatch(/2 connections.*50 ms.*connectionLimit.*acquireTimeoutMs/);
+    }
+    for (const connection of held) connection.release();
+    const again = [await pool.getConnection(), await pool.getConnection()];
+    for (const connection of again) connection.release();
+    await (await occupy(one, 2))();
+    await pool.end();
+  });
+});
+
 describe('a server that talks in another character set than it is asked to', () => {
   // In GBK the last byte of the first character and the backslash behind it are one character, and the quote ends the text.
   const text = "你' AS text, 'injected' AS more -- ";

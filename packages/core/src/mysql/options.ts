@@ -36,11 +36,16 @@ export interface MysqlConnectionOptions {
 export interface MysqlAdapterOptions {
   /** Goes before the name of each table. Default: `paystream_`. */
   readonly tablePrefix?: string | undefined;
+  /**
+   * How long one waits for a connection of the pool at most, in milliseconds; then the call rejects with `UNAVAILABLE` /
+   * `POOL_EXHAUSTED`. Default: 10,000.
+   */
+  readonly acquireTimeoutMs?: number | undefined;
   /** How long the server may take to answer a statement, in milliseconds; then its connection is given up. Migrations may take longer. Default: 30,000. */
   readonly statementTimeoutMs?: number | undefined;
   /** How often a transaction is run at most when it loses against another, the first time included. Default: 10. */
   readonly maxAttempts?: number | undefined;
-  /** What waits between attempts are measured by. The database's own clock is the server's. Default: the system clock. */
+  /** What waits between attempts and for connections are measured by. The database's own clock is the server's. Default: the system clock. */
   readonly clock?: Clock | undefined;
   /** Spreads the waits. Default: the system's. */
   readonly random?: Random | undefined;

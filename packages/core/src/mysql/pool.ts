@@ -1,9 +1,10 @@
-import { createPool, type Pool, type PoolConnection, type QueryOptions } from 'mysql2';
+import type { PoolConnection, QueryOptions } from 'mysql2';
 import { systemClock } from '../clock/system-clock.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { createSession, type Session, type SessionFacts } from './connection.ts';
-import { driverOptions } from './driver-options.ts';
+import { createConnections } from './connections.ts';
 import { mysqlError } from './mysql-errors.ts';
+import { openPool } from './open-pool.ts';
 import type { MysqlDatabaseOptions } from './options.ts';
 import { checkForeignSession, prepareOwnSession } from './session-setup.ts';
 
@@ -11,64 +12,40 @@ import { checkForeignSession, prepareOwnSession } from './session-setup.ts';
 export interface Sessions {
   /** The server and the user, for messages. */
   readonly where: string;
-  /** Waits for a connection that is free. Its statements time out after `timeoutMs`, or not at all with 0. */
+  /**
+   * Waits for a connection that is free; rejects with `UNAVAILABLE` / `POOL_EXHAUSTED` if there is none for too long. Its
+   * statements time out after `timeoutMs`, or not at all with 0.
+   */
   acquire(timeoutMs?: number): Promise<Session>;
   /** Ends the connections if they are ours. */
   close(): Promise<void>;
 }
-
-/**
- * A connection of ours that lay idle for longer, in milliseconds, is replaced. Firewalls and load balancers drop what is idle,
- * mostly without a word: whoever sent something over it would wait until the statement timed out.
- */
-const maxIdleMs = 45_000;
 
 const exactValues: QueryOptions['typeCast'] = (field, next) => {
   if (field.type === 'JSON') return field.string('utf8');
   return field.type === 'NEWDECIMAL' || field.type === 'DECIMAL' ? field.string('ascii') : next();
 };
 
-function openPool(options: MysqlDatabaseOptions): { readonly pool: Pool; readonly where: string; readonly own: boolean } {
-  if ('pool' in options) {
-    const pool = 'promise' in options.pool ? options.pool : options.pool.pool;
-    const { connectionConfig } = pool.config as {
-      readonly connectionConfig?: { readonly host?: string; readonly port?: number; user?: string };
-    };
-    const { host = '?', port = '?', user = '?' } = connectionConfig ?? {};
-    return { pool, where: `${host}:${port} as "${user}"`, own: false };
-  }
-  const { pool, where } = driverOptions(options);
-  return { pool: createPool(pool), where, own: true };
-}
-
 /** Makes or takes a pool. Nothing connects before the first `acquire`. */
 export function createSessions(options: MysqlDatabaseOptions): Sessions {
-  const { pool, where, own } = openPool(options);
+  const opened = openPool(options);
+  const { pool, where, own } = opened;
   const statementTimeoutMs = options.statementTimeoutMs ?? 30_000;
   const lockTimeoutMs = 'pool' in options ? 0 : (options.lockTimeoutMs ?? 5_000);
-  const clock = options.clock ?? systemClock;
   const known = new WeakMap<PoolConnection, SessionFacts>();
-  const releasedAt = new WeakMap<PoolConnection, number>();
-  const getConnection = (): Promise<PoolConnection> =>
-    new Promise((resolve, reject) => {
-      pool.getConnection((cause, connection) => (cause ? reject(mysqlError(cause, where)) : resolve(connection)));
-    });
-  const lively = async (): Promise<PoolConnection> => {
-    for (;;) {
-      const connection = await getConnection();
-      const since = releasedAt.get(connection);
-      if (!own || since === undefined || clock.monotonic() - since <= maxIdleMs) return connection;
-      connection.destroy();
-    }
-  };
+  const connections = createConnections({
+    ...opened,
+    acquireTimeoutMs: options.acquireTimeoutMs ?? 10_000,
+    clock: options.clock ?? systemClock,
+  });
 
   return {
     where,
     acquire: async (timeoutMs = statementTimeoutMs) => {
-      const connection = await lively();
+      const connection = await connections.take();
       let facts = known.get(connection);
       const typeCast = own ? undefined : exactValues;
-      const released = (): unknown => releasedAt.set(connection, clock.monotonic());
+      const released = (): void => connections.left(connection);
       const session = createSession({ connection, where, timeoutMs, typeCast, several: own, released }, () => {
         if (facts === undefined) throw new PaystreamError('INTERNAL', 'a connection is used before it is known', { reason: 'UNEXPECTED' });
         return facts;
@@ -78,8 +55,8 @@ export function createSessions(options: MysqlDatabaseOptions): Sessions {
           facts = own ? await prepareOwnSession(session, where, lockTimeoutMs) : await checkForeignSession(session, connection, where);
           known.set(connection, facts);
         } catch (error) {
-          if (own) connection.destroy();
-          else session.release();
+          if (own) session.abandon();
+          session.release();
           throw error;
         }
       }
