@@ -1,15 +1,21 @@
 import { readFileSync } from 'node:fs';
 import { createConnection, createPool } from 'mysql2/promise';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../clock/system-clock.ts';
 import { inboxMigrations } from '../inbox/migrations.ts';
+import { silentLogger } from '../logger/port.ts';
 import { outboxMigrations } from '../outbox/migrations.ts';
+import { systemRandom } from '../random/system-random.ts';
 import { exportMigrations } from '../sql/export-migrations.ts';
 import type { Database } from '../sql/port.ts';
 import { createVirtualClock } from '../testing/virtual-clock.ts';
 import { timerMigrations } from '../timers/migrations.ts';
 import { createMysqlDatabase } from './mysql-database.ts';
 import type { MysqlDatabaseOptions } from './options.ts';
+import { createSessions } from './pool.ts';
+import { createStatementCache } from './statement.ts';
 import { freshDatabase, type RealServer, realServer, runBare } from './test-support.ts';
+import { createTransactions } from './transactions.ts';
 
 const migrations = [...outboxMigrations, ...inboxMigrations, ...timerMigrations];
 const open: Database[] = [];
@@ -97,6 +103,20 @@ describe('a connection that dies', () => {
     await runBare(url, ...rows.map(({ id }) => `KILL ${id}`));
   };
 
+  const untilNobodyElse = async (): Promise<void> => {
+    const others = 'SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()';
+    while ((await runBare(url, others)).length > 0) await systemClock.sleep(100);
+  };
+
+  it('because its client vanished holds its locks for no longer than a minute', async () => {
+    const one = database();
+    const [row] = await one.query('SELECT @@SESSION.wait_timeout AS idle, VERSION() AS version');
+    expect(row?.['idle']).toBe(60);
+    if (!String(row?.['version']).includes('MariaDB')) return;
+    const [inTransaction] = await one.query('SELECT @@SESSION.idle_transaction_timeout AS idle');
+    expect(inTransaction).toEqual({ idle: 30 });
+  });
+
   it('while it lies idle is not noticed by who comes next', async () => {
     const one = database({ poolSize: 2 });
     for (let round = 0; round < 20; round++) {
@@ -115,6 +135,18 @@ describe('a connection that dies', () => {
     expect(await id()).toBe(first);
     await clock.advance(46_000);
     expect(await id()).not.toBe(first);
+  });
+
+  it('since the server ended it when it had lain idle is not noticed by who comes next', async () => {
+    const sessions = createSessions({ url, poolSize: 2 });
+    const [compile, clock, random, logger] = [createStatementCache(), systemClock, systemRandom, silentLogger];
+    const run = createTransactions({ sessions, compile, clock, random, logger, maxAttempts: 1 });
+    const both = await Promise.all([sessions.acquire(), sessions.acquire()]);
+    for (const session of both) await session.run('SET SESSION wait_timeout = 1', '');
+    for (const session of both) session.release();
+    await untilNobodyElse();
+    await Promise.all([run((tx) => tx.execute('SELECT 1')), run((tx) => tx.execute('SELECT 1'))]);
+    await sessions.close();
   });
 
   it('while nothing answers any more fails what waits for it, and the database recovers by itself', async () => {

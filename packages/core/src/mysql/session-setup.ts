@@ -68,6 +68,14 @@ function checkCharset({ charset, literals }: Server, where: string, what: (chars
 }
 
 /**
+ * How long the server keeps a connection over which nothing comes, in seconds: what a client had locked whose machine vanished
+ * is locked until then, since nobody tells the server. Longer than a connection lies idle here before it is replaced.
+ */
+const idleSeconds = 60;
+/** The same within a transaction, where MariaDB can tell: nothing is awaited there but the transaction. */
+const idleInTransactionSeconds = 30;
+
+/**
  * Sets up a connection of ours. `READ COMMITTED`: what must not happen twice is decided by unique keys and by changes that
  * name the version that they expect, never by what was read before; so a snapshot would bring nothing but gaps that are
  * locked, and with them most deadlocks. The session's time zone is UTC for statements that users write.
@@ -81,8 +89,9 @@ export async function prepareOwnSession(session: Session, where: string, lockTim
   await set('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
   // MariaDB makes a subquery of a long list, which it runs once for each row that it deletes.
   await set(
-    `SET SESSION sql_mode = '${modes.join(',')}', time_zone = '+00:00', autocommit = 1,
-      innodb_lock_wait_timeout = ${Math.max(1, Math.ceil(lockTimeoutMs / 1_000))} /*M!100318 , in_predicate_conversion_threshold = 0 */`,
+    `SET SESSION sql_mode = '${modes.join(',')}', time_zone = '+00:00', autocommit = 1, wait_timeout = ${idleSeconds},
+      innodb_lock_wait_timeout = ${Math.max(1, Math.ceil(lockTimeoutMs / 1_000))}
+      /*M!100318 , in_predicate_conversion_threshold = 0, idle_transaction_timeout = ${idleInTransactionSeconds} */`,
   );
   // Room for what goes ahead of a statement.
   return { foreignIsolation: false, maxStatementBytes: found.packet - 128 };
