@@ -35,7 +35,10 @@ export interface ClientLink extends Pick<Broker, 'name' | 'capabilities'> {
   close(): Promise<void>;
 }
 
-/** The topic that `ping` asks for. It need not exist, and is not created. */
+/**
+ * The topic that `ping` asks for. It need not exist, and is not created: a broker that makes topics by itself answers as if it
+ * were there, another one that it is missing. It says the same of a missing namespace, in other words.
+ */
 const pingTopic = 'paystream-ping';
 
 function checkOptions({ topic, subscription, maxUnacknowledged: max, deadLetter }: SubscribeOptions): void {
@@ -109,7 +112,9 @@ export function createBrokerOn(link: ClientLink, options: BrokerOptions): Broker
     try {
       await Promise.race([link.partitionsOf(context.fullName(pingTopic)), late.promise]);
     } catch (error) {
-      throw link.tell(error, { what: 'cannot reach Pulsar', details: {}, closed: brokerClosed });
+      const told = link.tell(error, { what: 'cannot reach Pulsar', details: {}, closed: brokerClosed });
+      if (told.reason === 'TOPIC_NOT_FOUND' && !/namespace/i.test(told.message)) return;
+      throw told;
     } finally {
       timer.cancel();
     }

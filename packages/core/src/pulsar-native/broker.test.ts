@@ -53,6 +53,14 @@ describe('a broker on a client of the caller', () => {
     await refused;
   });
 
+  it('takes it for an answer that there is no topic to ask for: the broker may make none by itself', async () => {
+    const client = clientWith({
+      getPartitionsForTopic: () => Promise.reject(new Error('Failed to get partitions for topic: TopicNotFound')),
+    });
+    await using broker = createPulsarNativeBroker({ client, addon: addonShim });
+    await broker.ping();
+  });
+
   it('never lets the addon hold the event loop while a queue is full, and batches by key', async () => {
     const configs: ProducerConfig[] = [];
     const client = clientWith({

@@ -1,3 +1,4 @@
+import { createPulsarAdmin } from '@paystream/pulsar/admin';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../clock/system-clock.ts';
 import { brokerCases } from '../testing/broker-cases.ts';
@@ -41,5 +42,21 @@ describe('the broker on Pulsar keeps what the port promises', () => {
   it('declares just the abilities that it is tested for', async () => {
     await using broker = createPulsarBroker({ serviceUrl: real.serviceUrl });
     expect(brokerAbilities(broker).sort()).toEqual([...abilities].sort());
+  });
+});
+
+describe('a ping', () => {
+  it('is answered where the broker makes no topic by itself, as production clusters are set', async () => {
+    const { namespaces } = createPulsarAdmin({ url: real.adminUrl });
+    const namespace = `public/${freshName('strict')}`;
+    await namespaces.create(namespace);
+    await namespaces.setAutoTopicCreation(namespace, { allowed: false });
+    await using broker = createPulsarBroker({ serviceUrl: real.serviceUrl, namespace });
+    await broker.ping();
+  });
+
+  it('says so where the namespace is missing', async () => {
+    await using broker = createPulsarBroker({ serviceUrl: real.serviceUrl, namespace: 'public/nowhere' });
+    await expect(broker.ping()).rejects.toMatchObject({ code: 'NOT_FOUND', message: expect.stringMatching(/namespace/i) });
   });
 });
