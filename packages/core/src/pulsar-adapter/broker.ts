@@ -31,6 +31,8 @@ export interface ClientLink extends Pick<Broker, 'name' | 'capabilities'> {
   createReader(context: SharedContext, options: ReaderOptions): Promise<BrokerReader>;
   /** Asks for the partitions of a topic, which need not exist. */
   partitionsOf(fullName: string): Promise<unknown>;
+  /** Why that has not worked so far, if it is being tried again and the client says why. */
+  whyNot?(fullName: string): string | undefined;
   /** Closes the client, if it is ours. */
   close(): Promise<void>;
 }
@@ -104,13 +106,15 @@ export function createBrokerOn(link: ClientLink, options: BrokerOptions): Broker
 
   const ping = async (): Promise<void> => {
     checkOpen();
+    const topic = context.fullName(pingTopic);
     const late = Promise.withResolvers<never>();
     const timer = clock.setTimer(pingTimeoutMs, () => {
-      const message = `Pulsar did not answer within ${pingTimeoutMs} ms: is the broker up, and is its address right?`;
+      const why = link.whyNot?.(topic) ?? 'is the broker up, and is its address right?';
+      const message = `Pulsar did not answer within ${pingTimeoutMs} ms: ${why}`;
       late.reject(new PaystreamError('UNAVAILABLE', message, { reason: 'PULSAR_TIMEOUT' }));
     });
     try {
-      await Promise.race([link.partitionsOf(context.fullName(pingTopic)), late.promise]);
+      await Promise.race([link.partitionsOf(topic), late.promise]);
     } catch (error) {
       const told = link.tell(error, { what: 'cannot reach Pulsar', details: {}, closed: brokerClosed });
       if (told.reason === 'TOPIC_NOT_FOUND' && !/namespace/i.test(told.message)) return;

@@ -1,4 +1,4 @@
-import { createPulsarClient, type PulsarClient } from '@paystream/pulsar';
+import { createPulsarClient, type PulsarClient, type PulsarEvent } from '@paystream/pulsar';
 import type { Broker } from '../broker/port.ts';
 import { brokerClosed, createBrokerOn } from '../pulsar-adapter/broker.ts';
 import type { SharedContext } from '../pulsar-adapter/context.ts';
@@ -12,7 +12,7 @@ import { createPulsarSubscription } from './subscription.ts';
 /** A broker on Apache Pulsar. */
 export interface PulsarBroker extends Broker, AsyncDisposable {}
 
-function clientOf(options: PulsarBrokerOptions): PulsarClient {
+function clientOf(options: PulsarBrokerOptions, onEvent: (event: PulsarEvent) => void): PulsarClient {
   if ('client' in options) return options.client;
   const {
     namespace: _namespace,
@@ -24,7 +24,7 @@ function clientOf(options: PulsarBrokerOptions): PulsarClient {
     ...client
   } = options;
   try {
-    return createPulsarClient(client);
+    return createPulsarClient({ ...client, onEvent });
   } catch (error) {
     throw fromPulsar(error, { what: 'cannot make a Pulsar client', details: {}, closed: brokerClosed });
   }
@@ -60,7 +60,12 @@ function clientOf(options: PulsarBrokerOptions): PulsarClient {
 export function createPulsarBroker(options: PulsarBrokerOptions): PulsarBroker {
   const { ackGroupTimeMs = 2, producer } = options;
   const producerOptions = typeof producer === 'function' ? producer : () => producer;
-  const client = clientOf(options);
+  /** The topics that are asked for their partitions, and what that last failed by. */
+  const asked = new Map<string, string>();
+  const client = clientOf(options, (event) => {
+    if (event.scope === 'lookup' && event.error.code !== 'TIMEOUT' && asked.has(event.name)) asked.set(event.name, event.error.message);
+    if ('onEvent' in options) options.onEvent?.(event);
+  });
   const contextOf = (context: SharedContext): AdapterContext => ({ ...context, client, ackGroupTimeMs, producerOptions });
   return createBrokerOn(
     {
@@ -77,7 +82,11 @@ export function createPulsarBroker(options: PulsarBrokerOptions): PulsarBroker {
       createProducer: (context, producing) => createPulsarProducer(contextOf(context), producing),
       subscribe: (context, subscribeOptions) => createPulsarSubscription(contextOf(context), subscribeOptions),
       createReader: (context, readerOptions) => createPulsarReader(contextOf(context), readerOptions),
-      partitionsOf: (topic) => client.partitionsOf(topic),
+      partitionsOf: (topic) => {
+        if (!asked.has(topic)) asked.set(topic, '');
+        return client.partitionsOf(topic).finally(() => asked.delete(topic));
+      },
+      whyNot: (topic) => asked.get(topic) || undefined,
       close: async () => {
         if (!('client' in options)) await client.close();
       },

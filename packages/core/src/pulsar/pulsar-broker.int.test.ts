@@ -55,6 +55,12 @@ describe('a ping', () => {
     await broker.ping();
   });
 
+  it('that is not answered in time says what the client fails by', async () => {
+    await using broker = createPulsarBroker({ serviceUrl: 'pulsar://127.0.0.1:1', pingTimeoutMs: 500 });
+    const pinged = expect(broker.ping()).rejects;
+    await pinged.toMatchObject({ reason: 'PULSAR_TIMEOUT', message: expect.stringContaining('ECONNREFUSED') });
+  });
+
   it('says so where the namespace is missing', async () => {
     await using broker = createPulsarBroker({ serviceUrl: real.serviceUrl, namespace: 'public/nowhere' });
     await expect(broker.ping()).rejects.toMatchObject({ code: 'NOT_FOUND', message: expect.stringMatching(/namespace/i) });
