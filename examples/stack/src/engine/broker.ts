@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { type Broker, type Logger, PaystreamError, type Telemetry } from '@paystream/core';
 import { createEmbeddedBroker } from '@paystream/core/embedded';
 import type { Config } from '../config/config.ts';
-import { readPem } from './pem.ts';
+import { readNamed } from './named-file.ts';
 
 const advice = 'start one with `npm run pulsar -- start`, set PAYSTREAM_PULSAR_URL, or do without by PAYSTREAM_BROKER=embedded';
 
@@ -14,10 +14,18 @@ function topicsWithoutLanes(config: Config): ReadonlySet<string> {
 /** So many replicas of a service share the work of a topic at most. Entries cost the broker more than what is in them. */
 const keyGroups = 32;
 
+/** What a broker refused that refuses who asks. */
+function credentials({ PAYSTREAM_PULSAR_TOKEN: text, PAYSTREAM_PULSAR_TOKEN_FILE: file }: Config): string {
+  if (file !== undefined) return `the token in PAYSTREAM_PULSAR_TOKEN_FILE ${file}`;
+  return text === undefined ? 'whoever has no token: set PAYSTREAM_PULSAR_TOKEN_FILE' : 'the token in PAYSTREAM_PULSAR_TOKEN';
+}
+
 async function openPulsar(config: Config, logger: Logger): Promise<Broker> {
   const [{ createPulsarBroker }, { token }] = await Promise.all([import('@paystream/core/pulsar'), import('@paystream/pulsar')]);
   const { PAYSTREAM_PULSAR_URL: serviceUrl, PAYSTREAM_PULSAR_TOKEN: text, PAYSTREAM_PULSAR_TOKEN_FILE: file } = config;
-  const ca = await readPem('PAYSTREAM_PULSAR_CA', config.PAYSTREAM_PULSAR_CA);
+  const ca = await readNamed('PAYSTREAM_PULSAR_CA', config.PAYSTREAM_PULSAR_CA);
+  // Read again for each connection; one that cannot be read at all is a wrong setting.
+  await readNamed('PAYSTREAM_PULSAR_TOKEN_FILE', file);
   const source = file === undefined ? text : () => readFile(file, 'utf8');
   const withoutLanes = topicsWithoutLanes(config);
   const broker = createPulsarBroker({
@@ -38,8 +46,12 @@ async function openPulsar(config: Config, logger: Logger): Promise<Broker> {
       const more = config.PAYSTREAM_PROFILE === 'production' ? 'check PAYSTREAM_PULSAR_URL and that it runs' : advice;
       throw new PaystreamError(code, `no Pulsar broker at ${serviceUrl}: ${message}; ${more}`, { reason, cause });
     }
-    // It is there, and says no: to the namespace, or to who asks.
-    const asked = `PAYSTREAM_PULSAR_NAMESPACE ${config.PAYSTREAM_PULSAR_NAMESPACE}`;
+    if (reason === 'PULSAR_PROTOCOL') {
+      const what = 'what listens there does not speak as a Pulsar broker does; check PAYSTREAM_PULSAR_URL';
+      throw new PaystreamError('UNAVAILABLE', `no Pulsar broker at ${serviceUrl}: ${what}: ${message}`, { reason, cause });
+    }
+    // It is there, and says no: to who asks, or to the namespace.
+    const asked = code === 'UNAUTHENTICATED' ? credentials(config) : `PAYSTREAM_PULSAR_NAMESPACE ${config.PAYSTREAM_PULSAR_NAMESPACE}`;
     throw new PaystreamError(code, `the Pulsar broker at ${serviceUrl} refuses ${asked}: ${message}`, { reason, cause });
   }
 }

@@ -2,11 +2,11 @@ import { type Logger, PaystreamError } from '@paystream/core';
 import { createSqliteDatabase } from '@paystream/core/embedded';
 import type { Database } from '@paystream/core/sql';
 import type { Config } from '../config/config.ts';
-import { readPem } from './pem.ts';
+import { readNamed } from './named-file.ts';
 
 async function openMysql(config: Config, url: string, logger: Logger): Promise<Database> {
   const { createMysqlDatabase } = await import('@paystream/core/mysql');
-  const ca = await readPem('PAYSTREAM_MYSQL_CA', config.PAYSTREAM_MYSQL_CA);
+  const ca = await readNamed('PAYSTREAM_MYSQL_CA', config.PAYSTREAM_MYSQL_CA);
   const database = createMysqlDatabase({
     url,
     password: config.PAYSTREAM_MYSQL_PASSWORD,

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { PaystreamError } from '@paystream/core';
 
-/** Reads the certificates that a setting names. Throws `INVALID_ARGUMENT`, naming setting and file, if it cannot. */
-export async function readPem(setting: string, path: string | undefined): Promise<string | undefined> {
+/** Reads the file that a setting names. Throws `INVALID_ARGUMENT`, naming setting and file, if it cannot. */
+export async function readNamed(setting: string, path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
   try {
     return await readFile(path, 'utf8');

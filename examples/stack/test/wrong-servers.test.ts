@@ -1,0 +1,52 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readConfig } from '../src/config/config.ts';
+import { wholeStack } from '../src/service-names.ts';
+import { startStack } from '../src/stack.ts';
+
+let directory: string;
+let server: Server;
+let greet: (socket: Socket) => void;
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'paystream-wrong-'));
+  greet = () => undefined;
+  server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    greet(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+});
+
+afterEach(() => {
+  server.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const there = (): string => `127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+function start(settings: Readonly<Record<string, string>>): Promise<unknown> {
+  const ports = { PAYSTREAM_GRPC_PORT: '0', PAYSTREAM_HTTP_PORT: '0', PAYSTREAM_LOG_LEVEL: 'silent' };
+  return startStack(readConfig({ PAYSTREAM_DATA_DIR: directory, ...ports, ...settings }), wholeStack);
+}
+
+describe('a start is refused in plain words', () => {
+  it('by what listens where Pulsar should and is something else', async () => {
+    greet = (socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n');
+    await expect(start({ PAYSTREAM_BROKER: 'pulsar', PAYSTREAM_PULSAR_URL: `pulsar://${there()}` })).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringMatching(/^no Pulsar broker at .* does not speak as a Pulsar broker does; check PAYSTREAM_PULSAR_URL/),
+    });
+  });
+
+  it('by a token file that cannot be read, before anybody is asked', async () => {
+    const settings = { PAYSTREAM_BROKER: 'pulsar', PAYSTREAM_PULSAR_URL: `pulsar://${there()}` };
+    await expect(start({ ...settings, PAYSTREAM_PULSAR_TOKEN_FILE: join(directory, 'none') })).rejects.toMatchObject({
+      reason: 'INVALID_SETTINGS',
+      message: expect.stringContaining('PAYSTREAM_PULSAR_TOKEN_FILE names a file that cannot be read'),
+    });
+  });
+});
