@@ -49,4 +49,12 @@ describe('a start is refused in plain words', () => {
       message: expect.stringContaining('PAYSTREAM_PULSAR_TOKEN_FILE names a file that cannot be read'),
     });
   });
+
+  it('by a gateway that takes the connection and never answers', async () => {
+    const settings = { PAYSTREAM_GATEWAY_URL: `http://${there()}`, PAYSTREAM_PAYMENT_CALL_TIMEOUT_MS: '200' };
+    await expect(start(settings)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringMatching(/^no gateway at .*PAYSTREAM_GATEWAY_URL says: it did not answer within 200 ms/),
+    });
+  });
 });

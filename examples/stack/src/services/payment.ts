@@ -7,7 +7,9 @@ import type { StackService } from '../service.ts';
 import { openGateway } from './gateway.ts';
 
 /** The gateway that another process serves. */
-async function remoteGateway(baseUrl: string, { PAYSTREAM_GATEWAY_KEY: key }: Config): Promise<Gateway> {
+async function remoteGateway(baseUrl: string, config: Config): Promise<Gateway> {
+  const { PAYSTREAM_GATEWAY_KEY: key, PAYSTREAM_PAYMENT_CALL_TIMEOUT_MS: timeoutMs } = config;
+  const signal = AbortSignal.timeout(timeoutMs);
   const transport = createGrpcTransport({
     baseUrl,
     interceptors: [
@@ -18,9 +20,11 @@ async function remoteGateway(baseUrl: string, { PAYSTREAM_GATEWAY_KEY: key }: Co
     ],
   });
   try {
-    return await createRemoteGateway({ transport });
+    return await createRemoteGateway({ transport, signal });
   } catch (cause) {
-    const { code, reason, message } = PaystreamError.from(cause);
+    const { code, reason, message } = signal.aborted
+      ? new PaystreamError('UNAVAILABLE', `it did not answer within ${timeoutMs} ms`, { reason: 'GATEWAY_TIMEOUT' })
+      : PaystreamError.from(cause);
     throw new PaystreamError(code, `no gateway at ${baseUrl}, where PAYSTREAM_GATEWAY_URL says: ${message}`, { reason, cause });
   }
 }
