@@ -1,10 +1,15 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { systemClock } from '@paystream/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readConfig } from '../src/config/config.ts';
 import { connectionAdvice } from '../src/load/advice.ts';
 import { createBookReader, faultsIn } from '../src/load/books.ts';
 import { readLoadOptions } from '../src/load/options.ts';
 import { placeOrders } from '../src/load/place.ts';
 import { createReport, formatReport } from '../src/load/report.ts';
+import { startStack } from '../src/stack.ts';
 import { createTestStack, type TestStack } from './test-stack.ts';
 
 describe('the options of npm run orders', () => {
@@ -96,5 +101,18 @@ describe('npm run orders', () => {
       (thrown: unknown) => connectionAdvice(thrown, target()),
     );
     expect(told).toMatch(advice);
+  });
+
+  it('says how to name the services that run in processes of their own', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'paystream-alone-'));
+    const ports = { PAYSTREAM_GRPC_PORT: '0', PAYSTREAM_HTTP_PORT: '0', PAYSTREAM_LOG_LEVEL: 'silent' };
+    const alone = await startStack(readConfig({ PAYSTREAM_DATA_DIR: directory, ...ports }), ['order']);
+    const { grpcAddress: target = '' } = alone.server;
+    const failed = await createBookReader({ target, clock: systemClock })
+      .read()
+      .catch((thrown: unknown) => thrown);
+    expect(connectionAdvice(failed, target)).toMatch(/has not all services: .*\n.*--at payment=HOST:PORT/);
+    await alone.stop();
+    await rm(directory, { recursive: true });
   });
 });

@@ -9,6 +9,9 @@ export function connectionAdvice(thrown: unknown, target: string): string {
   if (code === 'UNAVAILABLE') {
     return `No stack answers at ${target}: ${message}\nStart one with "npm start", or say where it listens for gRPC with --target HOST:PORT.`;
   }
+  if (code === 'UNSUPPORTED') {
+    return `${target} has not all services: ${message}\nName those that run in processes of their own with --at payment=HOST:PORT,wallet=HOST:PORT,notify=HOST:PORT,logger=HOST:PORT, as "npm run services" prints it.`;
+  }
   if (reason.startsWith('RPC_') || reason === 'UNEXPECTED') {
     return `What listens at ${target} does not answer as a stack does over gRPC: ${message}\nIs it another port of the stack? --target wants the gRPC one.`;
   }
