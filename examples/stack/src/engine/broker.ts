@@ -14,6 +14,22 @@ function topicsWithoutLanes(config: Config): ReadonlySet<string> {
 /** So many replicas of a service share the work of a topic at most. Entries cost the broker more than what is in them. */
 const keyGroups = 32;
 
+/** Less than a check of the stack may take, so that `/readyz` says what is wrong. */
+export const pingTimeoutMs = 1_800;
+/** A start is more patient. */
+const pingsAtStart = 3;
+
+async function pingAtStart(broker: Broker): Promise<void> {
+  for (let left = pingsAtStart - 1; ; left--) {
+    try {
+      await broker.ping();
+      return;
+    } catch (error) {
+      if (left === 0 || !PaystreamError.is(error) || error.reason !== 'PULSAR_TIMEOUT') throw error;
+    }
+  }
+}
+
 /** What a broker refused that refuses who asks. */
 function credentials({ PAYSTREAM_PULSAR_TOKEN: text, PAYSTREAM_PULSAR_TOKEN_FILE: file }: Config): string {
   if (file !== undefined) return `the token in PAYSTREAM_PULSAR_TOKEN_FILE ${file}`;
@@ -30,6 +46,7 @@ async function openPulsar(config: Config, logger: Logger): Promise<Broker> {
   const withoutLanes = topicsWithoutLanes(config);
   const broker = createPulsarBroker({
     serviceUrl,
+    pingTimeoutMs,
     producer: (topic) => (withoutLanes.has(topic) ? { batching: {} } : { keyGroups }),
     namespace: config.PAYSTREAM_PULSAR_NAMESPACE,
     logger,
@@ -37,7 +54,7 @@ async function openPulsar(config: Config, logger: Logger): Promise<Broker> {
     ...(ca === undefined ? {} : { tls: { ca } }),
   });
   try {
-    await broker.ping();
+    await pingAtStart(broker);
     return broker;
   } catch (cause) {
     await broker.close();

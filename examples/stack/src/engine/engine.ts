@@ -1,14 +1,15 @@
 import { join } from 'node:path';
-import { type Broker, combineTelemetry, type Running, type Telemetry } from '@paystream/core';
+import { type Broker, combineTelemetry, type Running, systemClock, type Telemetry } from '@paystream/core';
 import { type PaystreamTopics, paystreamTopics } from '@paystream/core/contracts';
 import { lockFolder } from '@paystream/core/embedded';
 import { createOutbox, type Database, type Outbox, observeDatabase } from '@paystream/core/sql';
 import type { Config } from '../config/config.ts';
 import { consoleLog } from '../logging.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
-import { openBroker } from './broker.ts';
+import { openBroker, pingTimeoutMs } from './broker.ts';
 import { openDatabase } from './database.ts';
 import { type PortDecorators, undecorated } from './decorators.ts';
+import { inTime } from './in-time.ts';
 
 /** What every service of the stack runs on. */
 export interface Engine extends Running {
@@ -69,8 +70,9 @@ export async function openEngine(config: Config, also: readonly Telemetry[] = []
     const outbox = await createOutbox({ database, broker, logger, telemetry, leaseMs, migrations: config.PAYSTREAM_MIGRATIONS });
     opened.push((timeoutMs) => outbox.close(timeoutMs));
     const check = async (): Promise<void> => {
-      await database.ping();
-      await broker.ping();
+      // Who is away is to be said by name, before the check as a whole has taken too long.
+      const named = config.PAYSTREAM_DATABASE === 'mysql' ? 'MySQL' : 'the database';
+      await Promise.all([inTime(database.ping(), named, pingTimeoutMs, systemClock), broker.ping()]);
       await outbox.check?.();
     };
     return {
