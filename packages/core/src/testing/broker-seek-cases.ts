@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { BrokerCase } from './broker-subject.ts';
-import { backlogIs, numbered, publish, receive, receiveNothing, subscribe, texts } from './broker-subject.ts';
+import { backlogIs, numbered, publish, publishTogether, receive, receiveNothing, subscribe, texts } from './broker-subject.ts';
 
 /** Moving a cursor. */
 export const seekCases: readonly BrokerCase[] = [
@@ -40,6 +40,21 @@ export const seekCases: readonly BrokerCase[] = [
       await consumer.acknowledge(await receive(subject, consumer, 10));
       await consumer.seek({ messageId: ids[6] ?? '' });
       assert.deepEqual(texts(await receive(subject, consumer, 4)), numbered(10).slice(6));
+    },
+  },
+  {
+    name: 'seek to a message that was sent together with others begins with that message',
+    run: async (subject) => {
+      const topic = subject.uniqueName('seek-together');
+      await subscribe(subject, topic, { subscription: 'holder' });
+      const consumer = await subscribe(subject, topic);
+      const ids = await publishTogether(subject, topic, numbered(10));
+      await consumer.acknowledge(await receive(subject, consumer, 10));
+      for (const at of [6, 3, 9, 0]) {
+        await consumer.seek({ messageId: ids[at] ?? '' });
+        assert.deepEqual(texts(await receive(subject, consumer, 10 - at)), numbered(10).slice(at));
+        await receiveNothing(subject, consumer);
+      }
     },
   },
   {

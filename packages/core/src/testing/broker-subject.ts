@@ -64,6 +64,14 @@ export async function publish(subject: BrokerUnderTest, topic: string, messages:
   return ids;
 }
 
+/** Publishes all at once under one key, so that an adapter may store them as one; gives their ids. */
+export async function publishTogether(subject: BrokerUnderTest, topic: string, messages: readonly string[]): Promise<string[]> {
+  const producer = await subject.broker.createProducer({ topic });
+  const ids = await Promise.all(messages.map((message) => producer.send({ payload: bytes(message), key: 'k' })));
+  await producer.close();
+  return ids;
+}
+
 /** A subscription that begins with the first message unless told otherwise. */
 export function subscribe(
   subject: BrokerUnderTest,

@@ -121,9 +121,10 @@ function seekCommand(consumerId: number, requestId: bigint, position: SeekPositi
   if (!MessageId.is(position)) return seekToTime(consumerId, requestId, position.timeMs);
   const { batchIndex, batchSize, firstChunk } = position;
   if (firstChunk !== undefined) return seekToId(consumerId, requestId, firstChunk, []);
-  if (batchIndex <= 0) return seekToId(consumerId, requestId, position, []);
+  // An id that was kept as text does not know how large its batch is: then all of the batch comes, and the start is looked for here.
+  if (batchIndex <= 0 || batchIndex >= batchSize) return seekToId(consumerId, requestId, position, []);
   // The broker is told what is left from there on.
-  const left = new BitSet(Math.max(batchSize, batchIndex + 1));
+  const left = new BitSet(batchSize);
   left.clearThrough(batchIndex - 1);
   return seekToId(consumerId, requestId, position, left.toAckSet());
 }

@@ -80,7 +80,7 @@ export class Incoming<T> {
   }
 
   #intakeHooks(): IntakeHooks<T> {
-    const { settings, source, inbox, rewind, grouping, acknowledger, acknowledgesSkipped, connection, consumerId } = this.#options;
+    const { settings, source, inbox, rewind, grouping, connection, consumerId } = this.#options;
     const { topic } = source;
     return {
       source,
@@ -99,13 +99,17 @@ export class Incoming<T> {
         settings.events.onError?.(error, topic);
         connection()?.write(encodeAck({ consumerId, type: 'individual', positions: [{ ledgerId, entryId }], validationError }));
       },
-      onSkipped: (entry) => {
-        if (!acknowledgesSkipped) return;
-        if (entry.acknowledged) ignored(acknowledger.whole(entry));
-        else if (settings.batchIndexAck) ignored(grouping.add(entry.ledgerId, entry.entryId, entry.left));
-      },
+      onSkipped: (entry) => this.#skipped(entry),
       onUnusable: (error) => settings.events.onError?.(error, topic),
     };
+  }
+
+  /** Messages of the entry are noted as acknowledged without having been seen. */
+  #skipped(entry: Entry<MessageSource<T>>): void {
+    const { settings, grouping, acknowledger, acknowledgesSkipped } = this.#options;
+    if (!acknowledgesSkipped) return;
+    if (entry.acknowledged) ignored(acknowledger.whole(entry));
+    else if (settings.batchIndexAck) ignored(grouping.add(entry.ledgerId, entry.entryId, entry.left));
   }
 
   #enqueue(entry: Entry<MessageSource<T>>, messages: ReceivedMessage<T>[]): void {
@@ -169,8 +173,15 @@ export class Incoming<T> {
     this.#remove((entry) => entry.session <= session);
     if (start === undefined) return;
     // A session that came before the answer did not know what to leave out.
-    const early = inbox.remove(({ entry, batchIndex }) => isBeforeStart(start, entry.ledgerId, entry.entryId, batchIndex));
+    const skipped = new Set<Entry<MessageSource<T>>>();
+    const early = inbox.remove(({ entry, batchIndex }) => {
+      if (!isBeforeStart(start, entry.ledgerId, entry.entryId, batchIndex)) return false;
+      entry.acknowledge(batchIndex);
+      skipped.add(entry);
+      return true;
+    });
     if (early > 0) inbox.giveBack(early);
+    for (const entry of skipped) this.#skipped(entry);
   }
 
   #forget(): void {

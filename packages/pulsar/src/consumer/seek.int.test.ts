@@ -54,6 +54,24 @@ it('9.4.67 goes to a place inside a batch', async () => {
   }
 });
 
+it('9.4.67 goes to a place inside a batch by an id that was kept as text', async () => {
+  const topic = freshTopic();
+  for (const batchIndexAck of [false, true]) {
+    const consumer = await stage.subscribe({ topic, subscription: `s${batchIndexAck}`, initialPosition: 'earliest', batchIndexAck });
+    if (!batchIndexAck) for (const prefix of ['a', 'b']) await stage.send(topic, numbered(prefix, 5));
+    const messages = await take(consumer, 10);
+    const kept = MessageId.parse(messages[2]!.id.toString());
+    await consumer.acknowledge(messages);
+    await consumer.seek(kept);
+    expect(await takeTexts(consumer, 7)).toEqual([...numbered('a', 2, 3), ...numbered('b', 5)]);
+    await consumer.seek(kept, { inclusive: true });
+    const again = await take(consumer, 8);
+    expect(again.map(textOf)).toEqual([...numbered('a', 3, 2), ...numbered('b', 5)]);
+    await consumer.acknowledge(again);
+    await expect.poll(() => consumer.backlog(), soon).toBe(0);
+  }
+});
+
 it('9.4.67 goes to a message in chunks', async () => {
   const topic = freshTopic();
   const consumer = await stage.subscribe({ topic, subscription: 's' });
