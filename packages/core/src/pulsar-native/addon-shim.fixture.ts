@@ -83,6 +83,12 @@ function position(id: MessageId): PulsarMessageId | 'earliest' | 'latest' {
   return native(id).equals(PulsarMessageId.latest) ? 'latest' : native(id);
 }
 
+/** What the addon passes over behind a position: its entry if that is no batch, and of a batch what lies up to the index, if one is told. */
+function isPassed(start: ReturnType<typeof position>, { ledgerId, entryId, batchIndex }: PulsarMessageId): boolean {
+  if (typeof start === 'string' || ledgerId !== start.ledgerId || entryId !== start.entryId) return false;
+  return batchIndex < 0 || batchIndex <= start.batchIndex;
+}
+
 class ShimMessage implements Message {
   readonly message: PulsarMessage;
   constructor(message: PulsarMessage) {
@@ -210,15 +216,18 @@ class ShimConsumer implements Consumer {
 /** With a listener, which gets one message after the other, and each when the promise of the one before is fulfilled. */
 class ShimReader implements Reader {
   readonly #reader: PulsarReader;
+  #start: ReturnType<typeof position>;
   #closed = false;
-  constructor(reader: PulsarReader) {
+  constructor(reader: PulsarReader, start: ReturnType<typeof position>) {
     this.#reader = reader;
+    this.#start = start;
   }
   /** What comes before the listener knows its reader is dropped. */
   async run(listener: (message: Message, reader: Reader) => unknown, isKnown: () => boolean): Promise<void> {
     while (!this.#closed) {
       const message = await this.#reader.receive().catch(() => undefined);
       if (message === undefined || this.#closed) return;
+      if (isPassed(this.#start, message.id)) continue;
       await turn();
       if (isKnown()) await listener(new ShimMessage(message), this);
     }
@@ -231,10 +240,13 @@ class ShimReader implements Reader {
   }
   isConnected = (): boolean => this.#reader.connected;
   async seek(id: MessageId): Promise<null> {
-    await or('seek message by id', this.#reader.seek(position(id)));
+    const start = position(id);
+    this.#start = start;
+    await or('seek message by id', this.#reader.seek(start, { inclusive: true }));
     return null;
   }
   async seekTimestamp(timeMs: number): Promise<null> {
+    this.#start = 'earliest';
     await or('seek message by timestamp', this.#reader.seek({ timeMs }));
     return null;
   }
@@ -298,12 +310,14 @@ class ShimClient implements Client {
     return new ShimConsumer(await or('create consumer', joining), receiverQueueSize, partitioned);
   }
   async createReader({ topic, startMessageId, receiverQueueSize, listener }: ReaderConfig): Promise<Reader> {
+    const start = position(startMessageId);
     const making = this.#client.createReader({
       topic,
-      start: position(startMessageId),
+      start,
+      startInclusive: typeof start !== 'string',
       ...(receiverQueueSize === undefined ? {} : { receiverQueueSize }),
     });
-    const reader = new ShimReader(await or('create reader', making));
+    const reader = new ShimReader(await or('create reader', making), start);
     let known = false;
     const running = listener === undefined ? undefined : reader.run(listener, () => known);
     running?.catch((error: unknown) => process.nextTick(() => Promise.reject(error)));

@@ -15,10 +15,11 @@ describe('message ids of the addon', () => {
 
   it('have a place before them, also the first message of a ledger', () => {
     const preceding = (text: string): string => toAddonId(addonShim, placeBefore(parsePlace(text))).toString();
-    expect(preceding('10:5:-1')).toBe('(10,4,-1,-1)');
-    expect(preceding('10:5:2:0')).toBe('(10,4,2,-1)');
     expect(preceding('10:5:2:7')).toBe('(10,5,2,6)');
-    expect(preceding('10:0:-1')).toBe('(10,-1,-1,-1)');
+    // Behind all of a batch, if that is what lies there.
+    expect(preceding('10:5:-1')).toBe('(10,4,-1,2147483647)');
+    expect(preceding('10:5:2:0')).toBe('(10,4,2,2147483647)');
+    expect(preceding('10:0:-1')).toBe('(10,-1,-1,2147483647)');
   });
 
   it('of a message in chunks are those of its last one', () => {

@@ -39,10 +39,16 @@ export function isBehind(one: Place, other: Place): boolean {
   return one.entry === other.entry ? one.batchIndex > other.batchIndex : one.entry > other.entry;
 }
 
-/** The place just before: who begins behind it begins with the message itself. */
+/** No batch has a message of this index. */
+const behindBatch = 2 ** 31 - 1;
+
+/**
+ * The place just before: who begins behind it begins with the message itself. The entry before may be a batch, and the addon passes
+ * over no message of a batch whose index is not told.
+ */
 export function placeBefore(place: Place): Place {
   if (place.batchIndex > 0) return { ...place, batchIndex: place.batchIndex - 1 };
-  return { ...place, entry: place.entry - 1n, batchIndex: -1 };
+  return { ...place, entry: place.entry - 1n, batchIndex: behindBatch };
 }
 
 /** A place as the addon takes it: it reads the bytes of `MessageIdData` of Pulsar's protocol, and ends the process on others. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { BrokerCase } from './broker-subject.ts';
-import { numbered, publish, receive, receiveNothing, rejectsWith, subscribe, texts } from './broker-subject.ts';
+import { numbered, publish, publishTogether, receive, receiveNothing, rejectsWith, subscribe, texts } from './broker-subject.ts';
 
 /** Readers: every one gets every message. */
 export const readerCases: readonly BrokerCase[] = [
@@ -46,6 +46,19 @@ export const readerCases: readonly BrokerCase[] = [
       const ids = await publish(subject, topic, numbered(6));
       const reader = await subject.broker.createReader({ topic, start: { messageId: ids[4] ?? '' } });
       assert.deepEqual(texts(await receive(subject, reader, 2)), ['m4', 'm5']);
+    },
+  },
+  {
+    name: 'a reader from a message that was sent together with others begins with that message',
+    run: async (subject) => {
+      const topic = subject.uniqueName('reader-together');
+      await publish(subject, topic, ['before']);
+      const ids = await publishTogether(subject, topic, numbered(6));
+      for (const at of [4, 5, 0]) {
+        const reader = await subject.broker.createReader({ topic, start: { messageId: ids[at] ?? '' } });
+        assert.deepEqual(texts(await receive(subject, reader, 6 - at)), numbered(6).slice(at));
+        await receiveNothing(subject, reader);
+      }
     },
   },
   {
