@@ -42,6 +42,8 @@ function makeClient({ Client: Native }: Addon, config: ClientConfig, logger: Log
  * - `capabilities.acknowledgementReceipts` is false: an acknowledgement resolves at once, and is sent within 100 ms.
  * - A cursor of a topic with partitions moves to the earliest, the latest or a time, not to a message (`UNSUPPORTED`).
  * - After a `seek` a new consumer takes the place of the old: on a failover subscription, perhaps behind others.
+ * - With `maxUnacknowledged` below 20 one message, with the batch that it is of, is asked for ahead: it waits for room though another
+ *   consumer of the subscription could take it.
  * - A receive that was aborted may still take a message, which then waits for the next.
  * - A reader sees that it was away by looking 20 times a second: `gaps` does not count a move to another broker that takes no time.
  * - A reader of which nobody receives holds up the other readers of its client from 1,000 messages on.

@@ -43,6 +43,28 @@ it('reads a topic with partitions, and says that its cursor cannot be moved to a
   expect((await take(reader, 30)).map(textOf).sort()).toEqual(numbered(30).sort());
 });
 
+it('keeps one message from the other consumers at most, where it may hold one', async () => {
+  await using broker = createPulsarNativeBroker({ serviceUrl: real.serviceUrl, addon: addonUnderTest });
+  const topic = freshName('busy');
+  const join = (maxUnacknowledged: number): Promise<BrokerSubscription> =>
+    broker.subscribe({ topic, subscription: 's', type: 'shared', initialPosition: 'earliest', maxUnacknowledged });
+  const busy = await join(1);
+  const producer = await broker.createProducer({ topic });
+  const [first, ...others] = numbered(5).map((text) => ({ payload: Buffer.from(text) }));
+  if (first !== undefined) await producer.send(first);
+  const held = await take(busy, 1);
+  const idle = await join(1_000);
+  for (const other of others) await producer.send(other);
+  const got = await take(idle, 3);
+  await busy.acknowledge(held);
+  const done = new AbortController();
+  const last = [busy, idle].map((consumer) => consumer.receive(1, done.signal));
+  got.push(...(await Promise.race(last)));
+  done.abort();
+  await Promise.allSettled(last);
+  expect(got.map(textOf).sort()).toEqual(['m1', 'm2', 'm3', 'm4']);
+});
+
 it('says that the broker is away, and goes on with what was not acknowledged when it is back', async () => {
   await using broker = createPulsarNativeBroker({ serviceUrl: real.serviceUrl, addon: addonUnderTest, pingTimeoutMs: 2_000 });
   const topic = freshName('away');

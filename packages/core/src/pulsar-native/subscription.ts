@@ -45,15 +45,14 @@ export function createNativeSubscription(context: NativeContext, options: Subscr
 
   const join = async (): Promise<Joined> => {
     const wanted = queueSizeOf(maxUnacknowledged);
-    // Of a topic with partitions the addon wants to ask for at least one message of each in advance.
-    const partitioned = wanted === 0 && (await client.getPartitionsForTopic(fullName)).some((name) => name !== fullName);
     const consumer = await client.subscribe({
       ...consumerOptions,
       topic: fullName,
       subscription,
       subscriptionType: types[type],
       subscriptionInitialPosition: options.initialPosition === 'earliest' ? 'Earliest' : 'Latest',
-      receiverQueueSize: partitioned ? 1 : wanted,
+      // Without a queue the addon drops all of a batch but its first message, and has none for a topic with partitions.
+      receiverQueueSize: Math.max(1, wanted),
       batchIndexAckEnabled: true,
     });
     return { consumer, intake: createIntake(consumer, wanted === 0 ? 1 : parallel) };

@@ -36,7 +36,11 @@ async function open(): Promise<Subject> {
 const abilities = ['delayedDelivery', 'seekByTime', 'deadLetter', 'backlog', 'acknowledgementReceipts', 'durable'];
 
 describe('the broker on Pulsar keeps what the port promises', () => {
-  const bound = bindCases<Subject>(brokerCases, { abilities: [...abilities, 'restart'], open, close: (subject) => subject.end() });
+  const bound = bindCases<Subject>(brokerCases, {
+    abilities: [...abilities, 'restart', 'noneAhead'],
+    open,
+    close: (subject) => subject.end(),
+  });
   for (const { name, skip, run } of bound) it.skipIf(skip !== undefined)(name, run);
 
   it('declares just the abilities that it is tested for', async () => {

@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict';
 import type { BrokerCase } from './broker-subject.ts';
-import { backlogIs, bytes, numbered, publish, receive, receiveNothing, rejectsWith, subscribe, text, texts } from './broker-subject.ts';
+import {
+  backlogIs,
+  bytes,
+  numbered,
+  publish,
+  publishTogether,
+  receive,
+  receiveNothing,
+  rejectsWith,
+  subscribe,
+  text,
+  texts,
+} from './broker-subject.ts';
 
 /** Durable subscriptions: where they begin, what acknowledging does, what outlives a consumer. */
 export const cursorCases: readonly BrokerCase[] = [
@@ -122,6 +134,21 @@ export const cursorCases: readonly BrokerCase[] = [
       await consumer.acknowledge(first.slice(0, 2));
       assert.deepEqual(texts(await receive(subject, consumer, 2)), ['m5', 'm6']);
       await receiveNothing(subject, consumer);
+    },
+  },
+  {
+    name: 'a consumer that may hold few messages gets all that were sent together, in order',
+    run: async (subject) => {
+      const topic = subject.uniqueName('few-together');
+      const consumer = await subscribe(subject, topic, { maxUnacknowledged: 3 });
+      await publishTogether(subject, topic, numbered(10));
+      const got: string[] = [];
+      while (got.length < 10) {
+        const messages = await receive(subject, consumer, Math.min(3, 10 - got.length));
+        got.push(...texts(messages));
+        await consumer.acknowledge(messages);
+      }
+      assert.deepEqual(got, numbered(10));
     },
   },
   {

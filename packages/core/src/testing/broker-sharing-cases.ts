@@ -118,6 +118,7 @@ export const sharingCases: readonly BrokerCase[] = [
   },
   {
     name: 'shared: a consumer that waits is served though another holds messages unacknowledged',
+    needs: ['noneAhead'],
     run: async (subject) => {
       const topic = subject.uniqueName('shared-busy');
       const busy = await subscribe(subject, topic, { type: 'shared', maxUnacknowledged: 1 });

@@ -5,10 +5,11 @@ import { type ErrorCode, PaystreamError } from '../errors/paystream-error.ts';
 import type { ConformanceCase } from './conformance.ts';
 
 /**
- * What cases for brokers may need: an optional ability of the port, that the subject can be restarted, or that the broker
- * counts as delivered what a consumer had when it left.
+ * What cases for brokers may need: an optional ability of the port, that the subject can be restarted, that the broker
+ * counts as delivered what a consumer had when it left, or that a consumer which may hold few messages keeps none from the
+ * others beyond those.
  */
-export type BrokerAbility = keyof Broker['capabilities'] | 'restart' | 'departureCount';
+export type BrokerAbility = keyof Broker['capabilities'] | 'restart' | 'departureCount' | 'noneAhead';
 
 /** What cases for brokers are run against. */
 export interface BrokerUnderTest {

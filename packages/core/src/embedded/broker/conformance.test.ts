@@ -55,7 +55,7 @@ function bindInVirtualTime(abilities: readonly string[], open: (clock: VirtualCl
 const abilities = ['delayedDelivery', 'seekByTime', 'deadLetter', 'backlog', 'acknowledgementReceipts'];
 
 describe('the embedded broker in memory keeps what the port promises', () => {
-  bindInVirtualTime([...abilities, 'departureCount'], (clock) => openSubject(clock, {}));
+  bindInVirtualTime([...abilities, 'departureCount', 'noneAhead'], (clock) => openSubject(clock, {}));
 
   it('declares just the abilities that it is tested for', async () => {
     await using broker = await createEmbeddedBroker();
@@ -69,9 +69,9 @@ async function openFile(clock: VirtualClock, options: EmbeddedBrokerOptions): Pr
 }
 
 describe('the embedded broker in a file keeps what the port promises', () => {
-  bindInVirtualTime([...abilities, 'durable', 'restart', 'departureCount'], (clock) => openFile(clock, {}));
+  bindInVirtualTime([...abilities, 'durable', 'restart', 'departureCount', 'noneAhead'], (clock) => openFile(clock, {}));
 });
 
 describe('the embedded broker in a file keeps what the port promises while it reads everything back from the file', () => {
-  bindInVirtualTime([...abilities, 'durable', 'restart', 'departureCount'], (clock) => openFile(clock, { cacheBytes: 0 }));
+  bindInVirtualTime([...abilities, 'durable', 'restart', 'departureCount', 'noneAhead'], (clock) => openFile(clock, { cacheBytes: 0 }));
 });
