@@ -110,6 +110,15 @@ class ShimMessage implements Message {
   getEncryptionContext = (): null => null;
 }
 
+/** What a client does one after the other: its listeners, and settling what waited for a message. */
+class ListenerThread {
+  #last: Promise<unknown> = Promise.resolve();
+  run(work: () => unknown): Promise<unknown> {
+    this.#last = this.#last.then(work);
+    return this.#last;
+  }
+}
+
 class ShimProducer implements Producer {
   readonly #producer: PulsarProducer<unknown>;
   constructor(producer: PulsarProducer<unknown>) {
@@ -143,14 +152,16 @@ class ShimConsumer implements Consumer {
   readonly #consumer: PulsarConsumer;
   readonly #queueSize: number;
   readonly #partitioned: boolean;
+  readonly #thread: ListenerThread;
   #last: Promise<unknown> = Promise.resolve();
   #calls = 0;
   #closed = false;
   #taken: PulsarMessageId | undefined;
-  constructor(consumer: PulsarConsumer, queueSize: number, partitioned: boolean) {
+  constructor(consumer: PulsarConsumer, queueSize: number, partitioned: boolean, thread: ListenerThread) {
     this.#consumer = consumer;
     this.#queueSize = queueSize;
     this.#partitioned = partitioned;
+    this.#thread = thread;
   }
   /** Calls get messages in their order, and settle in any. */
   async receive(timeout?: number): Promise<Message> {
@@ -161,6 +172,7 @@ class ShimConsumer implements Consumer {
     this.#last = next.catch(() => undefined);
     const message = await or('receive message', next);
     if (message === undefined) throw new Error('Failed to receive message: TimeOut');
+    await this.#thread.run(() => undefined);
     if (late) await turn();
     return new ShimMessage(message);
   }
@@ -229,11 +241,13 @@ class ShimConsumer implements Consumer {
 /** With a listener, which gets one message after the other, and each when the promise of the one before is fulfilled. */
 class ShimReader implements Reader {
   readonly #reader: PulsarReader;
+  readonly #thread: ListenerThread;
   #start: ReturnType<typeof position>;
   #closed = false;
-  constructor(reader: PulsarReader, start: ReturnType<typeof position>) {
+  constructor(reader: PulsarReader, start: ReturnType<typeof position>, thread: ListenerThread) {
     this.#reader = reader;
     this.#start = start;
+    this.#thread = thread;
   }
   /** What comes before the listener knows its reader is dropped. */
   async run(listener: (message: Message, reader: Reader) => unknown, isKnown: () => boolean): Promise<void> {
@@ -242,7 +256,7 @@ class ShimReader implements Reader {
       if (message === undefined || this.#closed) return;
       if (isPassed(this.#start, message.id)) continue;
       await turn();
-      if (isKnown()) await listener(new ShimMessage(message), this);
+      if (isKnown()) await this.#thread.run(() => listener(new ShimMessage(message), this));
     }
   }
   readNext(): Promise<Message> {
@@ -279,6 +293,7 @@ class ShimClient implements Client {
   }
 
   readonly #client: PulsarClient;
+  readonly #thread = new ListenerThread();
   constructor({ serviceUrl, operationTimeoutSeconds }: ClientConfig) {
     if (serviceUrl === undefined) {
       throw new Error('Service URL is required and must be specified as a string unless serviceUrlProvider is configured');
@@ -320,7 +335,7 @@ class ShimClient implements Client {
       negativeAckDelayMs: config.nAckRedeliverTimeoutMs ?? 60_000,
       batchIndexAck: config.batchIndexAckEnabled ?? false,
     });
-    return new ShimConsumer(await or('create consumer', joining), receiverQueueSize, partitioned);
+    return new ShimConsumer(await or('create consumer', joining), receiverQueueSize, partitioned, this.#thread);
   }
   async createReader({ topic, startMessageId, receiverQueueSize, listener }: ReaderConfig): Promise<Reader> {
     const start = position(startMessageId);
@@ -330,7 +345,7 @@ class ShimClient implements Client {
       startInclusive: typeof start !== 'string',
       ...(receiverQueueSize === undefined ? {} : { receiverQueueSize }),
     });
-    const reader = new ShimReader(await or('create reader', making), start);
+    const reader = new ShimReader(await or('create reader', making), start, this.#thread);
     let known = false;
     const running = listener === undefined ? undefined : reader.run(listener, () => known);
     running?.catch((error: unknown) => process.nextTick(() => Promise.reject(error)));

@@ -12,6 +12,8 @@ import { createNativeProducer } from './producer.ts';
 import { createNativeReader } from './reader.ts';
 import { createNativeSubscription } from './subscription.ts';
 
+type Opened = Pick<NativeContext, 'addon' | 'client' | 'readerClient'>;
+
 /** A broker on Apache Pulsar, by the official client. */
 export interface PulsarNativeBroker extends Broker, AsyncDisposable {}
 
@@ -46,7 +48,8 @@ function makeClient({ Client: Native }: Addon, config: ClientConfig, logger: Log
  *   consumer of the subscription could take it.
  * - A receive that was aborted may still take a message, which then waits for the next.
  * - A reader sees that it was away by looking 20 times a second: `gaps` does not count a move to another broker that takes no time.
- * - A reader of which nobody receives holds up the other readers of its client from 1,000 messages on.
+ * - A reader of which nobody receives holds up the other readers from 1,000 messages on; on a `client` of the caller's the
+ *   subscriptions too, for readers have a client of their own only if the broker makes it.
  * - Refused, since the addon would change them: empty keys, a property named `length`, NUL characters in keys and properties.
  *
  * Errors: those of `@paystream/core/pulsar`, the addon's error as the cause and the name of its result in `details.result`;
@@ -61,12 +64,25 @@ function makeClient({ Client: Native }: Addon, config: ClientConfig, logger: Log
  */
 export function createPulsarNativeBroker(options: PulsarNativeBrokerOptions): PulsarNativeBroker {
   const { namespace, producer = {}, consumer = {}, pingTimeoutMs, addon: given, clock, logger = silentLogger, ...rest } = options;
-  const ownsClient = !('client' in rest);
-  let opening: Promise<Pick<NativeContext, 'addon' | 'client'>> | undefined;
+  /** Those that were made here. */
+  const clients: Client[] = [];
+  let opening: Promise<Opened> | undefined;
 
-  const open = async (): Promise<Pick<NativeContext, 'addon' | 'client'>> => {
+  const open = async (): Promise<Opened> => {
     const addon = given ?? (await loadAddon());
-    return { addon, client: 'client' in rest ? rest.client : makeClient(addon, rest, logger) };
+    if ('client' in rest) return { addon, client: rest.client, readerClient: () => rest.client };
+    const make = (): Client => {
+      const client = makeClient(addon, rest, logger);
+      clients.push(client);
+      return client;
+    };
+    // A listener that is held up holds up all that its client receives, for that goes by the same thread: so readers have their own.
+    let forReaders: Client | undefined;
+    const readerClient = (): Client => {
+      forReaders ??= make();
+      return forReaders;
+    };
+    return { addon, client: make(), readerClient };
   };
   const opened = (): NonNullable<typeof opening> => {
     opening ??= open();
@@ -91,7 +107,8 @@ export function createPulsarNativeBroker(options: PulsarNativeBrokerOptions): Pu
       createReader: async (context, readerOptions) => createNativeReader(await contextOf(context), readerOptions),
       partitionsOf: async (topic) => (await opened()).client.getPartitionsForTopic(topic),
       close: async () => {
-        if (ownsClient) await (await opening?.catch(() => undefined))?.client.close();
+        await opening?.catch(() => undefined);
+        await Promise.all(clients.map((client) => client.close()));
       },
     },
     { namespace, pingTimeoutMs, clock, logger },

@@ -6,6 +6,8 @@ import type { Addon, PulsarNativeAdapterOptions } from './options.ts';
 export interface NativeContext extends SharedContext {
   readonly addon: Addon;
   readonly client: Client;
+  /** The client that readers are made by. */
+  readonly readerClient: () => Client;
   readonly producer: NonNullable<PulsarNativeAdapterOptions['producer']>;
   readonly consumer: NonNullable<PulsarNativeAdapterOptions['consumer']>;
 }

@@ -20,7 +20,7 @@ const lookMs = 50;
  * time-out passes, or the reader is closed, it frees memory that is not its own.
  */
 export async function createNativeReader(context: NativeContext, { topic, start = 'latest' }: ReaderOptions): Promise<BrokerReader> {
-  const { addon, client, clock } = context;
+  const { addon, clock } = context;
   const details = { topic };
   const closedError = (): PaystreamError =>
     new PaystreamError('CANCELED', `the reader of topic "${topic}" is closed`, { reason: 'READER_CLOSED', details });
@@ -84,7 +84,7 @@ export async function createNativeReader(context: NativeContext, { topic, start 
   let reader: Reader;
   try {
     const from = typeof start === 'object' && 'messageId' in start ? placeBefore(parsePlace(start.messageId)) : undefined;
-    reader = await client.createReader({
+    reader = await context.readerClient().createReader({
       topic: context.fullName(topic),
       startMessageId: addonPosition(addon, from ?? (start === 'earliest' ? 'earliest' : 'latest')),
       receiverQueueSize: maxReady,

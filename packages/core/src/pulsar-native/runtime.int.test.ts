@@ -65,6 +65,22 @@ it('keeps one message from the other consumers at most, where it may hold one', 
   expect(got.map(textOf).sort()).toEqual(['m1', 'm2', 'm3', 'm4']);
 });
 
+it('holds up no subscription for a reader of which nobody receives', async () => {
+  await using broker = createPulsarNativeBroker({ serviceUrl: real.serviceUrl, addon: addonUnderTest });
+  const [full, other] = [freshName('full'), freshName('other')];
+  const reader = await broker.createReader({ topic: full });
+  const consumer = await broker.subscribe({ topic: other, subscription: 's' });
+  const [toFull, toOther] = [await broker.createProducer({ topic: full }), await broker.createProducer({ topic: other })];
+  await toFull.sendAll(numbered(1_500).map((text) => ({ payload: Buffer.from(text) })));
+  // When this comes, what was sent before has come to the reader, and it is full.
+  const late = await broker.subscribe({ topic: full, subscription: 's', initialPosition: 'earliest', maxUnacknowledged: 2_000 });
+  await take(late, 1_500);
+  const waiting = take(consumer, 1);
+  await toOther.send({ payload: Buffer.from('x') });
+  expect((await waiting).map(textOf)).toEqual(['x']);
+  expect((await take(reader, 1_500)).map(textOf)).toEqual(numbered(1_500));
+});
+
 it('says that the broker is away, and goes on with what was not acknowledged when it is back', async () => {
   await using broker = createPulsarNativeBroker({ serviceUrl: real.serviceUrl, addon: addonUnderTest, pingTimeoutMs: 2_000 });
   const topic = freshName('away');
