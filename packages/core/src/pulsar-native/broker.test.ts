@@ -132,14 +132,24 @@ describe('a client that the broker makes', () => {
 });
 
 describe('a reader', () => {
-  async function setUp(start: 'earliest' | 'latest' = 'latest') {
+  async function setUp(start: 'earliest' | 'latest' = 'latest', comes: 'before' | 'soon' | 'late' = 'late') {
     const clock = createVirtualClock();
     const state = { connected: true, seeks: [] as string[], listener: undefined as ReaderConfig['listener'] };
+    let queue: Message[] = [];
+    let busy = false;
+    /** What the addon does on a thread of its own: one message after the other, each when the one before was let go. */
+    const bringAll = async (): Promise<void> => {
+      if (busy) return;
+      busy = true;
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) await state.listener?.(next, reader);
+      busy = false;
+    };
     const reader = {
       isConnected: () => state.connected,
       seek: async (id: { toString(): string }) => {
         state.seeks.push(String(id));
-        for (const entry of [0, 1, 2]) state.listener?.(message(`m${entry}`, entry), reader);
+        queue = [0, 1, 2].map((entry) => message(`m${entry}`, entry));
+        clock.setTimer(comes === 'late' ? 10 : 0, () => void bringAll());
         return null;
       },
       close: async () => null,
@@ -148,22 +158,35 @@ describe('a reader', () => {
       createReader: async (config) => {
         state.listener = config.listener;
         // Those before were dropped: the reader was not there for the listener.
-        if (start === 'earliest') config.listener?.(message('m2', 2), reader);
+        if (comes === 'before') {
+          queue = [message('m2', 2)];
+          void bringAll();
+        }
         return reader;
       },
     });
     const broker = createPulsarNativeBroker({ client, addon: addonShim, clock });
     const making = broker.createReader({ topic: 't', start });
-    await settleTurns(2);
-    await clock.advance(1);
-    return { clock, state, broker, made: await making, bring: (one: Message): unknown => state.listener?.(one, reader) };
+    for (const ms of [20, 1, 200]) {
+      await settleTurns(2);
+      await clock.advance(ms);
+    }
+    const made = await making;
+    await clock.advance(10);
+    return { clock, state, broker, made, bring: (one: Message): unknown => state.listener?.(one, reader) };
   }
   const text = ({ payload }: { payload: Uint8Array }): string => Buffer.from(payload).toString();
 
-  it('gets what the addon dropped before its listener was there, once and in order', async () => {
-    const { state, broker, made } = await setUp('earliest');
+  it.each([
+    ['before it has gone back', 'before'],
+    ['before it knows that it has', 'soon'],
+    ['after that', 'late'],
+  ] as const)('gets what the addon dropped before its listener was there, once and in order, if a message comes %s', async (_, comes) => {
+    const { state, broker, made } = await setUp('earliest', comes);
     expect(state.seeks).toEqual(['(-1,-1,-1,-1)']);
-    expect((await made.receive(10)).map(text)).toEqual(['m0', 'm1', 'm2']);
+    const got: string[] = [];
+    while (got.length < 3) got.push(...(await made.receive(10)).map(text));
+    expect(got).toEqual(['m0', 'm1', 'm2']);
     await broker.close();
   });
 

@@ -16,6 +16,14 @@ const maxReady = 1_000;
 const lookMs = 50;
 
 /**
+ * How long the addon still starts its listeners when a reader of a topic with partitions has been made, in milliseconds: it drops
+ * messages if the reader goes back meanwhile.
+ */
+const startMs = 20;
+/** How long the first message takes at most after a reader has gone back, in milliseconds. If it takes longer, some come twice. */
+const settleMs = 200;
+
+/**
  * Reads a topic without a durable cursor. By a listener: `readNext` holds a thread of Node's pool while it waits, and when its
  * time-out passes, or the reader is closed, it frees memory that is not its own.
  */
@@ -28,7 +36,8 @@ export async function createNativeReader(context: NativeContext, { topic, start 
   const waiting = new WaitList<undefined>();
   const last = new Map<number, Place>();
   let ready: Arrived[] = [];
-  let begun = false;
+  /** What comes at the end of a topic needs no going back. */
+  let begun = start === 'latest';
   let gaps = 0;
   let connected = true;
   let closed: Promise<void> | undefined;
@@ -38,10 +47,7 @@ export async function createNativeReader(context: NativeContext, { topic, start 
 
   const take = (max: number): IncomingMessage[] => {
     const out = ready.splice(0, max).map((one) => new Received(one, topic, one.id, 0));
-    if (room !== undefined && ready.length < maxReady) {
-      room.resolve();
-      room = undefined;
-    }
+    if (ready.length < maxReady) letGo();
     return out;
   };
   const pump = (): void => {
@@ -59,7 +65,7 @@ export async function createNativeReader(context: NativeContext, { topic, start 
     last.set(partition, one.place);
     ready.push(one);
     pump();
-    if (ready.length < maxReady) return undefined;
+    if (!begun || ready.length < maxReady) return undefined;
     room ??= Promise.withResolvers();
     return room.promise;
   };
@@ -72,13 +78,27 @@ export async function createNativeReader(context: NativeContext, { topic, start 
     looking = clock.setTimer(lookMs, look);
   };
 
-  /** The addon drops what comes before its reader is there for the listener: so the reader goes back once it is. */
+  const letGo = (): void => {
+    room?.resolve();
+    room = undefined;
+  };
+
+  /**
+   * The addon drops what comes before its reader is there for the listener: so the reader begins at the end, where little comes, and
+   * goes back once it is. It must neither be held up meanwhile, for it acknowledges what the listener was given, and drops what then
+   * comes from before that; nor go back from where much comes: of a topic with partitions it would wait for ever for messages that
+   * it had queued for the listener.
+   */
   const begin = async (to: Reader, from: Place | undefined): Promise<void> => {
-    if (start === 'latest') return;
+    if (begun) return;
+    await clock.sleep(startMs);
     if (typeof start === 'object' && 'timeMs' in start) await to.seekTimestamp(start.timeMs);
     else await to.seek(addonPosition(addon, from ?? 'earliest'));
     // What was on its way to the listener has come when the turn is over.
     await clock.sleep(0);
+    // If it is from before, the first from after tells.
+    if (last.size > 0) await clock.sleep(settleMs);
+    begun = true;
   };
 
   let reader: Reader;
@@ -86,7 +106,7 @@ export async function createNativeReader(context: NativeContext, { topic, start 
     const from = typeof start === 'object' && 'messageId' in start ? placeBefore(parsePlace(start.messageId)) : undefined;
     reader = await context.readerClient().createReader({
       topic: context.fullName(topic),
-      startMessageId: addonPosition(addon, from ?? (start === 'earliest' ? 'earliest' : 'latest')),
+      startMessageId: addon.MessageId.latest(),
       receiverQueueSize: maxReady,
       listener,
     });
@@ -97,14 +117,13 @@ export async function createNativeReader(context: NativeContext, { topic, start 
   } catch (error) {
     throw fromAddon(error, about(`cannot read topic "${topic}"`));
   }
-  begun = true;
   look();
 
   const end = async (): Promise<void> => {
     waiting.reject(undefined, closedError());
     context.closed(result);
     looking?.cancel();
-    room?.resolve();
+    letGo();
     try {
       await reader.close();
     } catch (error) {

@@ -81,6 +81,47 @@ it('holds up no subscription for a reader of which nobody receives', async () =>
   expect((await take(reader, 1_500)).map(textOf)).toEqual(numbered(1_500));
 });
 
+it('begins to read in the middle of much, once and in order', async () => {
+  await using broker = createPulsarNativeBroker({ serviceUrl: real.serviceUrl, addon: addonUnderTest });
+  const topic = freshName('much');
+  const producer = await broker.createProducer({ topic });
+  const all = numbered(2_000);
+  for (let at = 0; at < all.length; at += 10) {
+    await producer.sendAll(all.slice(at, at + 10).map((text) => ({ payload: Buffer.from(text), key: 'k' })));
+  }
+  const first = await broker.createReader({ topic, start: 'earliest' });
+  const messages = await take(first, all.length);
+  expect(messages.map(textOf)).toEqual(all);
+  for (const at of numbered(20).map((_, round) => 5 + round * 50)) {
+    const reader = await broker.createReader({ topic, start: { messageId: (messages[at] as IncomingMessage).id } });
+    expect((await take(reader, all.length - at)).map(textOf)).toEqual(all.slice(at));
+    await reader.close();
+  }
+});
+
+it('begins to read a topic with partitions, each of which comes whole and in order', async () => {
+  await using broker = createPulsarNativeBroker({ serviceUrl: real.serviceUrl, addon: addonUnderTest });
+  const topic = freshName('much-parted');
+  await createPulsarAdmin({ url: real.adminUrl }).topics.createPartitioned(topic, 3);
+  const producer = await broker.createProducer({ topic });
+  const all = numbered(900);
+  for (let at = 0; at < all.length; at += 30) {
+    await producer.sendAll(all.slice(at, at + 30).map((text, n) => ({ payload: Buffer.from(text), key: `k${n % 7}` })));
+  }
+  for (let round = 0; round < 30; round++) {
+    const reader = await broker.createReader({ topic, start: 'earliest' });
+    const messages = await take(reader, all.length);
+    expect(messages.map(textOf).sort()).toEqual([...all].sort());
+    const byKey = Map.groupBy(messages, ({ key }) => key);
+    expect(byKey.size).toBe(7);
+    for (const ofKey of byKey.values()) {
+      const numbers = ofKey.map((message) => Number(textOf(message).slice(1)));
+      expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+    }
+    await reader.close();
+  }
+});
+
 it('says that the broker is away, and goes on with what was not acknowledged when it is back', async () => {
   await using broker = createPulsarNativeBroker({ serviceUrl: real.serviceUrl, addon: addonUnderTest, pingTimeoutMs: 2_000 });
   const topic = freshName('away');
