@@ -198,6 +198,7 @@ class ShimConsumer implements Consumer {
     return null;
   }
   async acknowledgeId(id: MessageId): Promise<null> {
+    if (this.#closed) throw new Error('Failed to acknowledge id: AlreadyClosed');
     await or('acknowledge id', this.#consumer.acknowledge(native(id)));
     return null;
   }
@@ -213,10 +214,11 @@ class ShimConsumer implements Consumer {
   acknowledgeCumulativeId(): Promise<null> {
     throw new Error('not in the shim');
   }
-  /** What comes then lies behind the message, though the cursor lies at it. */
+  /** What comes then lies behind the message, though the cursor lies at it. An id that was kept does not know its topic. */
   async seek(id: MessageId): Promise<null> {
     const to = position(id);
-    if (this.#partitioned && typeof to !== 'string') throw new Error('Failed to seek message by id: OperationNotSupported');
+    if (this.#partitioned && typeof to !== 'string' && to.topic === undefined)
+      throw new Error('Failed to seek message by id: OperationNotSupported');
     await or('seek message by id', this.#consumer.seek(to));
     return null;
   }
@@ -226,12 +228,12 @@ class ShimConsumer implements Consumer {
   }
   isConnected = (): boolean => this.#consumer.connected;
   async close(): Promise<null> {
-    if (this.#closed) throw new Error('Failed to close consumer: AlreadyClosed');
     this.#closed = true;
     await or('close consumer', this.#consumer.close());
     return null;
   }
   async unsubscribe(): Promise<null> {
+    if (this.#closed) throw new Error('Failed to unsubscribe consumer: AlreadyClosed');
     await or('unsubscribe consumer', this.#consumer.unsubscribe());
     this.#closed = true;
     return null;
@@ -278,7 +280,6 @@ class ShimReader implements Reader {
     return null;
   }
   async close(): Promise<null> {
-    if (this.#closed) throw new Error('Failed to close reader: AlreadyClosed');
     this.#closed = true;
     await or('close reader', this.#reader.close());
     return null;
@@ -294,6 +295,7 @@ class ShimClient implements Client {
 
   readonly #client: PulsarClient;
   readonly #thread = new ListenerThread();
+  #closed = false;
   constructor({ serviceUrl, operationTimeoutSeconds }: ClientConfig) {
     if (serviceUrl === undefined) {
       throw new Error('Service URL is required and must be specified as a string unless serviceUrlProvider is configured');
@@ -315,7 +317,7 @@ class ShimClient implements Client {
       blockIfQueueFull: config.blockIfQueueFull ?? false,
       // It passes over 0.
       sendTimeoutMs: config.sendTimeoutMs || 30_000,
-      routing: config.messageRoutingMode === 'RoundRobinDistribution' ? 'round-robin' : 'single-partition',
+      routing: config.messageRoutingMode === 'UseSinglePartition' ? 'single-partition' : 'round-robin',
     });
     return new ShimProducer((await or('create producer', making)) as PulsarProducer<unknown>);
   }
@@ -357,6 +359,8 @@ class ShimClient implements Client {
     return [...(await or('get partitions for topic', this.#client.partitionsOf(topic)))];
   }
   async close(): Promise<null> {
+    if (this.#closed) throw new Error('Failed to close client: AlreadyClosed');
+    this.#closed = true;
     await or('close client', this.#client.close());
     return null;
   }
