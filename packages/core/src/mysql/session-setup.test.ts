@@ -20,7 +20,7 @@ it.each([{ charset: 'gbk' }, { literals: 'latin1' }])(
   async (kept) => {
     const sent: string[] = [];
     const refused = prepareOwnSession(session({ ...server, ...kept }, sent), 'here', 5_000);
-    await expect(refused).rejects.toMatchObject({ code: 'FAILED_PRECONDITION', reason: 'MYSQL_WRONG_CHARSET' });
+    await expect(refused).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'MYSQL_WRONG_CHARSET' });
     expect(sent[0]).toBe('SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci');
     await prepareOwnSession(session(server), 'here', 5_000);
   },

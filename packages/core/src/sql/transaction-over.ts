@@ -1,7 +1,7 @@
 import { PaystreamError } from '../errors/paystream-error.ts';
 
 /** What calls of a transaction reject with once its work is over. */
-export const transactionOver = new PaystreamError(
+export const transactionOver: PaystreamError = new PaystreamError(
   'FAILED_PRECONDITION',
   'the transaction is over: await its calls before its work resolves',
   { reason: 'TRANSACTION_OVER' },
