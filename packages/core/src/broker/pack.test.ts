@@ -27,6 +27,15 @@ describe('packed messages', () => {
     );
   });
 
+  it('give back a property whose name objects treat as their prototype', () => {
+    const properties = JSON.parse('{"__proto__":"kept","other":"too"}') as Record<string, string>;
+    const [unpacked] = unpackMessages(packMessages([{ topic: 'a', message: { payload: new Uint8Array(), properties } }]));
+    expect(Object.entries(unpacked?.message.properties ?? {})).toEqual([
+      ['__proto__', 'kept'],
+      ['other', 'too'],
+    ]);
+  });
+
   it('grow beyond any first guess of their size', () => {
     const payload = new Uint8Array(3_000_000).fill(7);
     const [first, second] = unpackMessages(

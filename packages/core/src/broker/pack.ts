@@ -160,11 +160,10 @@ export function unpackMessages(bytes: Uint8Array): AddressedMessage[] {
     const key = flags & hasKey ? from.text() : undefined;
     const eventTimeMs = flags & hasEventTime ? from.time() : undefined;
     const deliverAtMs = flags & hasDeliverAt ? from.time() : undefined;
-    const properties: Record<string, string> = {};
-    for (let left = from.varint(); left > 0; left--) {
-      const name = from.text();
-      properties[name] = from.text();
-    }
+    const named: [string, string][] = [];
+    for (let left = from.varint(); left > 0; left--) named.push([from.text(), from.text()]);
+    // Not by assignment, which takes the name `__proto__` for something else.
+    const properties = Object.fromEntries(named);
     messages.push({ topic, message: { payload: from.bytes(), key, properties, eventTimeMs, deliverAtMs } });
   }
   if (!from.done) throw damaged('goes on after its last message');
