@@ -21,6 +21,9 @@ const pingQuery = 'SELECT @@GLOBAL.read_only AS readOnly';
  * `READ COMMITTED`; one that meets a deadlock, or waits in vain for a row, is run again from its beginning, and so is one that
  * lost against a transaction on another node of Galera or Group Replication, which says so at `COMMIT` only.
  *
+ * A change of a schema in a transaction waits for others that use the table for 2 s at most, since all who come after it wait
+ * behind it; then it is `ABORTED` / `LOCK_TIMEOUT`. Migrations wait for as long as the server lets them.
+ *
  * Connections of its own have the server end them, and with them what they locked, after 60 s without a word (MariaDB: after
  * 30 s within a transaction), for the case that this machine vanishes; a pool of yours keeps the settings that it has.
  *

@@ -4,6 +4,7 @@ import { transactionOver } from '../sql/transaction-over.ts';
 import { runMany } from './bulk.ts';
 import type { Session } from './connection.ts';
 import { runStatement } from './run-statement.ts';
+import { runSchemaChange } from './schema-change.ts';
 import type { Statement } from './statement.ts';
 
 const none: readonly never[] = [];
@@ -98,7 +99,8 @@ export class MysqlTransaction implements Transaction {
 
   execute<R = SqlRow>(sql: string, parameters: readonly SqlValue[] = none): Promise<SqlResult<R>> {
     return this.#call(sql, async (statement) => {
-      const { rows, affected } = await runStatement(this.#session, statement, parameters);
+      const run = statement.kind === 'schema' ? runSchemaChange : runStatement;
+      const { rows, affected } = await run(this.#session, statement, parameters);
       return { rows: rows as readonly R[], affected };
     });
   }

@@ -26,7 +26,10 @@ function world(refuses: (text: string, times: number) => Refusal | undefined, se
   const log: string[] = [];
   const times = new Map<string, number>();
   let last = Promise.resolve();
-  const answer = (text: string): object => ({ affectedRows: /^INSERT/.test(text) ? text.split('(').length - 2 : 0, warningStatus: 0 });
+  const answer = (text: string): object =>
+    text.startsWith('SELECT @@')
+      ? [{ seconds: 86_400 }]
+      : { affectedRows: /^INSERT/.test(text) ? text.split('(').length - 2 : 0, warningStatus: 0 };
   const connection = {
     query: ({ sql }: { sql: string }, done: (cause: unknown, results?: unknown, fields?: unknown) => void) => {
       last = last.then(turn).then(() => {
@@ -173,4 +176,27 @@ describe('a connection of which nobody knows what it has open', () => {
       expect(told).toEqual(callbacks ? ['unknown'] : []);
     },
   );
+});
+
+describe('a change of a schema', () => {
+  const change = 'ALTER TABLE t ADD b INT';
+
+  it.each([
+    ['is done', undefined],
+    ['has waited in vain', { errno: 1205, message: 'Lock wait timeout exceeded' }],
+  ])('waits for who uses the table for some seconds only, and leaves the session as it was when it %s', async (_, refusal) => {
+    const { log, run } = world((text) => (text === change ? refusal : undefined));
+    const done = run((tx) => tx.execute(change));
+    if (refusal === undefined) await done;
+    else await expect(done).rejects.toMatchObject({ reason: 'LOCK_TIMEOUT' });
+    const at = log.indexOf(change);
+    expect(log.slice(at - 1, at + 2)).toEqual(['SET SESSION lock_wait_timeout = 2', change, 'SET SESSION lock_wait_timeout = 86400']);
+    expect(log.at(-1)).toBe('released');
+  });
+
+  it('that leaves the session otherwise ends it', async () => {
+    const { log, run } = world((text) => (text.endsWith('86400') ? { errno: 1114, message: 'full' } : undefined));
+    await run((tx) => tx.execute(change));
+    expect(log.at(-1)).toBe('destroyed');
+  });
 });

@@ -4,7 +4,7 @@ import { eventDateOf } from './event-date.ts';
 
 /** The days of `log_entries` where each has a partition of its own. */
 export interface Partitions {
-  /** Makes those of the coming days. What comes for days beyond, or if this cannot be done, goes to the partition `later`. */
+  /** Makes those of the coming 30 days when fewer than 7 are left. What comes for days beyond, or if this cannot be done, goes to the partition `later`. */
   prepare(): Promise<void>;
   /** Drops those of which all days lie before a date: at once, whatever they hold. */
   dropBefore(date: number): Promise<void>;
@@ -22,7 +22,9 @@ interface Day {
 }
 
 const dayMs = 86_400_000;
-const daysAhead = 7;
+/** Seldom, and many at a time: whatever reads the whole table meanwhile, as a backup does, is cut off by a change of it. */
+const daysAhead = 30;
+const fewestAhead = 7;
 const catchAll = 'later';
 
 const listing = `SELECT PARTITION_NAME AS name, PARTITION_DESCRIPTION AS bound FROM information_schema.PARTITIONS
@@ -32,8 +34,7 @@ const listing = `SELECT PARTITION_NAME AS name, PARTITION_DESCRIPTION AS bound F
 export function createPartitions(database: Database, clock: Clock): Partitions | undefined {
   if (database.dialect.name !== 'mysql') return undefined;
   const table = database.tables('log_entries');
-  // All who store would wait behind a change that waits for a long query; MySQL cannot be told to wait less.
-  const alter = `ALTER TABLE ${table} /*M! WAIT 5 */`;
+  const alter = `ALTER TABLE ${table}`;
 
   const days = async (): Promise<readonly Day[]> => {
     const rows = await database.query<PartitionRow>(listing, [table]);
@@ -54,6 +55,7 @@ export function createPartitions(database: Database, clock: Clock): Partitions |
   const missing = async (): Promise<readonly Day[]> => {
     const now = clock.now();
     const last = (await days()).at(-1)?.bound ?? 0;
+    if (last >= eventDateOf(now + (fewestAhead + 1) * dayMs)) return [];
     const wanted: Day[] = [];
     for (let day = -1; day <= daysAhead; day++) {
       const bound = eventDateOf(now + (day + 1) * dayMs);

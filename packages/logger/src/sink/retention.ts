@@ -1,4 +1,4 @@
-import type { Clock, ClockTimer, Logger } from '@paystream/core';
+import { type Clock, type ClockTimer, type Logger, PaystreamError } from '@paystream/core';
 import { type Database, defineStatements } from '@paystream/core/sql';
 import { countStatements } from './count-statements.ts';
 import { eventDateOf } from './event-date.ts';
@@ -53,15 +53,16 @@ export async function startRetention(options: RetentionOptions): Promise<Retenti
   let ticking: Promise<void> | undefined;
   let closed = false;
 
-  const unlessRefused = async (work: () => Promise<void> | undefined, message: string): Promise<void> => {
+  const prepare = async (): Promise<void> => {
     try {
-      await work();
+      await partitions?.prepare();
     } catch (error) {
-      logger.warn({ err: error }, message);
+      logger.warn(
+        { err: error },
+        'coming days of log entries got no partitions yet; the entries of days without go to the partition "later"',
+      );
     }
   };
-  const prepare = (): Promise<void> =>
-    unlessRefused(() => partitions?.prepare(), 'days of log entries got no partitions; their entries go to the partition "later"');
 
   const removeChunk = (before: number): Promise<number> =>
     database.transaction(async (tx) => {
@@ -82,7 +83,13 @@ export async function startRetention(options: RetentionOptions): Promise<Retenti
   const sweepAll = async (): Promise<number> => {
     if (retentionMs === undefined) return 0;
     const before = eventDateOf(clock.now() - retentionMs);
-    await unlessRefused(() => partitions?.dropBefore(before), 'days of log entries could not be dropped; removing them row by row');
+    try {
+      await partitions?.dropBefore(before);
+    } catch (error) {
+      // Whoever uses the table, as a backup does, will be done some day; row by row is for who may not change a schema.
+      if (PaystreamError.is(error) && error.reason === 'LOCK_TIMEOUT') throw error;
+      logger.warn({ err: error }, 'days of log entries could not be dropped; removing them row by row');
+    }
     let removed = 0;
     for (;;) {
       const count = await removeChunk(before);
