@@ -93,6 +93,7 @@ export const settings = z.object({
   PAYSTREAM_MYSQL_TLS: word(['off', 'on']).default('off'),
   PAYSTREAM_MYSQL_CA: z.string().min(1).optional(),
   PAYSTREAM_MYSQL_POOL_SIZE: whole(1, 1_000, 'a number of connections').default(10),
+  PAYSTREAM_MYSQL_STATEMENT_TIMEOUT_MS: milliseconds(1).default(15_000),
   PAYSTREAM_TABLE_PREFIX: z
     .string()
     .regex(/^[a-z][a-z0-9_]{0,30}$/, 'must be lower-case letters, digits and underscores, such as paystream_')

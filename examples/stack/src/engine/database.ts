@@ -11,6 +11,7 @@ async function openMysql(config: Config, url: string, logger: Logger): Promise<D
     url,
     password: config.PAYSTREAM_MYSQL_PASSWORD,
     poolSize: config.PAYSTREAM_MYSQL_POOL_SIZE,
+    statementTimeoutMs: config.PAYSTREAM_MYSQL_STATEMENT_TIMEOUT_MS,
     tablePrefix: config.PAYSTREAM_TABLE_PREFIX,
     tls: config.PAYSTREAM_MYSQL_TLS === 'on' ? { ca } : false,
     logger,

@@ -32,7 +32,7 @@ export interface Session {
   end(how: 'COMMIT' | 'ROLLBACK'): Promise<void>;
   /** Waits for no answer any more: the connection is broken. */
   abandon(): void;
-  /** Whether it broke before anything was answered since `begin`, as one does that had died while it lay idle. */
+  /** Whether it broke before anything was answered since `begin`, as one does that had died while it lay idle. Not by silence. */
   readonly stale: boolean;
   /** Whether it can be used no more. */
   readonly broken: boolean;
@@ -95,6 +95,8 @@ export function createSession(options: SessionOptions, facts: () => SessionFacts
   };
   let broken = false;
   let answered = false;
+  /** Whether the server let a statement wait until its time was over: another connection would wait as long. */
+  let silent = false;
   /** The statement of a transaction that is sent first has to begin it. */
   let unbegun = false;
   let sent = false;
@@ -110,6 +112,7 @@ export function createSession(options: SessionOptions, facts: () => SessionFacts
           const error = mysqlError(cause, where, sql);
           if (endsConnection(error)) broken = true;
           else answered = true;
+          if (error.reason === 'MYSQL_STATEMENT_TIMEOUT') silent = true;
           reject(error);
           return;
         }
@@ -199,7 +202,7 @@ export function createSession(options: SessionOptions, facts: () => SessionFacts
       return broken;
     },
     get stale() {
-      return broken && !answered;
+      return broken && !answered && !silent;
     },
     get maxStatementBytes() {
       return facts().maxStatementBytes;

@@ -11,7 +11,8 @@ import { createTransactions } from './transactions.ts';
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 interface Refusal {
-  readonly errno: number;
+  readonly errno?: number;
+  readonly code?: string;
   readonly message: string;
 }
 
@@ -118,6 +119,25 @@ describe('a transaction sends nothing more once its work is over', () => {
     expect(log).not.toContain('COMMIT');
     expect(log.slice(-2)).toEqual(['ROLLBACK', 'released']);
     expect(committed).toEqual([]);
+  });
+});
+
+describe('a connection whose first statement of a transaction fails', () => {
+  const first = (refusal: Refusal) => (text: string, times: number) => (text.includes('INSERT') && times === 1 ? refusal : undefined);
+  const begins = (log: readonly string[]): number => log.filter((text) => text === 'START TRANSACTION').length;
+
+  it('because it was closed while it lay idle is replaced, and the transaction runs on another', async () => {
+    const { log, run } = world(first({ code: 'ECONNRESET', message: 'read ECONNRESET' }));
+    await run((tx) => tx.execute(insert, [0]));
+    expect(begins(log)).toBe(2);
+  });
+
+  it('because the server answers nothing is not followed by one that waits as long again', async () => {
+    const { log, run } = world(first({ code: 'PROTOCOL_SEQUENCE_TIMEOUT', message: 'Query inactivity timeout' }));
+    const failed = run((tx) => tx.execute(insert, [0]));
+    await expect(failed).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'MYSQL_STATEMENT_TIMEOUT' });
+    expect(begins(log)).toBe(1);
+    expect(log.at(-1)).toBe('destroyed');
   });
 });
 
