@@ -1,12 +1,10 @@
 // A real server of MariaDB or MySQL: started, stopped, killed, frozen and restarted by tests and benchmarks.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { access, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { freePorts, type ServerProcess, startServerProcess } from '../servers/server-process.ts';
 import { run } from '../workspace.ts';
 import type { Flavor, FlavorName } from './flavor.ts';
 import { mariadb } from './mariadb.ts';
@@ -29,20 +27,10 @@ export interface DatabaseServerOptions {
 }
 
 /** A server that runs. */
-export interface DatabaseServer {
+export interface DatabaseServer extends ServerProcess {
   /** `mysql://paystream:password@127.0.0.1:3306/paystream` */
   readonly url: string;
   readonly port: number;
-  readonly directory: string;
-  readonly logFile: string;
-  /** Of the process that stands for the server; ending it ends the server. */
-  readonly pid: number | undefined;
-  /** Ends it in good order, and deletes its data if the folder was made by {@link startDatabase}. */
-  stop(): Promise<void>;
-  /** Ends it at once, as a crash does. The data stays: `restart` goes on with it. */
-  kill(): Promise<void>;
-  /** Starts it again on the same port and data, after ending it in good order if it runs. Resolves when it is ready. */
-  restart(): Promise<void>;
   /** Stops its process from running, or lets it run on: connections stay open, and nothing answers. */
   freeze(frozen: boolean): Promise<void>;
 }
@@ -51,16 +39,7 @@ export interface DatabaseServer {
 export const flavors: Readonly<Record<FlavorName, Flavor>> = { mariadb, mysql };
 
 const startTimeoutMs = 60_000;
-const stopTimeoutMs = 30_000;
 const user = 'paystream';
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const exists = (path: string): Promise<boolean> =>
   access(path).then(
@@ -97,10 +76,10 @@ export async function startDatabase(name: FlavorName, options: DatabaseServerOpt
   const flavor = flavors[name];
   const programs = await flavor.find();
   const [command = '', ...firstArguments] = programs.server;
-  const port = options.port ?? (await freePort());
+  const [anyPort = 0] = await freePorts(1);
+  const port = options.port ?? anyPort;
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), `paystream-${name}-`)));
   const data = join(directory, 'data');
-  const logFile = join(directory, 'server.log');
   const initFile = join(directory, 'accounts.sql');
   const pidFile = join(directory, 'server.pid');
   const password = options.password ?? randomBytes(12).toString('base64url');
@@ -126,76 +105,21 @@ export async function startDatabase(name: FlavorName, options: DatabaseServerOpt
     ...(tls === undefined ? {} : { 'ssl-cert': tls.certificate, 'ssl-key': tls.key, 'ssl-ca': tls.ca }),
     ...options.config,
   };
-  let child: ChildProcess | undefined;
-  let exited: Promise<void> = Promise.resolve();
-
-  async function spawnIt(): Promise<void> {
-    const log = await open(logFile, 'a');
-    const supervisor = fileURLToPath(new URL('../pulsar/supervise.ts', import.meta.url));
-    const detached = options.detached === true;
-    const args = [...firstArguments, ...Object.entries(settings).map(([name, value]) => `--${name}=${value}`)];
-    const what = JSON.stringify({ command, args, leftovers: options.directory === undefined ? directory : undefined });
-    const started = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', supervisor, what], {
-      cwd: directory,
-      stdio: ['ignore', log.fd, log.fd, ...(detached ? [] : (['ipc'] as const))],
-      // Not in the group of the terminal: Ctrl-C is for who started it, which stops it in its own way.
-      detached: true,
-    });
-    exited = new Promise((resolve) => started.once('exit', () => resolve()).once('error', () => resolve()));
-    if (detached) started.unref();
-    child = started;
-    await log.close();
-  }
-
-  async function end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    const ending = child;
-    if (ending === undefined || ending.exitCode !== null || ending.signalCode !== null) return;
-    const send = (what: 'SIGTERM' | 'SIGKILL'): unknown => (ending.connected ? ending.send(what, () => undefined) : ending.kill('SIGTERM'));
-    send(signal);
-    const timer = setTimeout(() => send('SIGKILL'), stopTimeoutMs);
-    await exited;
-    clearTimeout(timer);
-  }
-
-  async function forgetData(): Promise<void> {
-    if (options.directory === undefined) await rm(directory, { recursive: true, force: true, maxRetries: 5 });
-  }
-
-  async function start(): Promise<void> {
-    await spawnIt();
-    const waitingFor = child;
-    for (const until = Date.now() + startTimeoutMs; Date.now() < until; ) {
-      if (await greets(port)) return;
-      if (waitingFor?.exitCode !== null || waitingFor.signalCode !== null) break;
-      await delay(50);
-    }
-    const log = await readFile(logFile, 'utf8').catch(() => '');
-    await end('SIGKILL');
-    await forgetData();
-    throw new Error(`${flavor.title} did not come up on port ${port}; the end of its log:\n${log.slice(-4_000)}`);
-  }
-
-  await start();
-  return {
+  const server = await startServerProcess({
+    title: flavor.title,
+    command,
+    args: [...firstArguments, ...Object.entries(settings).map(([setting, value]) => `--${setting}=${value}`)],
+    directory,
+    temporary: options.directory === undefined,
+    detached: options.detached,
+    isReady: () => greets(port),
+    startTimeoutMs,
+  });
+  return Object.assign(server, {
     url: `mysql://${user}:${encodeURIComponent(password)}@127.0.0.1:${port}/paystream`,
     port,
-    directory,
-    logFile,
-    get pid() {
-      return child?.pid;
-    },
-    async stop() {
-      // Data that is thrown away need not be put in order first.
-      await end(options.directory === undefined ? 'SIGKILL' : 'SIGTERM');
-      await forgetData();
-    },
-    kill: () => end('SIGKILL'),
-    async restart() {
-      await end('SIGTERM');
-      await start();
-    },
-    async freeze(frozen) {
+    async freeze(frozen: boolean) {
       process.kill(Number(await readFile(pidFile, 'utf8')), frozen ? 'SIGSTOP' : 'SIGCONT');
     },
-  };
+  });
 }

@@ -1,12 +1,8 @@
 // A real Pulsar broker with its bookie in one process: started, stopped, killed and restarted by tests and benchmarks.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { freePorts, type ServerProcess, startServerProcess } from '../servers/server-process.ts';
 import { settingsFolder } from './jars.ts';
 import { launchOf } from './launch.ts';
 
@@ -46,7 +42,7 @@ export interface PulsarOptions {
 }
 
 /** A broker that runs. */
-export interface PulsarBroker {
+export interface PulsarBroker extends ServerProcess {
   /** `pulsar://127.0.0.1:6650` */
   readonly serviceUrl: string;
   /** `pulsar+ssl://localhost:6651`; set with `tls`. */
@@ -56,33 +52,9 @@ export interface PulsarBroker {
   /** `ws://127.0.0.1:8080` */
   readonly webServiceUrl: string;
   readonly ports: PulsarPorts;
-  readonly directory: string;
-  readonly logFile: string;
-  /** Of the process that stands for the broker; ending it ends the broker. */
-  readonly pid: number | undefined;
-  /** Ends it in good order, and deletes its data if the folder was made by {@link startPulsar}. */
-  stop(): Promise<void>;
-  /** Ends it at once, as a crash does. The data stays: `restart` goes on with it. */
-  kill(): Promise<void>;
-  /** Starts it again on the same ports and data, after ending it in good order if it runs. Resolves when it is ready. */
-  restart(): Promise<void>;
 }
 
 const startTimeoutMs = 120_000;
-const stopTimeoutMs = 30_000;
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
 
 async function choosePorts(wanted: Partial<PulsarPorts> = {}): Promise<PulsarPorts> {
   const [broker = 0, web = 0, bookie = 0, brokerTls = 0] = await freePorts(4);
@@ -135,82 +107,23 @@ export async function startPulsar(options: PulsarOptions = {}): Promise<PulsarBr
   const used = { broker: ports.broker, web: ports.web, bookie: ports.bookie, ...(options.tls && { brokerTls: ports.brokerTls }) };
   const launch = await launchOf({ directory, ports: used, heapMb, directMemoryMb, logLevel, quickStart });
   await writeSettings(options, ports, directory, launch.bindAddress);
-  const logFile = join(directory, 'broker.log');
   const adminUrl = `http://127.0.0.1:${ports.web}`;
-  let child: ChildProcess | undefined;
-  let exited: Promise<void> = Promise.resolve();
-
-  function spawnIt(): void {
-    const log = openSync(logFile, 'a');
-    const supervisor = fileURLToPath(new URL('./supervise.ts', import.meta.url));
-    const detached = options.detached === true;
-    const { command, args, kill } = launch;
-    const what = JSON.stringify({ command, args, kill, leftovers: options.directory === undefined ? directory : undefined });
-    const started = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', supervisor, what], {
-      cwd: directory,
-      stdio: ['ignore', log, log, ...(detached ? [] : (['ipc'] as const))],
-      // Not in the group of the terminal: Ctrl-C is for who started it, which stops it in its own way.
-      detached: true,
-    });
-    closeSync(log);
-    exited = new Promise((resolve) => started.once('exit', () => resolve()).once('error', () => resolve()));
-    if (detached) started.unref();
-    child = started;
-  }
-
-  async function waitUntilReady(): Promise<void> {
-    const waitingFor = child;
-    for (const end = Date.now() + startTimeoutMs; Date.now() < end; ) {
-      if (await isReady(adminUrl, options.adminHeaders ?? {})) return;
-      if (waitingFor?.exitCode !== null || waitingFor.signalCode !== null) break;
-      await delay(200);
-    }
-    const log = await readFile(logFile, 'utf8').catch(() => '');
-    await end('SIGKILL');
-    await forgetData();
-    throw new Error(`Pulsar did not come up on port ${ports.broker}; the end of its log:\n${log.slice(-4_000)}`);
-  }
-
-  async function end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    const ending = child;
-    if (ending === undefined || ending.exitCode !== null || ending.signalCode !== null) return;
-    const send = (what: 'SIGTERM' | 'SIGKILL'): unknown => (ending.connected ? ending.send(what, () => undefined) : ending.kill('SIGTERM'));
-    send(signal);
-    const timer = setTimeout(() => send('SIGKILL'), stopTimeoutMs);
-    await exited;
-    clearTimeout(timer);
-  }
-
-  async function forgetData(): Promise<void> {
-    if (options.directory === undefined) await rm(directory, { recursive: true, force: true, maxRetries: 5 });
-  }
-
-  async function start(): Promise<void> {
-    spawnIt();
-    await waitUntilReady();
-  }
-
-  await start();
-  return {
+  const server = await startServerProcess({
+    title: 'Pulsar',
+    command: launch.command,
+    args: launch.args,
+    kill: launch.kill,
+    directory,
+    temporary: options.directory === undefined,
+    detached: options.detached,
+    isReady: () => isReady(adminUrl, options.adminHeaders ?? {}),
+    startTimeoutMs,
+  });
+  return Object.assign(server, {
     serviceUrl: `pulsar://127.0.0.1:${ports.broker}`,
     serviceUrlTls: options.tls === undefined ? undefined : `pulsar+ssl://localhost:${ports.brokerTls}`,
     adminUrl,
     webServiceUrl: `ws://127.0.0.1:${ports.web}`,
     ports,
-    directory,
-    logFile,
-    get pid() {
-      return child?.pid;
-    },
-    async stop() {
-      // Data that is thrown away need not be put in order first.
-      await end(options.directory === undefined ? 'SIGKILL' : 'SIGTERM');
-      await forgetData();
-    },
-    kill: () => end('SIGKILL'),
-    async restart() {
-      await end('SIGTERM');
-      await start();
-    },
-  };
+  });
 }
