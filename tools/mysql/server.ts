@@ -96,8 +96,8 @@ export async function startDatabase(name: FlavorName, options: DatabaseServerOpt
     datadir: data,
     port: String(port),
     'bind-address': '127.0.0.1',
-    // Names of sockets may have some hundred characters only, and folders of tests have long ones.
-    socket: join(tmpdir(), `paystream-${name}-${port}.sock`),
+    // The name of a socket has some hundred characters at most, and a folder may have more.
+    socket: directory.length < 80 ? join(directory, 'server.sock') : join(tmpdir(), `paystream-${name}-${port}.sock`),
     'pid-file': pidFile,
     'init-file': initFile,
     'skip-name-resolve': '1',

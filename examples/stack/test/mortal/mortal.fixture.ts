@@ -13,6 +13,8 @@ const { tellSteps } = await import('./steps.ts');
 let fatal: string | undefined;
 const hand = createConnection(Number(process.env['MORTAL_PORT']), '127.0.0.1');
 hand.on('close', () => process.exit(1)).on('error', () => process.exit(1));
+// A service whose start has failed ends by itself, as without this connection.
+hand.unref();
 hand.write(`${process.env['PAYSTREAM_INSTANCE']} ${process.pid}\n`);
 createInterface({ input: hand }).on('line', (step) => {
   fatal = step;
