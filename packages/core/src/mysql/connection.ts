@@ -102,17 +102,34 @@ export function createSession(options: SessionOptions, facts: () => SessionFacts
   let sent = false;
   let beginning: Promise<unknown> | undefined;
   let refused: PaystreamError | undefined;
+  let brokenBy: PaystreamError | undefined;
+  /** Rejects what was sent and is not answered yet. */
+  const unanswered = new Set<(error: PaystreamError) => void>();
+
+  /** The driver never calls back what waits behind a statement whose time was over. */
+  const breakWith = (error: PaystreamError): void => {
+    broken = true;
+    brokenBy ??= error;
+    for (const reject of unanswered) reject(error);
+    unanswered.clear();
+  };
 
   /** Gives the answer to each of the statements, of which there are several if it says `many`. */
   const send = (text: string, sql: string, many: boolean): Promise<readonly Reply[]> =>
     new Promise((resolve, reject) => {
+      if (brokenBy !== undefined) {
+        reject(brokenBy);
+        return;
+      }
       sent = true;
+      unanswered.add(reject);
       connection.query({ ...fixed, sql: text }, (cause: unknown, results: unknown, fields: unknown) => {
+        unanswered.delete(reject);
         if (cause) {
           const error = mysqlError(cause, where, sql);
-          if (endsConnection(error)) broken = true;
-          else answered = true;
           if (error.reason === 'MYSQL_STATEMENT_TIMEOUT') silent = true;
+          if (endsConnection(error)) breakWith(error);
+          else answered = true;
           reject(error);
           return;
         }

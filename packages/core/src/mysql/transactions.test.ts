@@ -22,23 +22,30 @@ interface World {
   run<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
 }
 
-/** A pool of one connection to a server that answers in order, a turn later, and refuses what it is told to. */
+/**
+ * A pool of one connection to a server that answers in order, a turn later, and refuses what it is told to. As with the driver,
+ * nothing that waits behind a statement whose time was over is ever called back.
+ */
 function world(refuses: (text: string, times: number) => Refusal | undefined, several = true): World {
   const log: string[] = [];
   const times = new Map<string, number>();
   let last = Promise.resolve();
+  let connected = 1;
   const answer = (text: string): object =>
     text.startsWith('SELECT @@')
       ? [{ seconds: 86_400 }]
       : { affectedRows: /^INSERT/.test(text) ? text.split('(').length - 2 : 0, warningStatus: 0 };
   const connection = {
     query: ({ sql }: { sql: string }, done: (cause: unknown, results?: unknown, fields?: unknown) => void) => {
+      const on = connected;
       last = last.then(turn).then(() => {
+        if (on !== connected) return;
         const parts = sql.split(';');
         log.push(...parts.map((part) => part.replace(/\(0\).*/, '(...)')));
         const count = (times.get(sql) ?? 0) + 1;
         times.set(sql, count);
         const refusal = refuses(sql, count);
+        if (refusal?.code === 'PROTOCOL_SEQUENCE_TIMEOUT') connected += 1;
         if (refusal !== undefined) done(refusal);
         else if (parts.length === 1) done(null, answer(sql));
         else done(null, parts.map(answer), []);
@@ -138,6 +145,30 @@ describe('a connection whose first statement of a transaction fails', () => {
     await expect(failed).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'MYSQL_STATEMENT_TIMEOUT' });
     expect(begins(log)).toBe(1);
     expect(log.at(-1)).toBe('destroyed');
+  });
+});
+
+describe('a transaction ends, and its connection is free for others, when the server answers nothing any more', () => {
+  const silence = (which: RegExp) => (text: string) =>
+    which.test(text) ? { code: 'PROTOCOL_SEQUENCE_TIMEOUT', message: 'Query inactivity timeout' } : undefined;
+  const add = (tx: Transaction): Promise<unknown> => tx.execute('INSERT INTO silent (a) VALUES (?)', [0]);
+  const timedOut = { code: 'UNAVAILABLE', reason: 'MYSQL_STATEMENT_TIMEOUT' };
+
+  it.each<[string, (tx: Transaction) => Promise<unknown>]>([
+    ['to the first of two calls side by side', (tx) => Promise.all([add(tx), tx.execute('UPDATE t SET a = 1')])],
+    ['to the second', (tx) => Promise.all([tx.execute('UPDATE t SET a = 1'), add(tx)])],
+    [
+      'to two calls later',
+      async (tx) => [await tx.execute('UPDATE t SET a = 1'), await Promise.all([add(tx), tx.execute('UPDATE t SET a = 2')])],
+    ],
+    ['to many rows that begin it', (tx) => tx.executeMany('DELETE FROM silent WHERE a = ?', rows(2))],
+    ['to a change of a schema', (tx) => tx.execute('ALTER TABLE silent ADD b INT')],
+  ])('%s', async (_what, work) => {
+    const { log, run } = world(silence(/silent/));
+    await expect(run(work)).rejects.toMatchObject(timedOut);
+    expect(log.at(-1)).toBe('destroyed');
+    await run((tx) => tx.execute('UPDATE t SET a = 3'));
+    expect(log.slice(-3)).toEqual(['UPDATE t SET a = 3', 'COMMIT', 'released']);
   });
 });
 

@@ -131,7 +131,7 @@ export function createTransactions(options: TransactionsOptions): RunTransaction
       try {
         await session.begin();
       } catch (error) {
-        return new Repeat(PaystreamError.from(error), true);
+        return new Repeat(PaystreamError.from(error), session.stale);
       }
       const tx = new MysqlTransaction(session, compile);
       let value: T;
