@@ -36,6 +36,7 @@ export function createKeyHold(topic: string, context: LaneContext): KeyHold {
         if (signal.aborted) return;
         failures += 1;
         const error = PaystreamError.from(caught);
+        context.failed(topic, next, error);
         if (error.code !== 'INVALID_ARGUMENT') context.dropProducer(topic);
         context.logger.error({ topic, key: next.message.key, waiting: entries.length, failures, err: error }, 'an event is still refused');
       }

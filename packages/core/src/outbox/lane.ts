@@ -27,6 +27,8 @@ export interface LaneContext {
   /** Resolves once the rows are known to be this instance's; the signal may be aborted then. */
   permit(): undefined | Promise<void>;
   published(topic: string, entries: readonly OutboxEntry[]): void;
+  /** An attempt failed whose first event this is. */
+  failed(topic: string, entry: OutboxEntry, error: PaystreamError): void;
 }
 
 /** Publishes the events of one topic in order. */
@@ -102,6 +104,7 @@ export function createLane(topic: string, context: LaneContext): Lane {
         const error = PaystreamError.from(caught);
         telemetry.count('paystream_outbox_failures_total', labels);
         const [first] = batch;
+        if (first !== undefined) context.failed(topic, first, error);
         if (error.code === 'INVALID_ARGUMENT' && first !== undefined) {
           if (batch.length === 1) {
             hold.add(first, error);

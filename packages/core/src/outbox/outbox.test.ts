@@ -80,6 +80,7 @@ describe('outbox', () => {
     }
     expect(outbox.pending).toBe(20);
     await expect(outbox.check?.()).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'OUTBOX_STALLED' });
+    await expect(outbox.check?.()).rejects.toThrow(/^20 events wait .* topic "steps", failed with TEST: the broker is away$/);
     expect(world.telemetry.gaugeValue('paystream_outbox_pending')).toBeGreaterThan(10);
     expect(world.telemetry.gaugeValue('paystream_outbox_oldest_seconds')).toBeGreaterThan(20);
     expect(world.telemetry.counter('paystream_outbox_failures_total', { topic: 'steps' })).toBeGreaterThan(1);
@@ -110,6 +111,8 @@ describe('outbox', () => {
     await world.advance(100);
     expect(await contents(world.broker)).toEqual(['a1', 'b1', 'c1', 'a2', 'c2', 'a3', 'a4']);
     expect(outbox.pending).toBe(3);
+    await world.advance(10_000);
+    await expect(outbox.check?.()).rejects.toThrow(/^3 events wait .* topic "steps", failed with TEST: too large$/);
     refuses = false;
     await world.advance(60_000);
     await commit(world.database, outbox, 'b5');

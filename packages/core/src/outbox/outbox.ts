@@ -16,7 +16,7 @@ import { createEpochs } from './epochs.ts';
 import { outboxMigrations } from './migrations.ts';
 import type { Outbox, OutboxEvent } from './port.ts';
 import { createProducerCache } from './producers.ts';
-import { createPublisher } from './publisher.ts';
+import { createPublisher, type Publisher } from './publisher.ts';
 import type { OutboxRow } from './row.ts';
 import { outboxStatements } from './statements.ts';
 import { createSweeper } from './sweeper.ts';
@@ -47,6 +47,15 @@ export interface OutboxOptions {
   readonly removeDelayMs?: number;
   /** What to do about the schema. Default: `apply`. */
   readonly migrations?: MigrationMode;
+}
+
+/** What is said of events that wait for too long. */
+function stalled({ pending, lastFailure }: Publisher, oldestForMs: number): PaystreamError {
+  const waits = `${pending} events wait to be published, the oldest for ${Math.round(oldestForMs / 1_000)} s`;
+  const { topic, error } = lastFailure ?? {};
+  const why =
+    error === undefined ? 'is the broker up?' : `the last attempt, on topic "${topic}", failed with ${error.reason}: ${error.message}`;
+  return new PaystreamError('UNAVAILABLE', `${waits}: ${why}`, { reason: 'OUTBOX_STALLED', cause: error });
 }
 
 const nothing = { committed: (): void => undefined };
@@ -177,11 +186,7 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
     check: async () => {
       const oldestMs = publisher.oldestMs;
       if (oldestMs === undefined || clock.now() - oldestMs < leaseMs) return;
-      throw new PaystreamError(
-        'UNAVAILABLE',
-        `${publisher.pending} events wait to be published, the oldest for ${Math.round((clock.now() - oldestMs) / 1_000)} s: is the broker up?`,
-        { reason: 'OUTBOX_STALLED' },
-      );
+      throw stalled(publisher, clock.now() - oldestMs);
     },
     close: (timeoutMs = 5_000) => {
       closing ??= finish(timeoutMs);

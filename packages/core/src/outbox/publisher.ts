@@ -1,5 +1,6 @@
 import type { AddressedMessage } from '../broker/pack.ts';
 import type { Clock } from '../clock/port.ts';
+import type { PaystreamError } from '../errors/paystream-error.ts';
 import type { Logger } from '../logger/port.ts';
 import type { Database } from '../sql/port.ts';
 import { noLabels, noTelemetry } from '../telemetry/port.ts';
@@ -11,7 +12,7 @@ import { createRemover } from './remover.ts';
 import { type OutboxEntry, type OutboxRow, rowKey } from './row.ts';
 
 /** Options of {@link createPublisher}. */
-export interface PublisherOptions extends Omit<LaneContext, 'signal' | 'published'> {
+export interface PublisherOptions extends Omit<LaneContext, 'signal' | 'published' | 'failed'> {
   readonly database: Database;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -22,12 +23,20 @@ export interface PublisherOptions extends Omit<LaneContext, 'signal' | 'publishe
   readonly maxHoldMs: number;
 }
 
+/** Why an event is not published yet. */
+export interface PublishFailure {
+  readonly topic: string;
+  readonly error: PaystreamError;
+}
+
 /** Brings committed rows to the broker and removes them. */
 export interface Publisher {
   /** How many events it has still to publish. */
   readonly pending: number;
   /** When the oldest row that is not published was added; `undefined` if there is none. */
   readonly oldestMs: number | undefined;
+  /** The last attempt that failed, until what it was about is published. */
+  readonly lastFailure: PublishFailure | undefined;
   knows(row: Pick<OutboxRow, 'epoch' | 'seq'>): boolean;
   /** Tells telemetry how much waits, and for how long. */
   report(): void;
@@ -64,6 +73,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const backlog = createBacklog(options.database);
   /** Rows that wait until others have published what was committed before them. */
   let held: OutboxRow[] = [];
+  let lastFailure: (PublishFailure & { readonly entry: OutboxEntry }) | undefined;
   const leftToOthers = createLeftToOthers({
     database: options.database,
     clock,
@@ -115,6 +125,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const published = (topic: string, entries: readonly OutboxEntry[]): void => {
     const [oldest] = entries;
     if (oldest === undefined) return;
+    if (lastFailure !== undefined && entries.includes(lastFailure.entry)) lastFailure = undefined;
     pending -= entries.length;
     inMemoryEvents -= entries.length;
     for (const { row } of entries) {
@@ -140,6 +151,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
         published: (name, entries) => {
           // What a forgotten lane had under way is published again by whoever has its rows now.
           if (!signal.aborted) published(name, entries);
+        },
+        failed: (name, entry, error) => {
+          if (!signal.aborted) lastFailure = { topic: name, entry, error };
         },
       });
       lanes.set(topic, lane);
@@ -199,6 +213,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
     get oldestMs() {
       return oldestMs();
     },
+    get lastFailure() {
+      return lastFailure;
+    },
     knows: (row) => known.has(rowKey(row)),
     report: () => {
       if (telemetry === noTelemetry) return;
@@ -230,6 +247,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       inMemoryEvents = 0;
       inMemoryBytes = 0;
       held = [];
+      lastFailure = undefined;
       const rows = [...known.values()];
       const lost = rows.filter((row) => !owned.has(row.epoch));
       over(lost);
