@@ -1,4 +1,5 @@
 import { createMysqlDatabase } from '@paystream/core/mysql';
+import { createPulsarClient, Schema } from '@paystream/pulsar';
 import { createPulsarAdmin } from '@paystream/pulsar/admin';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createStackProcess } from './stack-process.ts';
@@ -91,6 +92,18 @@ describe('a start in production with something wrong ends with one clear message
     await admin.namespaces.setAutoTopicCreation(strict.namespace, { allowed: false });
     expect(await refusal({ PAYSTREAM_PULSAR_NAMESPACE: strict.namespace, PAYSTREAM_TABLE_PREFIX: 'strict_' })).toMatch(/topic/i);
   });
+
+  it.each(['orders', 'transactions', 'order-updates', 'merchant-wallet-updates', 'order-logs-topic', 'transactions-logs-topic'])(
+    'a topic %s whose schema is another one',
+    async (name) => {
+      const strict = await openNamespace('mortal');
+      await createPulsarAdmin({ url: strict.adminUrl }).namespaces.setSchemaValidationEnforced(strict.namespace, true);
+      await using client = createPulsarClient({ serviceUrl: strict.serviceUrl });
+      await client.createProducer({ topic: `persistent://${strict.namespace}/${name}`, schema: Schema.string() });
+      const output = await refusal({ PAYSTREAM_PULSAR_NAMESPACE: strict.namespace, PAYSTREAM_TABLE_PREFIX: 'schema_' });
+      expect(output).toMatch(new RegExp(`INCOMPATIBLE_SCHEMA.*"${name}"`));
+    },
+  );
 
   it('no gateway where there should be one', async () => {
     const output = await refusal({ PAYSTREAM_GATEWAY_URL: 'http://127.0.0.1:1' });

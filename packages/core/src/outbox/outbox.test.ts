@@ -135,6 +135,29 @@ describe('outbox', () => {
     await outbox.close(0);
   });
 
+  it('fails where topics are prepared that the broker refuses, and publishes to them once it does not', async () => {
+    await using world = await createTestWorld();
+    let refuses = true;
+    const made: string[] = [];
+    const broker: Broker = {
+      ...world.broker,
+      createProducer: (options) => {
+        made.push(options.topic);
+        return refuses && options.topic === 'others' ? Promise.reject(away()) : world.broker.createProducer(options);
+      },
+    };
+    const outbox = await outboxIn(world, { broker });
+    await expect(outbox.prepare([steps, others])).rejects.toThrow('the broker is away');
+    refuses = false;
+    await outbox.prepare([steps, others]);
+    await world.database.transaction((tx) => outbox.add(tx, [...events('a1', others), ...events('a2')]));
+    await outbox.flush();
+    expect(await contents(world.broker, 'others')).toEqual(['a1']);
+    expect(made).toEqual(['steps', 'others', 'others']);
+    await outbox.close();
+    await expect(outbox.prepare([steps])).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'CLOSED' });
+  });
+
   it('keeps no more in memory than it may, and publishes the rest from the table in order', async () => {
     await using world = await createTestWorld();
     let down = true;

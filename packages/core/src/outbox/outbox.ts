@@ -58,6 +58,10 @@ function stalled({ pending, lastFailure }: Publisher, oldestForMs: number): Pays
   return new PaystreamError('UNAVAILABLE', `${waits}: ${why}`, { reason: 'OUTBOX_STALLED', cause: error });
 }
 
+function outboxClosed(): PaystreamError {
+  return new PaystreamError('UNAVAILABLE', 'the outbox is closed', { reason: 'CLOSED' });
+}
+
 const nothing = { committed: (): void => undefined };
 
 /**
@@ -152,7 +156,7 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
   }
   return {
     add: async (tx, events) => {
-      if (closing !== undefined) throw new PaystreamError('UNAVAILABLE', 'the outbox is closed', { reason: 'CLOSED' });
+      if (closing !== undefined) throw outboxClosed();
       if (events.length === 0) return nothing;
       const nowMs = clock.now();
       const here = telemetry.tracing ? telemetry.current() : undefined;
@@ -178,6 +182,10 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
       if ('onCommit' in tx) tx.onCommit(committed, () => sweeper.watch(row));
       else sweeper.watch(row);
       return { committed };
+    },
+    prepare: async (topics) => {
+      if (closing !== undefined) throw outboxClosed();
+      await producers.prepare(topics.map(({ name }) => name));
     },
     get pending() {
       return publisher.pending;

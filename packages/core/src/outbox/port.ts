@@ -49,6 +49,11 @@ export interface Outbox {
    * milliseconds later. Then the order of a key is that in which its commits were told or found.
    */
   add(tx: Transaction | SqlTransaction, events: readonly OutboxEvent[]): Promise<OutboxHandle>;
+  /**
+   * Opens the producers of topics that are known beforehand, so that one that the broker refuses, for its schema or a right that
+   * is missing, fails a start and not an event. Rejects with what the broker says, and with `UNAVAILABLE` if it cannot be reached.
+   */
+  prepare(topics: readonly { readonly name: string }[]): Promise<void>;
   /** How many events are committed and not yet published by this instance. */
   readonly pending: number;
   /**

@@ -6,6 +6,8 @@ export interface ProducerCache {
   get(topic: string): Promise<BrokerProducer>;
   /** Closes a topic's producer; the next one is new. */
   drop(topic: string): void;
+  /** Makes those of topics; rejects if one of them cannot be made. It is tried again when it is needed. */
+  prepare(topics: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -20,20 +22,33 @@ export function createProducerCache(broker: Broker, logger: Logger): ProducerCac
       logger.debug({ topic, err: error }, 'a producer of the outbox could not be closed');
     }
   };
+  const get = (topic: string): Promise<BrokerProducer> => {
+    let producer = producers.get(topic);
+    if (producer === undefined) {
+      producer = broker.createProducer({ topic });
+      producers.set(topic, producer);
+    }
+    return producer;
+  };
+  const drop = (topic: string): void => {
+    const producer = producers.get(topic);
+    if (producer === undefined) return;
+    producers.delete(topic);
+    void close(topic, producer);
+  };
+  const prepareOne = async (topic: string): Promise<void> => {
+    try {
+      await get(topic);
+    } catch (error) {
+      drop(topic);
+      throw error;
+    }
+  };
   return {
-    get: (topic) => {
-      let producer = producers.get(topic);
-      if (producer === undefined) {
-        producer = broker.createProducer({ topic });
-        producers.set(topic, producer);
-      }
-      return producer;
-    },
-    drop: (topic) => {
-      const producer = producers.get(topic);
-      if (producer === undefined) return;
-      producers.delete(topic);
-      void close(topic, producer);
+    get,
+    drop,
+    prepare: async (topics) => {
+      await Promise.all(topics.map(prepareOne));
     },
     close: async () => {
       const all = [...producers];

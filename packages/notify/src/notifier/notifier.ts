@@ -139,6 +139,7 @@ export async function createNotifier<const R extends readonly unknown[]>(options
     const outbox = await outboxOf();
     const topic = options.logTopic ?? paystreamTopics().transactionLogs;
     const businessLog = createBusinessLog({ topic, service: 'notify', clock, nextId });
+    await outbox.prepare([topic]);
     const ownership = await createOwnership({
       database,
       channels: names,

@@ -48,7 +48,7 @@ const defaults = { subscription: 'order', expiryMs: 120_000, heartbeatMs: 15_000
  * Starts the order service: it stores orders, hands them to payment, and follows what payment decides. Any number of
  * replicas may share a database and a broker; each wakes those who wait on it, whichever replica applied the news.
  *
- * Throws `UNAVAILABLE` if database or broker cannot be reached, `FAILED_PRECONDITION` / `SCHEMA_OUT_OF_DATE` where
+ * Throws `UNAVAILABLE` if database or broker cannot be reached or the broker refuses one of the topics, `FAILED_PRECONDITION` / `SCHEMA_OUT_OF_DATE` where
  * migrations are only checked.
  *
  * @example
@@ -100,6 +100,7 @@ export async function createOrderService(options: OrderServiceOptions): Promise<
   };
 
   try {
+    await outbox.prepare([topics.orders, topics.orderUpdates, topics.orderLogs]);
     const feed = await createOrderFeed({
       broker,
       topic: topics.orderUpdates,

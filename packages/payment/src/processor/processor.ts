@@ -50,7 +50,7 @@ const pollMs = 1_000;
  * was charged after the payment had closed is given the money back.
  *
  * Throws `INVALID_ARGUMENT` / `INVALID_POLICY`, `UNSUPPORTED` / `GATEWAY_ABILITY_MISSING`, `UNAVAILABLE` if database or broker
- * cannot be reached, `FAILED_PRECONDITION` / `SCHEMA_OUT_OF_DATE` where migrations are only checked.
+ * cannot be reached or the broker refuses one of the topics, `FAILED_PRECONDITION` / `SCHEMA_OUT_OF_DATE` where migrations are only checked.
  *
  * @example
  * const processor = await createPaymentProcessor({ database, broker, gateway, policy: { attempts: 3 } });
@@ -158,6 +158,7 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
   };
 
   try {
+    await outbox.prepare([topics.transactions, topics.transactionLogs]);
     // Nothing of an exclusive database's past runs any more: what was under way then is taken over at once.
     const taken = exclusive ? await recovery.takeOver('') : 0;
     if (taken > 0) logger.info({ payments: taken }, 'went on with payments of the run before');

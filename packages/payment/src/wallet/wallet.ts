@@ -1,6 +1,7 @@
 import {
   type Broker,
   type Clock,
+  type Consumer,
   createConsumer,
   createIdGenerator,
   type Delivery,
@@ -112,14 +113,18 @@ export async function createWallet(options: WalletOptions): Promise<Wallet> {
   const closeOutbox = async (timeoutMs: number): Promise<void> => {
     if (options.outbox === undefined) await outbox.close(timeoutMs);
   };
-  const consumer = await createConsumer(broker, topics.transactions, {
-    subscription: options.subscription ?? 'wallet',
-    handleBatch: book,
-    clock,
-    random,
-    logger,
-    telemetry,
-  }).catch(async (error: unknown) => {
+  const start = async (): Promise<Consumer> => {
+    await outbox.prepare([topics.walletUpdates, topics.transactionLogs]);
+    return createConsumer(broker, topics.transactions, {
+      subscription: options.subscription ?? 'wallet',
+      handleBatch: book,
+      clock,
+      random,
+      logger,
+      telemetry,
+    });
+  };
+  const consumer = await start().catch(async (error: unknown) => {
     await closeOutbox(0);
     throw error;
   });
