@@ -2,7 +2,7 @@ import { context } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
-import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
+import type { Resource } from '@opentelemetry/resources';
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { Telemetry } from '@paystream/core';
@@ -18,12 +18,9 @@ export interface Otlp {
 /** How long a collector may take for one export: it must not hold up a stop for long. */
 const timeoutMillis = 3_000;
 
-/** Sends traces and metrics to a collector by OTLP over HTTP. `OTEL_SERVICE_NAME` and its like are the SDK's, which reads them itself. */
-export function openOtlp(endpoint: string): Otlp {
+/** Sends traces and metrics to a collector by OTLP over HTTP; `resource` says who sends. */
+export function openOtlp(endpoint: string, resource: Resource): Otlp {
   const url = (signal: string): string => `${endpoint.replace(/\/$/, '')}/v1/${signal}`;
-  const resource = defaultResource()
-    .merge(resourceFromAttributes({ 'service.name': 'paystream' }))
-    .merge(detectResources({ detectors: [envDetector] }));
   const traces = new OTLPTraceExporter({ url: url('traces'), timeoutMillis });
   const metrics = new OTLPMetricExporter({ url: url('metrics'), timeoutMillis });
   const tracerProvider = new TracerProvider({ resource, spanProcessors: [new BatchSpanProcessor({ exporter: traces })] });

@@ -41,7 +41,7 @@ export async function startStack(
   also: readonly Telemetry[] = [],
   decorate?: PortDecorators,
 ): Promise<RunningStack> {
-  const engine = await openEngine(config, also, decorate);
+  const engine = await openEngine(config, names, also, decorate);
   const rpc: RpcService[] = [];
   let server: RpcServer | undefined;
 

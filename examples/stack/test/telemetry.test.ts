@@ -1,13 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { context } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import type { Resource } from '@opentelemetry/resources';
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { createOpenTelemetry } from '@paystream/core/otel';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { otlpResource } from '../src/otlp-resource.ts';
+import { wholeStack } from '../src/service-names.ts';
 import { createTestStack, eventually, goodOrder, type TestStack } from './test-stack.ts';
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';
@@ -112,19 +116,39 @@ describe('an order of a caller who traces', () => {
   });
 });
 
+describe('who sends to a collector', () => {
+  const namesOf = ({ attributes }: Resource) =>
+    ['service.namespace', 'service.name', 'service.instance.id'].map((name) => attributes[name]?.toString());
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
+  it('is told by service and instance, and by the machine where an instance has no name', () => {
+    expect(namesOf(otlpResource(['order'], 'order-2'))).toEqual(['paystream', 'order', 'order-2']);
+    expect(namesOf(otlpResource(wholeStack))).toEqual(['paystream', 'paystream', hostname()]);
+  });
+
+  it('is who the variables of OpenTelemetry say', () => {
+    vi.stubEnv('OTEL_RESOURCE_ATTRIBUTES', 'service.instance.id=pod-7,service.namespace=shop,service.name=not-this');
+    vi.stubEnv('OTEL_SERVICE_NAME', 'checkout');
+    expect(namesOf(otlpResource(['order'], 'order-2'))).toEqual(['shop', 'checkout', 'pod-7']);
+  });
+});
+
 it('goes to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names', async () => {
   const seen: string[] = [];
   const collector = createServer((request, response) => {
     const parts: Buffer[] = [];
     request.on('data', (part: Buffer) => parts.push(part));
     request.on('end', () => {
-      seen.push(`${request.url} ${Buffer.concat(parts).includes('paystream')}`);
+      const sent = Buffer.concat(parts);
+      seen.push(`${request.url} ${['paystream', 'teller-1'].every((name) => sent.includes(name))}`);
       response.end();
     });
   });
   await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve));
   const endpoint = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
-  const stack = await createTestStack({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
+  const stack = await createTestStack({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, PAYSTREAM_INSTANCE: 'teller-1' });
   await stack.orders.placeAndWait({ ...goodOrder, requestId: 'exported' });
   await stack[Symbol.asyncDispose]();
   collector.close();

@@ -6,6 +6,8 @@ import { createOutbox, type Database, type Outbox, observeDatabase } from '@pays
 import type { Config } from '../config/config.ts';
 import { consoleLog } from '../logging.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
+import type { Otlp } from '../otlp.ts';
+import type { ServiceName } from '../service-names.ts';
 import { openBroker, pingTimeoutMs } from './broker.ts';
 import { openDatabase } from './database.ts';
 import { type PortDecorators, undecorated } from './decorators.ts';
@@ -26,6 +28,13 @@ export interface Engine extends Running {
   path(name: string): string;
 }
 
+/** Sends what is counted and traced where the settings say. */
+async function openTelemetry(config: Config, endpoint: string, services: readonly ServiceName[]): Promise<Otlp> {
+  // Most do without, and it takes long to load.
+  const [{ openOtlp }, { otlpResource }] = await Promise.all([import('../otlp.ts'), import('../otlp-resource.ts')]);
+  return openOtlp(endpoint, otlpResource(services, config.PAYSTREAM_INSTANCE));
+}
+
 /** What a process that died was about to publish is published by another after so long, which leaves it time within ten seconds. */
 const leaseMs = 5_000;
 
@@ -40,8 +49,13 @@ function topicsOf(config: Config): PaystreamTopics {
   });
 }
 
-/** Opens the engine: broker, database and outbox, and the folder of this instance, which no other process may use meanwhile. `also` is told what is counted and traced, beside what the settings ask for. */
-export async function openEngine(config: Config, also: readonly Telemetry[] = [], decorate: PortDecorators = undecorated): Promise<Engine> {
+/** Opens the engine of some services: broker, database and outbox, and the folder of this instance, which no other process may use meanwhile. `also` is told what is counted and traced, beside what the settings ask for. */
+export async function openEngine(
+  config: Config,
+  services: readonly ServiceName[],
+  also: readonly Telemetry[] = [],
+  decorate: PortDecorators = undecorated,
+): Promise<Engine> {
   const metrics = createMetrics();
   const logger = consoleLog(config, 'engine');
   const directory = join(config.PAYSTREAM_DATA_DIR, config.PAYSTREAM_INSTANCE ?? '');
@@ -55,8 +69,7 @@ export async function openEngine(config: Config, also: readonly Telemetry[] = []
     if (failures.length > 0) throw failures[0];
   };
   try {
-    // Most do without, and it takes long to load.
-    const otlp = endpoint === undefined ? undefined : (await import('../otlp.ts')).openOtlp(endpoint);
+    const otlp = endpoint === undefined ? undefined : await openTelemetry(config, endpoint, services);
     if (otlp !== undefined) {
       opened.push(() =>
         otlp.close().catch((err: unknown) => logger.warn({ err, endpoint }, 'the last traces and metrics could not be sent')),
