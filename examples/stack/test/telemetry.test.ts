@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { hostname } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { context } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
@@ -10,8 +11,10 @@ import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, Periodic
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { createOpenTelemetry } from '@paystream/core/otel';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { readConfig } from '../src/config/config.ts';
 import { otlpResource } from '../src/otlp-resource.ts';
 import { wholeStack } from '../src/service-names.ts';
+import { startStack } from '../src/stack.ts';
 import { createTestStack, eventually, goodOrder, type TestStack } from './test-stack.ts';
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';
@@ -96,6 +99,26 @@ describe('an order of a caller who traces', () => {
       'db.collection.name': 'paystream_outbox',
     });
     expect(JSON.stringify(trace.map(({ attributes }) => attributes))).not.toContain('ada@example.org');
+  });
+
+  it('goes on in the process that serves the gateway', async () => {
+    const kept = new InMemorySpanExporter();
+    const telemetry = createOpenTelemetry({
+      tracerProvider: new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter: kept })] }),
+    });
+    const directory = await mkdtemp(join(tmpdir(), 'paystream-gateway-'));
+    const ports = { PAYSTREAM_GRPC_PORT: '0', PAYSTREAM_HTTP_PORT: '0', PAYSTREAM_LOG_LEVEL: 'silent' };
+    const gateway = await startStack(readConfig({ ...ports, PAYSTREAM_DATA_DIR: directory }), ['gateway'], [telemetry]);
+    const caller = await createTestStack({ PAYSTREAM_GATEWAY_URL: `http://${gateway.server.grpcAddress}` }, [telemetry]);
+    await caller.orders.placeAndWait({ ...goodOrder, requestId: 'charged-elsewhere' });
+    await caller[Symbol.asyncDispose]();
+    await gateway.stop();
+    await rm(directory, { recursive: true });
+    const [charge, served] = ['charge simulated', 'paystream.payment.v1.GatewayService/Charge'].map((name) =>
+      kept.getFinishedSpans().find((span) => span.name === name),
+    );
+    expect(charge).toBeDefined();
+    expect(served?.parentSpanContext?.spanId).toBe(charge?.spanContext().spanId);
   });
 
   it('leaves metrics that docs/telemetry.md lists, each with its unit', async () => {

@@ -1,5 +1,5 @@
 import { createGrpcTransport } from '@connectrpc/connect-node';
-import { PaystreamError } from '@paystream/core';
+import { PaystreamError, type Telemetry } from '@paystream/core';
 import { createPaymentProcessor, type Gateway, paymentRpcService } from '@paystream/payment';
 import { createRemoteGateway } from '@paystream/payment/remote';
 import type { Config } from '../config/config.ts';
@@ -7,7 +7,7 @@ import type { StackService } from '../service.ts';
 import { openGateway } from './gateway.ts';
 
 /** The gateway that another process serves. */
-async function remoteGateway(baseUrl: string, config: Config): Promise<Gateway> {
+async function remoteGateway(baseUrl: string, config: Config, telemetry: Telemetry): Promise<Gateway> {
   const { PAYSTREAM_GATEWAY_KEY: key, PAYSTREAM_PAYMENT_CALL_TIMEOUT_MS: timeoutMs } = config;
   const signal = AbortSignal.timeout(timeoutMs);
   const transport = createGrpcTransport({
@@ -20,7 +20,7 @@ async function remoteGateway(baseUrl: string, config: Config): Promise<Gateway> 
     ],
   });
   try {
-    return await createRemoteGateway({ transport, signal });
+    return await createRemoteGateway({ transport, signal, telemetry });
   } catch (cause) {
     const { code, reason, message } = signal.aborted
       ? new PaystreamError('UNAVAILABLE', `it did not answer within ${timeoutMs} ms`, { reason: 'GATEWAY_TIMEOUT' })
@@ -37,7 +37,7 @@ export const paymentService: StackService = {
     const { config, database, broker, outbox, topics, metrics, decorate } = engine;
     const url = config.PAYSTREAM_GATEWAY_URL;
     const simulated = url === undefined ? await openGateway(engine) : undefined;
-    const gateway = decorate.gateway(simulated ?? (await remoteGateway(url ?? '', config)));
+    const gateway = decorate.gateway(simulated ?? (await remoteGateway(url ?? '', config, metrics.telemetry)));
     const lookupDelaysMs = config.PAYSTREAM_PAYMENT_LOOKUP_DELAYS_MS;
     const processor = await createPaymentProcessor({
       database,

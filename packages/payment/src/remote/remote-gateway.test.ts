@@ -1,10 +1,11 @@
 import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError, createRouterTransport } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
+import { noTelemetry, type Telemetry } from '@paystream/core';
 import { ChargeResponseSchema, type DeclineClass, GatewayService } from '@paystream/core/contracts';
 import { apiKeys, hashApiKey } from '@paystream/core/rpc';
 import { createRpcServer, type RpcServer } from '@paystream/core/server';
-import { bindCases, createSeededRandom, createVirtualClock } from '@paystream/core/testing';
+import { bindCases, createMemoryTelemetry, createSeededRandom, createVirtualClock } from '@paystream/core/testing';
 import { describe, expect, it } from 'vitest';
 import type { ChargeRequest, Gateway } from '../gateway/port.ts';
 import { createSimulatedGateway, type SimulatedGateway, simulatedMethods } from '../simulated/index.ts';
@@ -21,17 +22,18 @@ const keys = apiKeys([
   { id: 'shop', sha256: hashApiKey('shop-key'), merchants: ['m1'] },
 ]);
 
-async function serve(gateway: Gateway): Promise<RpcServer> {
+async function serve(gateway: Gateway, telemetry: Telemetry = noTelemetry): Promise<RpcServer> {
   return createRpcServer({
     services: [gatewayRpcService(gateway)],
     grpc: { port: 0 },
     http: false,
     authenticate: keys,
+    telemetry,
     health: async () => ({ ready: true, components: [] }),
   });
 }
 
-function reach(server: RpcServer, key: string): Promise<Gateway> {
+function reach(server: RpcServer, key: string, telemetry?: Telemetry): Promise<Gateway> {
   const transport = createGrpcTransport({
     baseUrl: `http://${server.grpcAddress}`,
     interceptors: [
@@ -41,7 +43,7 @@ function reach(server: RpcServer, key: string): Promise<Gateway> {
       },
     ],
   });
-  return createRemoteGateway({ transport });
+  return createRemoteGateway({ transport, ...(telemetry && { telemetry }) });
 }
 
 async function open(): Promise<Subject> {
@@ -99,6 +101,37 @@ describe('a gateway in another process', () => {
     expect(gateway).not.toHaveProperty('lookup');
     expect(gateway).not.toHaveProperty('refund');
     expect(gateway).not.toHaveProperty('listCharges');
+  });
+
+  it('goes on with the trace of who calls', async () => {
+    const [here, there] = [createMemoryTelemetry(), createMemoryTelemetry()];
+    await using behind = await createSimulatedGateway();
+    await using server = await serve(behind, there);
+    const gateway = await reach(server, 'operator-key', here);
+    const parent = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'shop=1' };
+    const request = charge();
+    const { signal } = request;
+    const span = here.startSpan('charge simulated', { kind: 'client', parent });
+    await span.run(async () => {
+      const { gatewayId = '' } = await gateway.charge(request);
+      await gateway.lookup?.(request.key, signal);
+      await gateway.refund?.({ key: 'r', chargeKey: request.key, gatewayId, amount: request.amount, signal });
+      for await (const page of gateway.listCharges?.({ startMs: 0, endMs: 1 }) ?? []) expect(page).toEqual([]);
+    });
+    await gateway.lookup?.(request.key, signal);
+    const traced = there.spans.map(({ name, traceparent, tracestate = 'none' }) => [
+      name.split('/')[1],
+      traceparent.slice(3, 35),
+      tracestate,
+    ]);
+    const its = ['0af7651916cd43dd8448eb211c80319c', 'shop=1'];
+    expect(traced.slice(1)).toEqual([
+      ['Charge', ...its],
+      ['LookUpCharge', ...its],
+      ['RefundCharge', ...its],
+      ['ListCharges', ...its],
+      ['LookUpCharge', expect.stringMatching(/^0{16}/), 'none'],
+    ]);
   });
 
   it('charges for nobody but operators', async () => {
