@@ -31,12 +31,13 @@ async function settledBooks(reader: BookReader, options: LoadOptions): Promise<B
 }
 
 async function run(options: LoadOptions): Promise<number> {
-  const reader = createBookReader({ target: options.target, at: options.at, apiKey: options['api-key'], clock: systemClock });
+  const { target, at, 'api-key': apiKey, 'logs-removed': logsRemoved } = options;
+  const reader = createBookReader({ target, at, apiKey, logsRemoved, clock: systemClock });
   // Fails at once, with its reason, where no stack is running.
   await reader.read();
   const placed = options.verify ? undefined : await placeWithProgress(options);
   const books = await settledBooks(reader, options);
-  const report = createReport(placed, books, books === undefined ? [] : faultsIn(books));
+  const report = createReport(placed, books, books === undefined ? [] : faultsIn(books, logsRemoved));
   process.stdout.write(`${options.json ? JSON.stringify(report, null, 2) : formatReport(report)}\n`);
   if (books === undefined) return 2;
   const { refused, unfinished, notTried } = placed ?? { refused: 0, unfinished: 0, notTried: 0 };

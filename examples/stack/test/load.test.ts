@@ -27,6 +27,13 @@ describe('the options of npm run orders', () => {
     expect(readLoadOptions(['--target', 'other:1'], environment).target).toBe('other:1');
   });
 
+  it('know from the settings whether old log entries are removed, which makes fewer of them no fault', () => {
+    expect(readLoadOptions([])['logs-removed']).toBe(false);
+    expect(readLoadOptions([], { PAYSTREAM_LOG_RETENTION_DAYS: '' })['logs-removed']).toBe(false);
+    expect(readLoadOptions([], { PAYSTREAM_LOG_RETENTION_DAYS: '30' })['logs-removed']).toBe(true);
+    expect(readLoadOptions(['--logs-removed'])['logs-removed']).toBe(true);
+  });
+
   it.each([
     ['one that there is not', ['--cuont', '3'], /Unknown option '--cuont'/],
     ['one without its value', ['--count'], /--count <value>/],
@@ -55,6 +62,10 @@ describe('npm run orders', () => {
     }
     const books = await stack.books();
     expect(Object.keys(books.ledgerSums)).toEqual(['EUR', 'JPY', 'USD']);
+    const left = (paid: number) => ({ ...books, businessEntries: { 'order.paid': paid } });
+    expect(faultsIn(left(7))).toEqual(['orders logged as paid: 7, expected 18']);
+    expect(faultsIn(left(7), true)).toEqual([]);
+    expect(faultsIn(left(19), true)).toEqual(['orders logged as paid: 19, expected 18']);
     const text = formatReport(createReport(undefined, books, faultsIn(books)));
     expect(text).toMatch(/^The books, of all orders so far\n {2}charges in the gateway’s book {2}18 /);
     expect(text).toMatch(/The books are right\.$/);

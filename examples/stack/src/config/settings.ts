@@ -107,6 +107,8 @@ export const settings = z.object({
   PAYSTREAM_API_KEYS: apiKeys.optional(),
   PAYSTREAM_LOG_LEVEL: word(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('warn'),
   PAYSTREAM_LOG_DIR: z.string().min(1).optional(),
+  PAYSTREAM_LOG_FILES: whole(1, 1_000_000, 'a number of files').default(10),
+  PAYSTREAM_LOG_RETENTION_DAYS: whole(1, 36_500, 'days').optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/, error: 'must be an address such as http://127.0.0.1:4318' }).optional(),
   PAYSTREAM_SHUTDOWN_TIMEOUT_MS: milliseconds(0).default(10_000),
   PAYSTREAM_GATEWAY_URL: z.url({ protocol: /^https?$/, error: 'must be an address such as http://127.0.0.1:50061' }).optional(),

@@ -27,6 +27,8 @@ export const usage = `Places orders on the running stack and checks its books.
   --at LIST         where services listen that run in processes of their own: payment=HOST:PORT,wallet=HOST:PORT,
                     notify=HOST:PORT,logger=HOST:PORT (default: at the target)
   --api-key KEY     the key, where the stack asks for one; it must be good for all merchants to read the books
+  --logs-removed    old log entries are removed, so there may be fewer than payments (default: whether
+                    PAYSTREAM_LOG_RETENTION_DAYS is set in the environment or in .env)
   --timeout S       how long to wait for orders and books to settle, and for a stack that does not answer (default: 150)
   --verify          places none; checks the books only
   --json            prints the result as JSON
@@ -66,6 +68,7 @@ const options = z.object({
   target: z.string().regex(address, `must be HOST:PORT, such as ${defaultTarget}`),
   at: places.default({}),
   'api-key': z.string().min(1, 'must not be empty').optional(),
+  'logs-removed': z.boolean(),
   timeout: whole(1, 86_400).default(150),
   verify: z.boolean().default(false),
   json: z.boolean().default(false),
@@ -85,6 +88,7 @@ const kinds = {
   target: text,
   at: text,
   'api-key': text,
+  'logs-removed': flag,
   timeout: text,
   verify: flag,
   json: flag,
@@ -106,7 +110,11 @@ function parse(args: readonly string[]) {
 
 /** Reads the command line; what it leaves out follows the stack's settings. Throws `INVALID_ARGUMENT` that names each fault. */
 export function readLoadOptions(args: readonly string[], environment: Readonly<Record<string, string | undefined>> = {}): LoadOptions {
-  const given = { target: targetOf(environment), ...parse(args) };
+  const given = {
+    target: targetOf(environment),
+    'logs-removed': (environment['PAYSTREAM_LOG_RETENTION_DAYS'] ?? '') !== '',
+    ...parse(args),
+  };
   const result = options.safeParse(given);
   if (result.success) return result.data;
   const issues = new Map(result.error.issues.map(({ path, message }) => [String(path[0]), message]));
