@@ -92,6 +92,21 @@ describe('a status', () => {
     expect(info?.retryDelay).toMatchObject({ seconds: 1n, nanos: 500_000_000 });
   });
 
+  it.each([
+    ['UNAVAILABLE', true, 1n],
+    ['RESOURCE_EXHAUSTED', true, 1n],
+    ['RESOURCE_EXHAUSTED', false, undefined],
+    ['ABORTED', true, undefined],
+    ['INTERNAL', false, undefined],
+  ] as const)(
+    'asks for a second where something is away or too busy and does not know for how long: %s, retryable %s',
+    (code, retryable, seconds) => {
+      const { details } = fromBinary(StatusSchema, encodeStatus(new PaystreamError(code, 'no', { reason: 'R', retryable })));
+      const info = details.map((any) => anyUnpack(any, RetryInfoSchema)).find((found) => found !== undefined);
+      expect(info?.retryDelay?.seconds).toBe(seconds);
+    },
+  );
+
   it('that is garbage leaves code and message to tell', () => {
     expect(decodeStatus(Uint8Array.of(0xff, 0xff), { code: 'NOT_FOUND', message: 'gone' }, undefined)).toMatchObject({
       code: 'NOT_FOUND',

@@ -7,6 +7,8 @@ import { errorCodeOfGrpc, grpcCodeOf } from './codes.ts';
 
 const domain = 'paystream';
 const retryAfter = 'retryAfterMs';
+/** What is away or overloaded, and does not know for how long. */
+const usualRetryAfterMs = 1_000;
 
 // Error details travel in HTTP trailers. Proxies and clients commonly cut those off at 8 KiB, base64 included.
 const longestMessage = 1_024;
@@ -49,16 +51,33 @@ function wireMetadata(error: PaystreamError): Record<string, string> {
 }
 
 /**
+ * After how long the same call may be tried again, in milliseconds: what the detail `retryAfterMs` says, a second for what is
+ * `UNAVAILABLE` or `RESOURCE_EXHAUSTED` and may be tried again, otherwise nothing.
+ */
+function retryAfterMsOf(error: PaystreamError): number | undefined {
+  const given = Number(error.details[retryAfter]);
+  if (given > 0) return Math.ceil(given);
+  const passes = error.retryable && (error.code === 'UNAVAILABLE' || error.code === 'RESOURCE_EXHAUSTED');
+  return passes ? usualRetryAfterMs : undefined;
+}
+
+/** The header `Retry-After` of an error, which counts whole seconds; none where there is nothing to wait for. */
+export function retryAfterHeader(error: PaystreamError): Readonly<Record<string, string>> {
+  const afterMs = retryAfterMsOf(error);
+  return afterMs === undefined ? {} : { 'retry-after': String(Math.ceil(afterMs / 1_000)) };
+}
+
+/**
  * What says more about an error on the wire: always an `ErrorInfo` with the reason and the details, a `BadRequest` if
- * fields break rules, a `RetryInfo` if the detail `retryAfterMs` says when to come again.
+ * fields break rules, a `RetryInfo` if there is something to wait for.
  *
  * @see https://google.aip.dev/193
  */
 export function errorDetailsOf(error: PaystreamError): ErrorDetail[] {
   const details = [detail(ErrorInfoSchema, { reason: error.reason, domain, metadata: wireMetadata(error) })];
   if (error.violations.length > 0) details.push(detail(BadRequestSchema, { fieldViolations: wireViolations(error.violations) }));
-  const delay = Number(error.details[retryAfter]);
-  if (delay > 0) details.push(detail(RetryInfoSchema, { retryDelay: durationFromMs(Math.ceil(delay)) }));
+  const delayMs = retryAfterMsOf(error);
+  if (delayMs !== undefined) details.push(detail(RetryInfoSchema, { retryDelay: durationFromMs(delayMs) }));
   return details;
 }
 

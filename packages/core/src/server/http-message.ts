@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type DescMessage, fromJson, type JsonValue, type MessageShape } from '@bufbuild/protobuf';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { httpStatusOf } from '../rpc/codes.ts';
-import { wireMessage } from '../rpc/status.ts';
+import { retryAfterHeader, wireMessage } from '../rpc/status.ts';
 import type { RequestValidator } from '../rpc/validation.ts';
 import type { HttpResponse } from './http-route.ts';
 
@@ -86,11 +86,10 @@ function statusOf(reason: string | undefined): number | undefined {
 /** An error in the one form that plain routes answer with. */
 export function errorResponse(error: PaystreamError): HttpResponse {
   const { code, reason, violations } = error;
-  const after = Number(error.details['retryAfterMs']);
   return {
     status: statusOf(reason) ?? httpStatusOf(code),
     body: { code, reason, message: wireMessage(error.message), violations },
-    ...(after > 0 ? { headers: { 'retry-after': String(Math.ceil(after / 1000)) } } : {}),
+    headers: retryAfterHeader(error),
   };
 }
 

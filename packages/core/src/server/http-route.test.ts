@@ -27,6 +27,7 @@ const routes: HttpRoute[] = [
     method: 'DELETE',
     path: '/api/v1/orders/:orderId',
     handle: async ({ params }) => {
+      if (params['orderId'] === 'away') throw new PaystreamError('UNAVAILABLE', 'The database is away.', { reason: 'AWAY' });
       if (params['orderId'] === 'bug') throw new RangeError('at row 17 of secrets');
       throw new PaystreamError('ABORTED', 'Try again.', { reason: 'RACED', details: { retryAfterMs: '1500' } });
     },
@@ -129,6 +130,10 @@ describe('a plain route', () => {
   it('says when to come again', async () => {
     const { status, headers } = await call('DELETE', '/api/v1/orders/1');
     expect([status, headers.get('retry-after')]).toEqual([409, '2']);
+    const away = await call('DELETE', '/api/v1/orders/away');
+    expect([away.status, away.headers.get('retry-after')]).toEqual([503, '1']);
+    const bug = await call('DELETE', '/api/v1/orders/bug');
+    expect([bug.status, bug.headers.get('retry-after')]).toEqual([500, null]);
   });
 
   it('tells an unknown path from a wrong method', async () => {
