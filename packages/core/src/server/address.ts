@@ -31,6 +31,16 @@ export function refuseExposure(hosts: readonly string[], authenticated: boolean,
   );
 }
 
+/** Linux gives outgoing connections ports from here to 60,999 unless it is told otherwise, other systems from 49,152 on. */
+const firstEphemeralPort = 32_768;
+
+/** Where nothing listens, an outgoing connection of any program may have the port. */
+function orOutgoing(address: string): string {
+  const port = Number(address.slice(address.lastIndexOf(':') + 1));
+  if (port < firstEphemeralPort) return '';
+  return ` If nothing listens, an outgoing connection has that port now: start again, or choose one below ${firstEphemeralPort}.`;
+}
+
 /** The error of a server that cannot listen. */
 export function listenError(what: string, address: string, setting: string, cause: unknown): PaystreamError {
   const text = PaystreamError.from(cause).message;
@@ -38,7 +48,7 @@ export function listenError(what: string, address: string, setting: string, caus
   if (text.includes('EADDRINUSE')) {
     return new PaystreamError(
       'FAILED_PRECONDITION',
-      `Cannot serve ${what} on ${address}: something listens there already. Stop it, or set ${setting} to another port.`,
+      `Cannot serve ${what} on ${address}: something listens there already. Stop it, or set ${setting} to another port.${orOutgoing(address)}`,
       { reason: 'ADDRESS_IN_USE', details, cause },
     );
   }

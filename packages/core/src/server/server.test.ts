@@ -80,6 +80,7 @@ describe('listening', () => {
     const error = await start({ [kind]: { port, setting: 'PAYSTREAM_PORT' } }).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'FAILED_PRECONDITION', reason: 'ADDRESS_IN_USE', details: { address: `127.0.0.1:${port}` } });
     expect((error as Error).message).toMatch(/PAYSTREAM_PORT/);
+    expect((error as Error).message.includes('an outgoing connection')).toBe(port >= 32_768);
   });
 
   it('leaves no half of a server behind when the other half cannot start', async () => {
