@@ -82,6 +82,20 @@ describe('npm run orders', () => {
     expect(text).toMatch(/The books are wrong\n {2}orders charged twice: 1, expected 0$/);
   });
 
+  it('shows ten faults of a kind and counts the rest, and every one to programs', () => {
+    const of = (kind: string, count: number) => Array.from({ length: count }, (_, n) => `${kind} ${n}: it is so`);
+    const faults = ['orders charged twice: 1, expected 0', ...of('gateway and payments differ:', 78), ...of('account', 11)];
+    const report = createReport(undefined, undefined, faults);
+    expect(report.faults).toEqual(faults);
+    const lines = formatReport(report).split('\n');
+    expect(lines).toEqual([
+      'The books are wrong',
+      ...[...faults.slice(0, 11), '… and 68 more of that kind', ...faults.slice(79, 89), '… and 1 more of that kind'].map(
+        (line) => `  ${line}`,
+      ),
+    ]);
+  });
+
   it('waits for a stack that answers nobody for a while, and places every order once', async () => {
     const away: (string | undefined)[] = [];
     let restarted: Promise<void> | undefined;

@@ -92,6 +92,16 @@ function bookRows(books: Books): readonly Row[] {
   ];
 }
 
+const mostOfKind = 10;
+
+/** The first of each kind, which is told by how a fault begins, and how many there are more: the table is above them. */
+function shortened(faults: readonly string[]): readonly string[] {
+  const kinds = Map.groupBy(faults, (fault) => fault.split(/[ :]/, 1)[0]);
+  return [...kinds.values()].flatMap((kind) =>
+    kind.length <= mostOfKind ? kind : [...kind.slice(0, mostOfKind), `… and ${kind.length - mostOfKind} more of that kind`],
+  );
+}
+
 /** The same as tables for people. */
 export function formatReport({ placed, books, faults }: Report): string {
   const tables: (readonly [title: string, rows: readonly Row[]])[] = [];
@@ -101,7 +111,7 @@ export function formatReport({ placed, books, faults }: Report): string {
   const lines = tables.flatMap(([title, rows]) => [title, ...rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`), '']);
   const errors = Object.entries(placed?.errors ?? {}).map(([error, count]) => `  ${count} × ${error}`);
   if (errors.length > 0) lines.push('Refused or not seen to the end', ...errors, '');
-  if (faults.length > 0) lines.push('The books are wrong', ...faults.map((fault) => `  ${fault}`));
+  if (faults.length > 0) lines.push('The books are wrong', ...shortened(faults).map((fault) => `  ${fault}`));
   else lines.push(books === undefined ? 'The books could not be read.' : 'The books are right.');
   return lines.join('\n');
 }
