@@ -14,7 +14,18 @@ function fail(thrown: unknown): void {
   process.exitCode = 1;
 }
 
-function stopOn(signals: readonly NodeJS.Signals[], stack: RunningStack): void {
+/** Whether `npm run services` started this process: then it has a channel to its launcher. */
+function isLaunched(): boolean {
+  return process.channel !== undefined;
+}
+
+/** Keeps a process whose launcher was killed from dying of what it can print nowhere any more. */
+function printInVain(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+}
+
+/** Stops when it is asked to, and when the launcher is gone, which could not ask any more. */
+function stopOn(signals: readonly NodeJS.Signals[], stack: RunningStack, launched: boolean): void {
   let asked = false;
   const stop = (): void => {
     // Asked twice, a person wants it to end now: nothing acknowledged is lost by that.
@@ -28,15 +39,24 @@ function stopOn(signals: readonly NodeJS.Signals[], stack: RunningStack): void {
       .then(() => process.exit());
   };
   for (const signal of signals) process.on(signal, stop);
+  if (!launched) return;
+  const orphaned = (): void => {
+    if (!asked) stop();
+  };
+  process.on('disconnect', orphaned);
+  // It may have gone while this process started.
+  if (!process.connected) orphaned();
 }
 
 /** Starts services, all if none is named, with the settings of the environment and of `.env`, and stops them when it is asked to. `decorate` puts something around their ports. */
 export async function run(names: readonly string[], decorate?: PortDecorators): Promise<void> {
+  const launched = isLaunched();
+  if (launched) printInVain();
   try {
     // What stands in the environment already goes before the file.
     if (existsSync('.env')) process.loadEnvFile('.env');
     const stack = await startStack(readConfig(process.env), readServiceNames(names), [], decorate);
-    stopOn(['SIGINT', 'SIGTERM'], stack);
+    stopOn(['SIGINT', 'SIGTERM'], stack, launched);
     process.stdout.write(banner(stack, performance.now()));
   } catch (error) {
     fail(error);

@@ -60,12 +60,14 @@ export async function startProcess(options: ProcessOptions): Promise<ServiceProc
   const run = async (said: (line: string) => void): Promise<string> => {
     const started = spawn(process.execPath, ['--conditions=paystream-source', program, plan.service], {
       env,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // The channel is for nothing but its end: it closes when this process dies, and tells the service to stop.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     child = started;
     // When it cannot be started at all, `error` comes instead of `exit`.
     const ended = once(started, 'close').catch((error: unknown) => [null, String(error)]);
     for (const input of [started.stdout, started.stderr]) {
+      if (input === null) continue;
       createInterface({ input }).on('line', (line) => {
         if (line.startsWith(readyLine)) ready = true;
         said(line);
