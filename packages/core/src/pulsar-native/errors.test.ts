@@ -16,6 +16,9 @@ describe('what fails in the addon', () => {
     ['Failed to create producer: ProducerBlockedQuotaExceededException', 'RESOURCE_EXHAUSTED', 'BACKLOG_QUOTA_EXCEEDED', false],
     ['Failed to send message: MessageTooBig', 'INVALID_ARGUMENT', 'MESSAGE_TOO_LARGE', false],
     ['Failed to seek message by id: OperationNotSupported', 'UNSUPPORTED', 'PULSAR_CANNOT_DO_IT', false],
+    ['Failed to seek message by id: ResultNotAllowedError', 'UNAVAILABLE', 'PULSAR_UNAVAILABLE', true],
+    ['Failed to seek message by timestamp: ResultNotAllowedError', 'UNAVAILABLE', 'PULSAR_UNAVAILABLE', true],
+    ['Failed to create producer: ResultNotAllowedError', 'FAILED_PRECONDITION', 'PULSAR_FORBIDS_IT', false],
     ['Failed to do what is new: ResultThatNobodyKnows', 'INTERNAL', 'PULSAR_ERROR', false],
   ])('%s is told in the terms of the port', (message, code, reason, retryable) => {
     const cause = new Error(message);

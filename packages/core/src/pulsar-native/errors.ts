@@ -59,13 +59,19 @@ export function saysBusy(error: unknown): boolean {
   return result === 'ConsumerBusy' || result === 'ConsumerAssignError';
 }
 
+/** It names a second seek while one is under way as it names what a broker does not allow; brokers answer no seek so. */
+function meantBy(result: string, error: unknown): string {
+  const isSeek = result === 'NotAllowedError' && /^Failed to seek /.test((error as Error).message);
+  return isSeek ? 'ServiceUnitNotReady' : result;
+}
+
 /** What a thing that failed in the addon means to a user of the port. */
 export function fromAddon(error: unknown, subject: Subject): PaystreamError {
   const { what, details, closed } = subject;
   const result = resultOf(error);
   if (PaystreamError.is(error) || result === undefined) return PaystreamError.from(error);
   if (result === 'AlreadyClosed') return closed();
-  const [code, reason, retryable] = results[result] ?? ['INTERNAL', 'PULSAR_ERROR'];
+  const [code, reason, retryable] = results[meantBy(result, error)] ?? ['INTERNAL', 'PULSAR_ERROR'];
   return new PaystreamError(codeFor(code, subject), `${what}: ${(error as Error).message}`, {
     reason,
     ...(retryable === undefined ? {} : { retryable }),
