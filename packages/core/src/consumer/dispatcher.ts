@@ -7,7 +7,7 @@ import type { Forwarder } from './forwarder.ts';
 import type { Entry, Lane, Lanes, Taken } from './lanes.ts';
 import type { Pause } from './pause.ts';
 import type { ConsumerSettings } from './settings.ts';
-import { isAway, verdictOf } from './verdict.ts';
+import { isAway, isStopped, verdictOf } from './verdict.ts';
 
 /** Hands waiting messages to the handler, and decides what becomes of them. */
 export interface Dispatcher {
@@ -192,7 +192,7 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
       return;
     }
     // What fails after it was told to stop has not failed by itself: the broker delivers it again.
-    if (aborting.aborted) return;
+    if (aborting.aborted || isStopped(failure, stopping.aborted)) return;
     if (now.length === 1) {
       fail(unit, first, failure);
       return;

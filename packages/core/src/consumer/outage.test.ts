@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createBatcher } from '../batcher/batcher.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { outboxEvent } from '../outbox/event.ts';
 import { outboxMigrations } from '../outbox/migrations.ts';
@@ -56,6 +57,23 @@ describe('an outage', () => {
     });
     await producer.close();
     await outbox.close();
+    await send(world, 'a1 b1');
+    await world.advance({ minutes: 1 });
+    expect(consumer.status.state).toBe('paused');
+    await consumer.close();
+    expect(await contents(world, 'steps-test-dlq')).toEqual([]);
+    expect(await contents(world, 'steps', 'test')).toHaveLength(2);
+  });
+
+  it('is also that what the handler gathers batches with was closed first, however many attempts there are', async () => {
+    await using world = await createTestWorld();
+    const batcher = createBatcher<string, undefined>({ run: async (items) => items.map(() => undefined) });
+    const consumer = await createConsumer(world.broker, steps, {
+      ...within(world),
+      retry: { attempts: 1 },
+      handler: async (step) => batcher.submit(nameOf(step)),
+    });
+    await batcher.close();
     await send(world, 'a1 b1');
     await world.advance({ minutes: 1 });
     expect(consumer.status.state).toBe('paused');

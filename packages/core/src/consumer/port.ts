@@ -33,7 +33,8 @@ export interface HandlerContext {
 /**
  * What happens when a handler throws. `UNAVAILABLE` never counts as an attempt: the consumer pauses and tries again. Nor do `ABORTED`,
  * such as a row that another transaction holds, and `RESOURCE_EXHAUSTED`: the key of the message waits, however long, with growing
- * waits of at most `maxDelayMs`, while others go on.
+ * waits of at most `maxDelayMs`, while others go on. Nor does what fails because it was closed before the consumer, or with `CANCELED`
+ * while the consumer stops: the message comes again. On a consumer that runs, a handler that cancels its own work uses up an attempt.
  */
 export interface RetryPolicy {
   /**

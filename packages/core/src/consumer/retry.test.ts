@@ -73,6 +73,27 @@ describe('retry in the lane', () => {
     },
   );
 
+  it.each([
+    ['PaystreamError', () => new PaystreamError('CANCELED', 'gave up', { reason: 'GAVE_UP' }), 'GAVE_UP'],
+    ['AbortError', () => new DOMException('gave up', 'AbortError'), 'ABORTED_BY_CALLER'],
+  ])('does not try for ever what a handler cancels by itself (%s)', async (_, canceled, reason) => {
+    await using world = await createTestWorld();
+    let calls = 0;
+    const consumer = await createConsumer(world.broker, steps, {
+      ...within(world),
+      retry: { attempts: 3 },
+      handler: async () => {
+        calls += 1;
+        throw canceled();
+      },
+    });
+    await send(world, 'a1');
+    await world.advance({ minutes: 1 });
+    await consumer.close();
+    expect(calls).toBe(3);
+    expect(await contents(world, 'steps-test-dlq')).toMatchObject([{ properties: { [consumerProperties.reason]: reason } }]);
+  });
+
   it('tries again what fails with INTERNAL, or with anything that says it may succeed', async () => {
     await using world = await createTestWorld();
     const errors = [

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { PaystreamError } from '../errors/paystream-error.ts';
 import { createTestWorld } from '../testing/test-world.ts';
 import { createConsumer } from './consumer.ts';
 import { contents, nameOf, send, steps, within } from './test-support.ts';
@@ -49,6 +50,28 @@ describe('stop', () => {
     expect(world.telemetry.counter('paystream_consumer_messages_total')).toBe(0);
     expect(await contents(world, 'steps', 'test')).toHaveLength(1);
     expect(await contents(world, 'steps-test-dlq')).toEqual([]);
+  });
+
+  it.each([
+    ['PaystreamError', () => new PaystreamError('CANCELED', 'stopped as well', { reason: 'STOPPED' })],
+    ['AbortError', () => new DOMException('stopped as well', 'AbortError')],
+  ])('holds nothing against a message whose handler is canceled meanwhile by something else that stops (%s)', async (_, canceled) => {
+    await using world = await createTestWorld();
+    const consumer = await createConsumer(world.broker, steps, {
+      ...within(world),
+      retry: { attempts: 1 },
+      handler: async () => {
+        await world.clock.sleep(500);
+        throw canceled();
+      },
+    });
+    await send(world, 'a1 b1');
+    await world.advance(100);
+    const closed = consumer.close(5_000);
+    await world.advance(1_000);
+    await closed;
+    expect(await contents(world, 'steps-test-dlq')).toEqual([]);
+    expect(await contents(world, 'steps', 'test')).toHaveLength(2);
   });
 
   it('does not wait for messages that wait for their next attempt, nor for the end of an outage', async () => {

@@ -13,15 +13,28 @@ const hopeless: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 /** Failures that say that something was taken, and may be free the next time; they say nothing of the message. */
 const contended: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ABORTED', 'RESOURCE_EXHAUSTED']);
 
-/** What brokers call it when somebody uses what was closed: the process is being taken down in another order than it should. */
+/** What it is called when somebody uses what was closed: the process is being taken down in another order than it should. */
 const closed: ReadonlySet<string> = new Set(['PRODUCER_CLOSED', 'BROKER_CLOSED']);
+
+/** Batchers say `CANCELED` and `CLOSED`; with another code that reason could speak of the handler's own trade. */
+function isClosed({ code, reason }: PaystreamError): boolean {
+  return closed.has(reason) || (code === 'CANCELED' && reason === 'CLOSED');
+}
 
 /** Whether something that the handler needs is away, whatever the message. */
 export function isAway(error: PaystreamError): boolean {
-  return error.code === 'UNAVAILABLE' || closed.has(error.reason);
+  return error.code === 'UNAVAILABLE' || isClosed(error);
 }
 
-/** What becomes of a message whose handler failed, for all that {@link isAway} does not say of. */
+/**
+ * Whether it says nothing of the message, since the consumer stops: what a handler uses is being stopped as well. On a consumer
+ * that runs, what is canceled was so by the handler or somebody it called, which may be for ever: that counts as an attempt.
+ */
+export function isStopped(error: PaystreamError, stopping: boolean): boolean {
+  return stopping && error.code === 'CANCELED';
+}
+
+/** What becomes of a message whose handler failed, for all that {@link isAway} and {@link isStopped} do not say of. */
 export function verdictOf(error: PaystreamError, attempt: number, attempts: number): 'postpone' | 'retry' | 'dead-letter' {
   if (contended.has(error.code)) return 'postpone';
   if (hopeless.has(error.code) && !error.retryable) return 'dead-letter';
