@@ -21,6 +21,12 @@ export interface DeliveryResult {
   readonly dueAtMs: number;
 }
 
+/** A result to be recorded. */
+export interface OwnedResult extends DeliveryResult {
+  /** Under which name this instance has the delivery; `null` if another may have begun it since. */
+  readonly owner: string | null;
+}
+
 /** A delivery that was taken from the table; `interrupted` if an instance ended while it sent it and may not send it twice. */
 export interface ClaimedDelivery extends PendingDelivery {
   readonly interrupted: boolean;
@@ -30,8 +36,11 @@ export interface ClaimedDelivery extends PendingDelivery {
 export interface DeliveryStore {
   /** Stores those that are new. `true` for each that was. */
   insert(tx: Transaction, deliveries: readonly NewDelivery[], owner: string, nowMs: number): Promise<readonly boolean[]>;
-  /** Records results; `true` for each that was still to be recorded. */
-  record(tx: Transaction, results: readonly DeliveryResult[], nowMs: number): Promise<readonly boolean[]>;
+  /**
+   * Records results; `true` for each that was still to be recorded. Whatever is not `DELIVERED` counts only while the delivery is
+   * its owner's: another who has it now may be sending it.
+   */
+  record(tx: Transaction, results: readonly OwnedResult[], nowMs: number): Promise<readonly boolean[]>;
   /** Takes on deliveries of a channel that are due and that nobody has, the longest due first. */
   claim(channel: string, owner: string, nowMs: number, limit: number): Promise<readonly ClaimedDelivery[]>;
   /** When the next delivery of a channel that nobody has is due, in milliseconds since the epoch. */
@@ -67,12 +76,13 @@ const statements = defineStatements(({ tables, dialect }) => {
   const deliveries = tables('notify_deliveries');
   const claimed = 'delivery_id, event_id, recipient, order_id, merchant_id, message, at_most_once, tries, sending, created_at';
   const still = `WHERE delivery_id = ? AND state = ${DeliveryState.PENDING} ${dialect.oneRow}`;
+  const stillOwn = `WHERE delivery_id = ? AND owner = ? AND state = ${DeliveryState.PENDING} ${dialect.oneRow}`;
   return {
     insert: dialect.insertOrIgnore(deliveries, columns),
     // What was delivered is not sent again, so its text is let go of.
     delivered: `UPDATE ${deliveries} SET state = ${DeliveryState.DELIVERED}, tries = ?, detail = ?, owner = '', message = '', sending = 0, updated_at = ? ${still}`,
-    ended: `UPDATE ${deliveries} SET state = ?, tries = ?, detail = ?, owner = '', sending = 0, updated_at = ? ${still}`,
-    again: `UPDATE ${deliveries} SET tries = ?, detail = ?, owner = '', sending = 0, due_at = ?, updated_at = ? ${still}`,
+    ended: `UPDATE ${deliveries} SET state = ?, tries = ?, detail = ?, owner = '', sending = 0, updated_at = ? ${stillOwn}`,
+    again: `UPDATE ${deliveries} SET tries = ?, detail = ?, owner = '', sending = 0, due_at = ?, updated_at = ? ${stillOwn}`,
     due: `SELECT ${claimed} FROM ${deliveries}
       WHERE state = ${DeliveryState.PENDING} AND channel = ? AND owner = '' AND due_at <= ? ORDER BY due_at LIMIT ? ${dialect.forUpdateSkipLocked}`,
     own: `UPDATE ${deliveries} SET owner = ? WHERE delivery_id IN ${dialect.inJson}`,
@@ -143,12 +153,12 @@ function claimedOf(row: DueRow): ClaimedDelivery {
 export function createDeliveryStore(database: Database): DeliveryStore {
   const sql = statements(database);
 
-  const updateOf = (result: DeliveryResult, nowMs: number): readonly [sql: string, parameters: SqlValue[]] => {
+  const updateOf = (result: OwnedResult, nowMs: number): readonly [sql: string, parameters: SqlValue[]] => {
     const { deliveryId } = result.delivery.message;
-    const { state, tries, detail } = result;
+    const { state, tries, detail, owner } = result;
     if (state === DeliveryState.DELIVERED) return [sql.delivered, [tries, detail, nowMs, deliveryId]];
-    if (state === DeliveryState.PENDING) return [sql.again, [tries, detail, result.dueAtMs, nowMs, deliveryId]];
-    return [sql.ended, [state, tries, detail, nowMs, deliveryId]];
+    if (state === DeliveryState.PENDING) return [sql.again, [tries, detail, result.dueAtMs, nowMs, deliveryId, owner]];
+    return [sql.ended, [state, tries, detail, nowMs, deliveryId, owner]];
   };
 
   return {

@@ -2,7 +2,7 @@ import { type Clock, type ClockTimer, type Logger, PaystreamError, type Random, 
 import { DeliveryState } from '@paystream/core/contracts';
 import type { Channel } from '../channel/port.ts';
 import { type Attempt, attemptAll } from './attempt.ts';
-import type { ClaimedDelivery, DeliveryResult, DeliveryStore } from './delivery-store.ts';
+import type { ClaimedDelivery, DeliveryResult, DeliveryStore, OwnedResult } from './delivery-store.ts';
 import type { Ownership } from './ownership.ts';
 import type { PendingDelivery } from './pending-delivery.ts';
 import { type DeliveryRetry, decide } from './retry.ts';
@@ -27,7 +27,7 @@ export interface DispatcherOptions {
   readonly logger: Logger;
   readonly telemetry: Telemetry;
   /** Records results; rejects with `UNAVAILABLE` while the database is away. */
-  readonly record: (results: readonly DeliveryResult[]) => Promise<void>;
+  readonly record: (results: readonly OwnedResult[]) => Promise<void>;
 }
 
 /** How a channel is. */
@@ -72,7 +72,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const stop = new AbortController();
   const attemptOptions = { channel, timeoutMs: options.timeoutMs, clock, stop: stop.signal };
   const idle: (() => void)[] = [];
-  const held = new Set<string>();
+  /** What is in memory, and under which name: `null` where another may have begun it since. */
+  const held = new Map<string, string | null>();
   let queue: PendingDelivery[] = [];
   let running = 0;
   let more = true;
@@ -126,7 +127,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const recordSurely = async (results: readonly DeliveryResult[]): Promise<void> => {
     for (;;) {
       try {
-        await options.record(results);
+        await options.record(results.map((result) => ({ ...result, owner: held.get(result.delivery.message.deliveryId) ?? null })));
         return;
       } catch (error) {
         logger.warn({ channel: name, deliveries: results.length, err: error }, 'outcomes of deliveries could not be recorded');
@@ -207,10 +208,16 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   };
 
   const accept = async (claimed: readonly ClaimedDelivery[]): Promise<void> => {
-    // One that is still under way here, from before others took this instance for dead, ends there.
-    const unknown = claimed.filter((delivery) => !held.has(delivery.message.deliveryId));
+    const unknown: ClaimedDelivery[] = [];
+    for (const delivery of claimed) {
+      const { deliveryId } = delivery.message;
+      const isHeld = held.has(deliveryId);
+      // One that is still under way here ends there: others took this instance for dead, or its outcome was stored without an answer.
+      if (!isHeld) unknown.push(delivery);
+      // Another may have marked it as being sent meanwhile, and died: then this instance's outcome is not the last word.
+      held.set(deliveryId, isHeld && delivery.interrupted ? null : ownership.owner);
+    }
     const lost = unknown.filter((delivery) => delivery.interrupted && !idempotent);
-    for (const delivery of unknown) held.add(delivery.message.deliveryId);
     queue.push(...unknown.filter((delivery) => !lost.includes(delivery)));
     if (lost.length > 0)
       await settle(
@@ -285,7 +292,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       return { channel: name, state, inMemory: held.size, pausedBy };
     },
     offer: (deliveries) => {
-      for (const delivery of deliveries) held.add(delivery.message.deliveryId);
+      for (const delivery of deliveries) held.set(delivery.message.deliveryId, ownership.owner);
       queue.push(...deliveries);
       pump();
     },

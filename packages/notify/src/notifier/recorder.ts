@@ -1,7 +1,7 @@
 import { type Batcher, type Clock, createBatcher, type Telemetry } from '@paystream/core';
 import { type BusinessLog, DeliveryState, LogLevel } from '@paystream/core/contracts';
 import { type Database, defineStatements, type Outbox, type OutboxEvent, type SqlValue } from '@paystream/core/sql';
-import type { DeliveryResult, DeliveryStore } from './delivery-store.ts';
+import type { DeliveryStore, OwnedResult } from './delivery-store.ts';
 
 /** Options of {@link createRecorder}. */
 export interface RecorderOptions {
@@ -37,7 +37,7 @@ const endings: ReadonlyMap<DeliveryState, Ending> = new Map([
   [DeliveryState.UNKNOWN, { event: 'notification.unknown', level: LogLevel.WARN, message: 'may or may not have been sent' }],
 ]);
 
-function eventOf(businessLog: BusinessLog, result: DeliveryResult, ending: Ending): OutboxEvent {
+function eventOf(businessLog: BusinessLog, result: OwnedResult, ending: Ending): OutboxEvent {
   const { message } = result.delivery;
   return businessLog({
     event: ending.event,
@@ -59,11 +59,11 @@ function eventOf(businessLog: BusinessLog, result: DeliveryResult, ending: Endin
  * Group commit of outcomes: the state of each delivery, the count of how they ended and the business entry that tells of it
  * stand or fall together. Results of all channels share transactions.
  */
-export function createRecorder(options: RecorderOptions): Batcher<readonly DeliveryResult[], void> {
+export function createRecorder(options: RecorderOptions): Batcher<readonly OwnedResult[], void> {
   const { database, store, outbox, businessLog, instance, clock, telemetry } = options;
   const sql = statements(database);
 
-  return createBatcher<readonly DeliveryResult[], void>({
+  return createBatcher<readonly OwnedResult[], void>({
     name: 'notify-outcomes',
     telemetry,
     maxSize: 64,
