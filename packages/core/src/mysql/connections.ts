@@ -7,8 +7,8 @@ import { createWaitingLine } from './waiting-line.ts';
 
 /** Hands out the connections of a pool. */
 export interface Connections {
-  /** Waits for one that is free. Rejects with `UNAVAILABLE` / `POOL_EXHAUSTED` if there is none for too long. */
-  take(): Promise<PoolConnection>;
+  /** Waits for one that is free. Rejects with `UNAVAILABLE` / `POOL_EXHAUSTED` if there is none for too long. Who is urgent goes before others. */
+  take(urgent: boolean): Promise<PoolConnection>;
   /** To be told when one that was taken has been given back to the pool, or ended. */
   left(connection: PoolConnection): void;
 }
@@ -80,9 +80,9 @@ export function createConnections({ pool, where, own, size, acquireTimeoutMs, cl
     });
 
   return {
-    take: async () => {
+    take: async (urgent) => {
       const since = clock.monotonic();
-      await line.enter();
+      await line.enter(urgent);
       if (!own) {
         return withinTime(fromPool(), acquireTimeoutMs - (clock.monotonic() - since), (late) => {
           late?.release();

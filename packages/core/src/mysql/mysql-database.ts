@@ -3,7 +3,7 @@ import { PaystreamError } from '../errors/paystream-error.ts';
 import { silentLogger } from '../logger/port.ts';
 import { systemRandom } from '../random/system-random.ts';
 import { migrateDatabase } from '../sql/migrate.ts';
-import type { Database, SqlRow, SqlValue } from '../sql/port.ts';
+import type { Database, DatabaseCallOptions, SqlRow, SqlValue } from '../sql/port.ts';
 import { tableNames } from '../sql/table-names.ts';
 import { migrationTarget } from './migration-target.ts';
 import { mysqlDialect } from './mysql-dialect.ts';
@@ -75,8 +75,12 @@ export function createMysqlDatabase(options: MysqlDatabaseOptions): Database {
     }
   };
 
-  const readOnce = async (statement: Statement, parameters: readonly SqlValue[]): Promise<readonly SqlRow[]> => {
-    const session = await sessions.acquire();
+  const readOnce = async (
+    statement: Statement,
+    parameters: readonly SqlValue[],
+    how: DatabaseCallOptions | undefined,
+  ): Promise<readonly SqlRow[]> => {
+    const session = await sessions.acquire(how);
     try {
       return (await runStatement(session, statement, parameters)).rows;
     } finally {
@@ -84,17 +88,17 @@ export function createMysqlDatabase(options: MysqlDatabaseOptions): Database {
     }
   };
 
-  const read = async (sql: string, parameters: readonly SqlValue[] = []): Promise<readonly SqlRow[]> => {
+  const read = async (sql: string, parameters: readonly SqlValue[] = [], how?: DatabaseCallOptions): Promise<readonly SqlRow[]> => {
     const statement = compile(sql);
     if (statement.kind !== 'read') {
       throw new PaystreamError('INVALID_ARGUMENT', `query only reads; write in a transaction: ${sql}`, { reason: 'NOT_A_QUERY' });
     }
     try {
-      return await readOnce(statement, parameters);
+      return await readOnce(statement, parameters, how);
     } catch (error) {
       // A connection that lay idle may have died: reading again does no harm.
       if (!PaystreamError.is(error) || error.reason !== 'MYSQL_CONNECTION_LOST') throw error;
-      return readOnce(statement, parameters);
+      return readOnce(statement, parameters, how);
     }
   };
 
@@ -112,16 +116,17 @@ export function createMysqlDatabase(options: MysqlDatabaseOptions): Database {
     dialect: mysqlDialect,
     tables,
     exclusive: false,
-    transaction: (work) => counted(() => run(work)),
-    query: <R = SqlRow>(sql: string, parameters?: readonly SqlValue[]) => counted(() => read(sql, parameters) as Promise<readonly R[]>),
-    now: () =>
+    transaction: (work, how) => counted(() => run(work, how)),
+    query: <R = SqlRow>(sql: string, parameters?: readonly SqlValue[], how?: DatabaseCallOptions) =>
+      counted(() => read(sql, parameters, how) as Promise<readonly R[]>),
+    now: (how) =>
       counted(async () => {
-        const [row] = await read(clockQuery);
+        const [row] = await read(clockQuery, [], how);
         return Number(row?.['now']);
       }),
     migrate: (migrations, mode = 'apply') =>
       counted(async () => {
-        const session = await sessions.acquire(0);
+        const session = await sessions.acquire({ timeoutMs: 0 });
         try {
           await migrateDatabase(migrationTarget(session, compile, tables, where), migrations, mode);
         } finally {

@@ -24,7 +24,7 @@ export interface MysqlConnectionOptions {
   readonly password?: string | undefined;
   /** True: encrypted, the server's certificate checked, and its name too unless the URL has an IP address. Default: not encrypted. */
   readonly tls?: boolean | MysqlTls | undefined;
-  /** At most so many connections, made when needed, and anew after 45 s idle; so many transactions run side by side. Default: 10. */
+  /** At most so many connections, made when needed, and anew after 45 s idle; so many transactions run side by side. Where leases are kept in the database, as those of outboxes are, and there are several, one is kept for their renewals. Default: 10. */
   readonly poolSize?: number | undefined;
   /** How long a connection may take to be made, in milliseconds. Default: 10,000. */
   readonly connectTimeoutMs?: number | undefined;

@@ -8,15 +8,20 @@ import { openPool } from './open-pool.ts';
 import type { MysqlDatabaseOptions } from './options.ts';
 import { checkForeignSession, prepareOwnSession } from './session-setup.ts';
 
+/** How a connection is asked for. */
+export interface AcquireOptions {
+  /** Its statements time out after so many milliseconds, or not at all with 0. Default: as the database says. */
+  readonly timeoutMs?: number | undefined;
+  /** Goes before others. Default: false. */
+  readonly urgent?: boolean | undefined;
+}
+
 /** Connections, ours or the caller's. */
 export interface Sessions {
   /** The server and the user, for messages. */
   readonly where: string;
-  /**
-   * Waits for a connection that is free; rejects with `UNAVAILABLE` / `POOL_EXHAUSTED` if there is none for too long. Its
-   * statements time out after `timeoutMs`, or not at all with 0.
-   */
-  acquire(timeoutMs?: number): Promise<Session>;
+  /** Waits for a connection that is free; rejects with `UNAVAILABLE` / `POOL_EXHAUSTED` if there is none for too long. */
+  acquire(options?: AcquireOptions): Promise<Session>;
   /** Ends the connections if they are ours. */
   close(): Promise<void>;
 }
@@ -41,8 +46,8 @@ export function createSessions(options: MysqlDatabaseOptions): Sessions {
 
   return {
     where,
-    acquire: async (timeoutMs = statementTimeoutMs) => {
-      const connection = await connections.take();
+    acquire: async ({ timeoutMs = statementTimeoutMs, urgent = false } = {}) => {
+      const connection = await connections.take(urgent);
       let facts = known.get(connection);
       const typeCast = own ? undefined : exactValues;
       const released = (): void => connections.left(connection);

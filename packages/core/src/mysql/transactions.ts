@@ -3,7 +3,7 @@ import { backoffMs } from '../consumer/backoff.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import type { Logger } from '../logger/port.ts';
 import type { Random } from '../random/port.ts';
-import type { Transaction } from '../sql/port.ts';
+import type { DatabaseCallOptions, Transaction } from '../sql/port.ts';
 import { notAwaited } from '../sql/transaction-over.ts';
 import { createCommitOrder } from './commit-order.ts';
 import type { Session } from './connection.ts';
@@ -22,7 +22,7 @@ export interface TransactionsOptions {
 }
 
 /** Runs transactions. */
-export type RunTransaction = <T>(work: (tx: Transaction) => Promise<T>) => Promise<T>;
+export type RunTransaction = <T>(work: (tx: Transaction) => Promise<T>, options?: DatabaseCallOptions) => Promise<T>;
 
 /** Waits between attempts of a transaction that lost against another. */
 const backoff = { delayMs: 4, maxDelayMs: 500 } as const;
@@ -125,8 +125,8 @@ export function createTransactions(options: TransactionsOptions): RunTransaction
     return failure;
   };
 
-  const attempt = async <T>(work: (tx: Transaction) => Promise<T>): Promise<T | Repeat> => {
-    const session = await sessions.acquire();
+  const attempt = async <T>(work: (tx: Transaction) => Promise<T>, how: DatabaseCallOptions | undefined): Promise<T | Repeat> => {
+    const session = await sessions.acquire(how);
     try {
       try {
         await session.begin();
@@ -159,10 +159,10 @@ export function createTransactions(options: TransactionsOptions): RunTransaction
     }
   };
 
-  return async (work) => {
+  return async (work, how) => {
     let lockTimeouts = 0;
     for (let attempts = 1; ; attempts++) {
-      const result = await attempt(work);
+      const result = await attempt(work, how);
       if (!(result instanceof Repeat)) return result;
       const { error, stale } = result;
       if (error.reason === 'LOCK_TIMEOUT') lockTimeouts += 1;

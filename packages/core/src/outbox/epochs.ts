@@ -2,7 +2,7 @@ import type { Clock } from '../clock/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import type { Random } from '../random/port.ts';
 import { jsonList } from '../sql/json-list.ts';
-import type { Database, SqlValue } from '../sql/port.ts';
+import type { Database, DatabaseCallOptions, SqlValue } from '../sql/port.ts';
 import { outboxStatements } from './statements.ts';
 
 /** Options of {@link createEpochs}. */
@@ -31,6 +31,9 @@ export interface Epochs {
   close(): Promise<void>;
 }
 
+/** A lease must not run out behind work that waits for locks, nor behind what is done in turn with its renewals. */
+export const urgent: DatabaseCallOptions = { urgent: true };
+
 /** Who lives in this process: on a database that is exclusive, nobody else does. */
 const livingOwners = new WeakMap<Database, Set<number>>();
 
@@ -57,11 +60,11 @@ export async function createEpochs(options: EpochsOptions): Promise<Epochs> {
   const register = async (owner?: number): Promise<number> => {
     for (let attempt = 0; attempt < 100; attempt++) {
       const epoch = draw();
-      const untilMs = (await database.now()) + leaseMs;
+      const untilMs = (await database.now(urgent)) + leaseMs;
       const isNew = await database.transaction(async (tx) => {
         const { rows } = await tx.execute(sql.scan, [epoch, -1, 1]);
         return rows.length === 0 && (await tx.execute(sql.claim, [epoch, owner ?? epoch, untilMs])).affected === 1;
-      });
+      }, urgent);
       if (isNew) {
         owned.add(epoch);
         return epoch;
@@ -90,7 +93,7 @@ export async function createEpochs(options: EpochsOptions): Promise<Epochs> {
         // Never told from how many there are: one that was lost and one that was gained without an answer would hide each other.
         const { rows } = await tx.execute<{ readonly epoch: number }>(sql.owned, [owner]);
         return new Set(rows.map((row) => row.epoch));
-      });
+      }, urgent);
       const lost = [...owned].filter((epoch) => !still.has(epoch));
       // First: if it fails, the next renewal must find the same ones lost, or nobody would forget their rows.
       if (lost.includes(current)) current = await register(owner);
@@ -103,19 +106,23 @@ export async function createEpochs(options: EpochsOptions): Promise<Epochs> {
       const won: number[] = [];
       // Renewed for as long as this instance lives, so nobody else would ever look at one that it does not know to be its own: the
       // answer to the claim's commit may have been lost.
-      for (const { epoch } of await database.query<{ readonly epoch: number }>(sql.owned, [owner])) {
+      for (const { epoch } of await database.query<{ readonly epoch: number }>(sql.owned, [owner], urgent)) {
         if (owned.has(epoch)) continue;
         owned.add(epoch);
         won.push(epoch);
       }
       const parameters = live();
-      const orphans = await database.query<{ readonly epoch: number }>(sql.orphans, [current, ...parameters, current, ...parameters]);
+      const orphans = await database.query<{ readonly epoch: number }>(
+        sql.orphans,
+        [current, ...parameters, current, ...parameters],
+        urgent,
+      );
       for (const { epoch } of orphans) {
-        const untilMs = (await database.now()) + leaseMs;
+        const untilMs = (await database.now(urgent)) + leaseMs;
         const affected = await database.transaction(async (tx) => {
           await tx.execute(sql.unclaim, [epoch, ...live()]);
           return (await tx.execute(sql.claim, [epoch, owner, untilMs])).affected;
-        });
+        }, urgent);
         if (affected === 0) continue;
         owned.add(epoch);
         won.push(epoch);
@@ -126,11 +133,13 @@ export async function createEpochs(options: EpochsOptions): Promise<Epochs> {
       const all = [...epochs];
       // First: one that is still there is found by the next take-over, one that is gone without an answer would count as lost.
       for (const epoch of all) owned.delete(epoch);
-      await database.transaction((tx) =>
-        tx.executeMany(
-          sql.release,
-          all.map((epoch) => [epoch, owner]),
-        ),
+      await database.transaction(
+        (tx) =>
+          tx.executeMany(
+            sql.release,
+            all.map((epoch) => [epoch, owner]),
+          ),
+        urgent,
       );
     },
     close: async () => {

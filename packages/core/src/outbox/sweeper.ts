@@ -2,7 +2,7 @@ import type { Clock, ClockTimer } from '../clock/port.ts';
 import type { Logger } from '../logger/port.ts';
 import { jsonList } from '../sql/json-list.ts';
 import type { Database } from '../sql/port.ts';
-import type { Epochs } from './epochs.ts';
+import { type Epochs, urgent } from './epochs.ts';
 import type { Publisher } from './publisher.ts';
 import { type OutboxRow, rowKey } from './row.ts';
 import { outboxStatements } from './statements.ts';
@@ -73,11 +73,11 @@ export function createSweeper(options: SweeperOptions): Sweeper {
     let after = -1;
     let count = 0;
     for (;;) {
-      const rows = await database.query<{ readonly seq: number; readonly added_at: number; readonly events: number }>(sql.scan, [
-        epoch,
-        after,
-        pageSize,
-      ]);
+      const rows = await database.query<{ readonly seq: number; readonly added_at: number; readonly events: number }>(
+        sql.scan,
+        [epoch, after, pageSize],
+        urgent,
+      );
       for (const { seq, added_at, events } of rows) {
         after = seq;
         count += 1;
@@ -107,7 +107,7 @@ export function createSweeper(options: SweeperOptions): Sweeper {
       const left = rows.filter((row) => !over.has(row));
       for (const epoch of new Set(left.map((row) => row.epoch))) {
         const bySeq = new Map(left.filter((row) => row.epoch === epoch).map((row) => [row.seq, row]));
-        const present = await database.query<{ readonly seq: number }>(sql.present, [epoch, jsonList(bySeq.keys())]);
+        const present = await database.query<{ readonly seq: number }>(sql.present, [epoch, jsonList(bySeq.keys())], urgent);
         for (const { seq } of present) {
           const row = bySeq.get(seq);
           if (row === undefined) continue;

@@ -14,6 +14,7 @@ export { jsonList } from './json-list.ts';
 export { mysqlTableOptions } from './mysql-table-options.ts';
 export type {
   Database,
+  DatabaseCallOptions,
   Migration,
   MigrationMode,
   SqlDialect,

@@ -86,6 +86,16 @@ export type MigrationMode =
   /** Throw `FAILED_PRECONDITION` / `SCHEMA_OUT_OF_DATE`, naming what is missing. */
   | 'check';
 
+/** How a call of a database is made. */
+export interface DatabaseCallOptions {
+  /**
+   * Goes before others where calls wait for a connection, and has one kept for it where there are several. For the few short calls
+   * that a lease rests on, which would else run out behind work that waits for locks. Default: false. Where all take turns, as on
+   * SQLite, it makes no difference.
+   */
+  readonly urgent?: boolean;
+}
+
 /**
  * A relational database with transactions.
  *
@@ -113,11 +123,11 @@ export interface Database {
    * `FAILED_PRECONDITION` / `CALL_NOT_AWAITED`. Durable once it resolves. One that loses against another may be run again from
    * its beginning: let `work` change nothing outside it but by `onCommit`.
    */
-  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  transaction<T>(work: (tx: Transaction) => Promise<T>, options?: DatabaseCallOptions): Promise<T>;
   /** Reads outside a transaction; sees what is committed. */
-  query<R = SqlRow>(sql: string, parameters?: readonly SqlValue[]): Promise<readonly R[]>;
+  query<R = SqlRow>(sql: string, parameters?: readonly SqlValue[], options?: DatabaseCallOptions): Promise<readonly R[]>;
   /** The database's own clock, in milliseconds since the epoch: what leases are measured by. */
-  now(): Promise<number>;
+  now(options?: DatabaseCallOptions): Promise<number>;
   /** Brings the schema up to date, or checks that it is. Migrations of several packages may be given in several calls. */
   migrate(migrations: readonly Migration[], mode?: MigrationMode): Promise<void>;
   /** Rejects if the database cannot be reached or cannot store, saying why. For health checks. */

@@ -98,7 +98,7 @@ export function observeDatabase(database: Database, options: ObserveDatabaseOpti
     dialect: database.dialect,
     tables: database.tables,
     exclusive: database.exclusive,
-    transaction: async (work) => {
+    transaction: async (work, callOptions) => {
       const startMs = clock.monotonic();
       const span = startSpan('transaction', 'internal', { 'db.system.name': system });
       let begun = false;
@@ -117,7 +117,7 @@ export function observeDatabase(database: Database, options: ObserveDatabaseOpti
           begin();
           // Others may have begun what runs here: the span is made the current one again.
           return span === undefined ? work(tx) : span.run(() => work(traced(tx)));
-        });
+        }, callOptions);
       try {
         return await (span === undefined ? run() : within(span, run));
       } finally {
@@ -125,18 +125,18 @@ export function observeDatabase(database: Database, options: ObserveDatabaseOpti
         took('paystream_database_seconds', durations.transaction, startMs);
       }
     },
-    query: async (sql, parameters) => {
+    query: async (sql, parameters, callOptions) => {
       const startMs = clock.monotonic();
       const { name, attributes } = statementOf(sql);
       const span = startSpan(name, 'client', attributes);
-      const run = () => database.query<never>(sql, parameters);
+      const run = () => database.query<never>(sql, parameters, callOptions);
       try {
         return await (span === undefined ? run() : within(span, run));
       } finally {
         took('paystream_database_seconds', durations.query, startMs);
       }
     },
-    now: () => database.now(),
+    now: (callOptions) => database.now(callOptions),
     migrate: (migrations, mode) => database.migrate(migrations, mode),
     ping: () => database.ping(),
     close: () => database.close(),

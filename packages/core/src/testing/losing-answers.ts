@@ -38,7 +38,7 @@ export function losingAnswers(database: Database): LosingAnswers {
     },
     database: {
       ...database,
-      transaction: async (work) => {
+      transaction: async (work, options) => {
         let matches = false;
         const seen = (sql: string): void => {
           matches ||= wanted?.test(sql) === true;
@@ -47,7 +47,7 @@ export function losingAnswers(database: Database): LosingAnswers {
         const result = await database.transaction((tx) => {
           matches = false;
           return work(watch(tx, seen, isLost));
-        });
+        }, options);
         const losing = isLost();
         if (matches) left -= 1;
         if (losing) wanted = undefined;

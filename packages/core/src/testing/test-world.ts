@@ -44,9 +44,9 @@ export function setDefaultDatabase(open: () => Promise<Database>): void {
 function holdingTime(database: Database, { hold }: VirtualClock): Database {
   return {
     ...database,
-    transaction: (work) => hold(database.transaction(work)),
+    transaction: (...given) => hold(database.transaction(...given)),
     query: <R>(...given: Parameters<Database['query']>) => hold(database.query<R>(...given)),
-    now: () => hold(database.now()),
+    now: (options) => hold(database.now(options)),
     migrate: (migrations, mode) => hold(database.migrate(migrations, mode)),
     ping: () => hold(database.ping()),
     close: () => hold(database.close()),

@@ -1,6 +1,6 @@
 import type { Clock, ClockTimer, IdGenerator, Logger } from '@paystream/core';
 import { DeliveryState } from '@paystream/core/contracts';
-import { type Database, defineStatements } from '@paystream/core/sql';
+import { type Database, type DatabaseCallOptions, defineStatements } from '@paystream/core/sql';
 
 /** Options of {@link createOwnership}. */
 export interface OwnershipOptions {
@@ -41,6 +41,9 @@ const statements = defineStatements(({ tables, dialect }) => {
   };
 });
 
+/** A lease must not run out behind work that waits for locks. */
+const urgent: DatabaseCallOptions = { urgent: true };
+
 /** Who is alive in this process, for each database; where the database is exclusive, nobody else is. */
 const alive = new WeakMap<Database, Set<string>>();
 
@@ -54,6 +57,7 @@ export async function createOwnership(options: OwnershipOptions): Promise<Owners
   let validUntilMs = 0;
   let timer: ClockTimer | undefined;
   let ticking: Promise<void> | undefined;
+  let looking: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
 
   const join = async (): Promise<void> => {
@@ -61,7 +65,7 @@ export async function createOwnership(options: OwnershipOptions): Promise<Owners
     const started = clock.monotonic();
     await database.transaction(async (tx) => {
       await tx.execute(sql.join, [name, leaseMs]);
-    });
+    }, urgent);
     living.delete(owner);
     living.add(name);
     owner = name;
@@ -72,6 +76,7 @@ export async function createOwnership(options: OwnershipOptions): Promise<Owners
     const started = clock.monotonic();
     const renewed = await database.transaction(
       async (tx) => (await tx.execute(sql.renew, [leaseMs, owner, database.exclusive ? 1 : 0])).affected === 1,
+      urgent,
     );
     if (renewed) {
       validUntilMs = started + leaseMs;
@@ -106,11 +111,21 @@ export async function createOwnership(options: OwnershipOptions): Promise<Owners
     });
   };
 
+  const look = async (): Promise<void> => {
+    try {
+      await takeOver();
+      onSweep();
+    } catch (error) {
+      logger.warn({ err: error }, 'deliveries of others could not be taken over');
+    }
+    looking = undefined;
+  };
+
+  /** Looks for others beside the renewals: it may have to wait for longer than a lease. */
   const tick = async (): Promise<void> => {
     try {
       await renew();
-      await takeOver();
-      onSweep();
+      looking ??= look();
     } catch (error) {
       logger.warn({ err: error }, 'the lease of this notifier could not be renewed');
     }
@@ -131,6 +146,7 @@ export async function createOwnership(options: OwnershipOptions): Promise<Owners
   const leave = async (): Promise<void> => {
     timer?.cancel();
     await ticking;
+    await looking;
     living.delete(owner);
     await database.transaction(async (tx) => {
       for (const channel of channels) await tx.execute(sql.free, [channel, JSON.stringify([owner])]);

@@ -1,5 +1,5 @@
 import { type Clock, type ClockTimer, createIdGenerator, type Logger, PaystreamError, type Random } from '@paystream/core';
-import { type Database, defineStatements } from '@paystream/core/sql';
+import { type Database, type DatabaseCallOptions, defineStatements } from '@paystream/core/sql';
 
 const statements = defineStatements(({ tables, dialect }) => ({
   renew: dialect.upsert(
@@ -40,6 +40,9 @@ const leaseMs = 4_000;
 const marginMs = 500;
 const renewMs = 1_000;
 
+/** A sign of life must not wait behind work that waits for locks. */
+const urgent: DatabaseCallOptions = { urgent: true };
+
 /** For a database that nobody else can have. */
 const alone: ProcessorLease = { owner: '', fresh: () => true, start: () => Promise.resolve(), close: () => Promise.resolve() };
 
@@ -54,13 +57,14 @@ export function createProcessorLease(options: ProcessorLeaseOptions): ProcessorL
   let closed = false;
   let timer: ClockTimer | undefined;
   let running: Promise<void> = Promise.resolve();
+  let looking: Promise<void> | undefined;
 
   /** Gives the database's time. */
   const renew = async (): Promise<number> => {
     // Taken before the call: the lease counts from when the database was asked for its time, which is later.
     const [untilMs, untilMonotonicMs] = [clock.now() + leaseMs - marginMs, clock.monotonic() + leaseMs - marginMs];
-    const nowMs = await database.now();
-    await database.transaction((tx) => tx.execute(sql.renew, [owner, nowMs + leaseMs]));
+    const nowMs = await database.now(urgent);
+    await database.transaction((tx) => tx.execute(sql.renew, [owner, nowMs + leaseMs]), urgent);
     freshUntilMs = untilMs;
     freshUntilMonotonicMs = untilMonotonicMs;
     return nowMs;
@@ -72,21 +76,32 @@ export function createProcessorLease(options: ProcessorLeaseOptions): ProcessorL
     if (payments > 0) logger.info({ payments, processor: gone }, 'went on with payments of a processor that is gone');
   };
 
-  const look = async (): Promise<void> => {
+  const look = async (nowMs: number): Promise<void> => {
     try {
-      const nowMs = await renew();
       const others = await database.query<{ readonly processor: string }>(sql.gone, [nowMs]);
       for (const { processor } of others) {
         if (closed) return;
         if (processor !== owner) await takeOverFrom(processor, nowMs);
       }
     } catch (error) {
-      logger.warn({ err: PaystreamError.from(error) }, 'a sign of life cannot be given now, or others not taken over from; trying again');
+      logger.warn({ err: PaystreamError.from(error) }, 'others cannot be taken over from now; trying again');
+    }
+  };
+
+  /** Looks for others beside the signs of life: taking over may take longer than a lease. */
+  const renewAndLook = async (): Promise<void> => {
+    try {
+      const nowMs = await renew();
+      looking ??= look(nowMs).finally(() => {
+        looking = undefined;
+      });
+    } catch (error) {
+      logger.warn({ err: PaystreamError.from(error) }, 'a sign of life cannot be given now; trying again');
     }
   };
 
   const tick = (): void => {
-    running = look().then(() => {
+    running = renewAndLook().then(() => {
       if (!closed) timer = clock.setTimer(renewMs, tick, { unref: true });
     });
   };
@@ -95,6 +110,7 @@ export function createProcessorLease(options: ProcessorLeaseOptions): ProcessorL
     closed = true;
     timer?.cancel();
     await running;
+    await looking;
     if (freshUntilMs === Number.NEGATIVE_INFINITY) return;
     try {
       await database.transaction((tx) => tx.execute(sql.renew, [owner, 0]));
