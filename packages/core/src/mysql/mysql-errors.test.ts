@@ -30,7 +30,6 @@ const outages: readonly (readonly [what: string, cause: Cause, reason: string])[
   ['another release has not added the column yet', { errno: 1054, sqlState: '42S22' }, 'STATEMENT_FAILED'],
   ['another release has added a column without a default', { errno: 1364, sqlState: 'HY000' }, 'STATEMENT_FAILED'],
   ['another release has another number of columns', { errno: 1136, sqlState: '21S01' }, 'STATEMENT_FAILED'],
-  ['a release with a mistake in a statement', { errno: 1064, sqlState: '42000' }, 'STATEMENT_FAILED'],
   ['Galera has no quorum', { errno: 1047, sqlState: '08S01' }, 'MYSQL_NOT_READY'],
   ['offline mode', { errno: 3032, sqlState: 'HY000' }, 'MYSQL_NOT_READY'],
   ['Group Replication has no majority', { errno: 3100, sqlState: 'HY000' }, 'MYSQL_NOT_READY'],
@@ -44,9 +43,8 @@ const outages: readonly (readonly [what: string, cause: Cause, reason: string])[
   ['the disk is full: a file', { errno: 1026, sqlState: 'HY000' }, 'DISK_ERROR'],
   ['the disk is full: a file, as the library says it', { errno: 3, sqlState: 'HY000' }, 'DISK_ERROR'],
   ['memory', { errno: 1041, sqlState: 'HY000' }, 'OUT_OF_MEMORY'],
-  ['locks', { errno: 1206, sqlState: 'HY000' }, 'LOCK_TABLE_FULL'],
-  ['a limit for statements', { errno: 3024, sqlState: 'HY000' }, 'STATEMENT_INTERRUPTED'],
-  ['what nobody has heard of, that is not about a value', { errno: 3999, sqlState: 'HY000' }, 'STATEMENT_FAILED'],
+  ['somebody who ends statements', { errno: 1317, sqlState: '70100' }, 'STATEMENT_INTERRUPTED'],
+  ['another release has dropped a routine', { errno: 1305, sqlState: '42000' }, 'STATEMENT_FAILED'],
   ['no way to the server', { code: 'ENETDOWN', errno: -100, fatal: true }, 'MYSQL_CONNECT_REFUSED'],
   ['no more files may be open', { code: 'EMFILE', errno: -24, fatal: true }, 'MYSQL_CONNECT_REFUSED'],
 ];
@@ -89,6 +87,13 @@ describe('a value that no database takes', () => {
     ['refused by a check', { errno: 3819, sqlState: 'HY000' }, 'FAILED_PRECONDITION', 'CONSTRAINT_VIOLATION'],
     ['a key that is taken', { errno: 1062, sqlState: '23000' }, 'ALREADY_EXISTS', 'UNIQUE_VIOLATION'],
     ['refused by a trigger of the user', { errno: 1644, sqlState: '45000' }, 'INTERNAL', 'STATEMENT_FAILED'],
+    ['refused by a trigger, with a state of another kind', { errno: 1644, sqlState: '08001' }, 'INTERNAL', 'STATEMENT_FAILED'],
+    ['of which there are none, in a list', { errno: 1064, sqlState: '42000' }, 'INTERNAL', 'STATEMENT_FAILED'],
+    ['that a proxy does not like', { errno: 1105, sqlState: 'HY000' }, 'INTERNAL', 'STATEMENT_FAILED'],
+    ['too large to sort', { errno: 1038, sqlState: 'HY001' }, 'INTERNAL', 'OUT_OF_MEMORY'],
+    ['that locks too many rows', { errno: 1206, sqlState: 'HY000' }, 'INTERNAL', 'LOCK_TABLE_FULL'],
+    ['that takes too long to look for', { errno: 3024, sqlState: 'HY000' }, 'INTERNAL', 'STATEMENT_INTERRUPTED'],
+    ['at which something goes wrong that nobody has heard of', { errno: 3999, sqlState: 'HY000' }, 'INTERNAL', 'STATEMENT_FAILED'],
     ['that a subquery finds twice', { errno: 1242, sqlState: '21000' }, 'INTERNAL', 'STATEMENT_FAILED'],
   ])('%s: the message goes to the dead-letter topic', async (_what, cause, code, reason) => {
     expect(told(cause)).toMatchObject({ code, reason });
@@ -119,6 +124,6 @@ describe('a transaction that lost against another', () => {
 });
 
 it('a connection is given up where the server is not fit, and kept where the statement was not', () => {
-  for (const errno of [1047, 3032, 3100, 1206, 1290, 9001]) expect(endsConnection(told({ errno }))).toBe(true);
-  for (const errno of [1054, 1064, 1146, 1142, 1021, 1062, 1205, 3024]) expect(endsConnection(told({ errno }))).toBe(false);
+  for (const errno of [1047, 3032, 3100, 1290, 9001]) expect(endsConnection(told({ errno }))).toBe(true);
+  for (const errno of [1054, 1064, 1146, 1142, 1021, 1062, 1205, 1206, 3024]) expect(endsConnection(told({ errno }))).toBe(false);
 });

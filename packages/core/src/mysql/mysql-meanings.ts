@@ -4,9 +4,10 @@ import type { ErrorCode } from '../errors/paystream-error.ts';
 export type Meaning = readonly [code: ErrorCode, reason: string, advice: string];
 
 /*
- * A consumer pauses at UNAVAILABLE and gives up what fails otherwise. So everything is UNAVAILABLE that speaks of the server, of
- * what it lets us do, or of the schema that it has: a password that was changed, a table that is being restored, a column that
- * another release has added or dropped. No message can bring these about, since its values stand in statements as values only.
+ * A consumer pauses at UNAVAILABLE and gives up, in the end, what fails otherwise. So that is UNAVAILABLE, and only that, which no
+ * message can bring about: what speaks of the server, of what it lets us do, or of the schema that it has: a password that was
+ * changed, a table that is being restored, a column that another release has added or dropped. Whatever a statement made of
+ * a message, or the size of its rows, may be the cause of is tried some times, and goes to the dead-letter topic.
  */
 
 const unreachable: Meaning = ['UNAVAILABLE', 'MYSQL_CONNECT_REFUSED', 'is the server up and the address right?'];
@@ -28,10 +29,16 @@ const noTable: Meaning = ['UNAVAILABLE', 'TABLE_NOT_FOUND', 'apply the migration
 const full: Meaning = ['UNAVAILABLE', 'DISK_FULL', 'free some space; nothing of the transaction was stored'];
 const storage: Meaning = ['UNAVAILABLE', 'DISK_ERROR', 'the server cannot read or write its files: look at its disk and its log'];
 const memory: Meaning = ['UNAVAILABLE', 'OUT_OF_MEMORY', 'the server is out of memory'];
-const locksFull: Meaning = ['UNAVAILABLE', 'LOCK_TABLE_FULL', 'the server has no room for more locks: raise innodb_buffer_pool_size'];
-const interrupted: Meaning = ['UNAVAILABLE', 'STATEMENT_INTERRUPTED', 'somebody or a limit of the server ended it'];
-/** What the server says of a statement, and not of a value in it, holds for every message: the schema or the program is of another release. */
-const statement: Meaning = ['UNAVAILABLE', 'STATEMENT_FAILED', ''];
+const sortMemory: Meaning = [
+  'INTERNAL',
+  'OUT_OF_MEMORY',
+  'the server has too little room to sort rows as large as these: raise sort_buffer_size',
+];
+const locksFull: Meaning = ['INTERNAL', 'LOCK_TABLE_FULL', 'the server has no room for more locks: raise innodb_buffer_pool_size'];
+const interrupted: Meaning = ['UNAVAILABLE', 'STATEMENT_INTERRUPTED', 'somebody ended it'];
+const tooSlow: Meaning = ['INTERNAL', 'STATEMENT_INTERRUPTED', 'it took longer than the server lets a statement take'];
+/** The schema is of another release than the program, whatever the message. */
+const otherSchema: Meaning = ['UNAVAILABLE', 'STATEMENT_FAILED', ''];
 
 const lockTimeout: Meaning = ['ABORTED', 'LOCK_TIMEOUT', 'another transaction held a row for longer than lockTimeoutMs'];
 const deadlock: Meaning = ['ABORTED', 'DEADLOCK', 'it and another transaction waited for each other'];
@@ -61,10 +68,13 @@ const numbered: readonly (readonly [meaning: Meaning, numbers: readonly number[]
   [tlsRequired, [3159]],
   [denied, [1044, 1142, 1143, 1227, 1370, 1449]],
   [noDatabase, [1046, 1049]],
-  [noTable, [1146]],
+  [noTable, [1051, 1146]],
+  // A column, a view, a routine, a number of columns; a column without a default.
+  [otherSchema, [1054, 1109, 1136, 1222, 1305, 1356, 1364]],
   [full, [1021, 1114]],
   [storage, [1016, 1017, 1023, 1024, 1025, 1026, 1030, 1034, 1194, 1195, 1712, 1812, 1813, 1814, 1878]],
-  [memory, [1037, 1038, 1041, 1135]],
+  [memory, [1037, 1041, 1135]],
+  [sortMemory, [1038]],
   [locksFull, [1206]],
   [readOnly, [1290, 1792, 1836, 1874]],
   // Galera; offline mode; Group Replication; a commit that the engine or the binary log refused.
@@ -72,28 +82,25 @@ const numbered: readonly (readonly [meaning: Meaning, numbers: readonly number[]
   [overloaded, [1040, 1203, 1226]],
   [['UNAVAILABLE', 'MYSQL_HOST_BLOCKED', 'too many connections of this host failed: run FLUSH HOSTS on the server'], [1129]],
   [lost, [1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 3169, 4031]],
-  [interrupted, [1317, 1969, 3024]],
+  [interrupted, [1317]],
+  [tooSlow, [1969, 3024]],
 ];
 
 /** Numbers of the server's errors. @see https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html */
 const byNumber: ReadonlyMap<number, Meaning> = new Map(numbered.flatMap(([meaning, numbers]) => numbers.map((one) => [one, meaning])));
 
-/** Classes of SQLSTATE, its first two characters. `undefined`: it may be the value, or what the user's own trigger says. */
-const byClass: ReadonlyMap<string, Meaning | undefined> = new Map<string, Meaning | undefined>([
-  ['01', undefined],
-  ['02', undefined],
+/** What the user's own trigger or procedure says, with an SQLSTATE of its choice. */
+const signal = 1644;
+
+/** Classes of SQLSTATE, its first two characters. */
+const byClass: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   ['08', lost],
-  ['20', undefined],
-  ['21', undefined],
   ['22', refusedValue],
   ['23', constraint],
   ['28', refused],
   ['3D', noDatabase],
   ['40', conflict],
-  ['45', undefined],
 ]);
-/** Two rows from a subquery, which depends on data. Others of its class speak of the number of columns. */
-const severalRows = '21000';
 
 /** Codes of the driver and of the system. */
 const byCode: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
@@ -119,9 +126,7 @@ function byServer(errno: number, sqlState: unknown): Meaning | undefined {
   if (errno < 1_000) return storage;
   if ((errno >= 2_000 && errno < 2_100) || (errno >= 9_000 && errno < 10_000)) return notReady;
   const state = typeof sqlState === 'string' ? sqlState.replace(/^#/, '') : '';
-  if (state.startsWith('21') && state !== severalRows) return statement;
-  const ofClass = state.slice(0, 2);
-  return byClass.has(ofClass) ? byClass.get(ofClass) : statement;
+  return errno === signal ? undefined : byClass.get(state.slice(0, 2));
 }
 
 function byDriver(code: string): Meaning | undefined {

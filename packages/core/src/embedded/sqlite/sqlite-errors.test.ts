@@ -44,6 +44,10 @@ it('what a statement and the schema do not agree on is an outage; what a value i
   await expect(run('INSERT INTO t (id, more) VALUES (1, 1)')).rejects.toMatchObject(outage('STATEMENT_FAILED'));
   await expect(run('UPDATE t SET more = 1')).rejects.toMatchObject(outage('STATEMENT_FAILED'));
   await expect(run('SELECT FORM')).rejects.toMatchObject(outage('STATEMENT_FAILED'));
+  // What a program may have made of a message.
+  await expect(run('SELECT 1 FROM t WHERE')).rejects.toMatchObject({ code: 'INTERNAL' });
+  const list = Array.from({ length: 40_000 }, () => '?').join(', ');
+  await expect(run(`SELECT 1 FROM t WHERE id IN (${list})`)).rejects.toMatchObject({ code: 'INTERNAL' });
   await expect(run("SELECT json_extract(?, '$.a')", ['no JSON'])).rejects.toMatchObject({ code: 'INTERNAL' });
   await run('DELETE FROM t');
   await run('DROP TABLE t');

@@ -53,12 +53,21 @@ interface SqliteFailure {
   readonly message?: unknown;
 }
 
-/** What was being done: a file was opened, a statement compiled, which no value has a part in, or run. */
+/** What was being done: a file was opened, a statement compiled, which no value has a part in unless its text was made of some, or run. */
 export type SqliteStage = 'open' | 'compile' | 'run';
 
-/** Whether the schema is another than the statement expects. It may also be noticed when the statement is run again. */
+/** What speaks of the schema when a statement is compiled. */
+const otherSchema =
+  /^no such (?:table|column|view|index|function|module)|has no column named|has \d+ columns but \d+ values|values for \d+ columns/;
+/** The same when it is run again. There a search of the user's may name a column too. */
+const tableGone = /^no such table/;
+
+/**
+ * Whether the schema is another than the statement expects, whatever the message. What else is wrong with a text, its length
+ * or its syntax, may come of what a program made of a message.
+ */
 function isOfSchema(errcode: number | undefined, message: string, stage: SqliteStage): boolean {
-  return errcode === generic && (stage === 'compile' || /no such (?:table|column)|has no column named/.test(message));
+  return errcode === generic && (stage === 'compile' ? otherSchema : tableGone).test(message);
 }
 
 /** Turns what `node:sqlite` throws into a `PaystreamError`. */
