@@ -40,6 +40,7 @@ export function listLiteral(value: SqlValue | undefined, sql: string): string {
   }
   throw new PaystreamError('INVALID_ARGUMENT', `the parameter of IN is not what jsonList makes of texts or of integers; in: ${sql}`, {
     reason: 'INVALID_PARAMETER',
+    details: { sql },
   });
 }
 

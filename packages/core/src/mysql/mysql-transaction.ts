@@ -65,13 +65,14 @@ export class MysqlTransaction implements Transaction {
     if (statement.kind === 'control') {
       throw new PaystreamError('INVALID_ARGUMENT', `the database itself begins and ends transactions: leave out ${sql}`, {
         reason: 'TRANSACTION_CONTROL',
+        details: { sql },
       });
     }
     if (this.#schemaChanged || (statement.kind === 'schema' && this.#statements > 0)) {
       throw new PaystreamError(
         'FAILED_PRECONDITION',
         `MySQL commits what a transaction did before it changes a schema: let the change be the only statement of its transaction; at ${sql}`,
-        { reason: 'IMPLICIT_COMMIT' },
+        { reason: 'IMPLICIT_COMMIT', details: { sql } },
       );
     }
     this.#statements += 1;

@@ -15,7 +15,7 @@ export function refuseTooLarge(text: string, session: Session, sql: string): voi
   throw new PaystreamError(
     'INVALID_ARGUMENT',
     `a statement has ${bytes} bytes and the server's max_allowed_packet is ${session.maxStatementBytes}; in: ${sql}`,
-    { reason: 'VALUE_TOO_LARGE' },
+    { reason: 'VALUE_TOO_LARGE', details: { sql } },
   );
 }
 
@@ -32,7 +32,7 @@ async function refuseOtherWarnings(session: Session, reply: Reply, rows: number,
   if (other === undefined) return;
   throw new PaystreamError('INVALID_ARGUMENT', `MySQL would have ignored this: ${other.Message}; in: ${sql}`, {
     reason: 'VALUE_REFUSED',
-    details: { mysqlErrno: String(other.Code) },
+    details: { mysqlErrno: String(other.Code), sql },
   });
 }
 

@@ -143,7 +143,10 @@ const joins = (sql: string): boolean => /^\s*(?:UPDATE|DELETE)\b/i.test(sql) && 
 function refuseSeveral(sql: string, mask: string): void {
   // The server runs what stands in a comment that begins with an exclamation mark.
   if (!/;\s*\S/.test(mask) && !/\/\*M?![^;]*;/.test(sql)) return;
-  throw new PaystreamError('INVALID_ARGUMENT', `only one statement is run at a time: ${sql}`, { reason: 'SEVERAL_STATEMENTS' });
+  throw new PaystreamError('INVALID_ARGUMENT', `only one statement is run at a time: ${sql}`, {
+    reason: 'SEVERAL_STATEMENTS',
+    details: { sql },
+  });
 }
 
 function compile(sql: string): Statement {
@@ -175,7 +178,7 @@ export function checkCount({ lists }: Template, parameters: readonly SqlValue[],
   throw new PaystreamError(
     'INVALID_ARGUMENT',
     `a statement has ${lists.length} places for parameters and got ${parameters.length}: ${sql}`,
-    { reason: 'INVALID_PARAMETER' },
+    { reason: 'INVALID_PARAMETER', details: { sql } },
   );
 }
 

@@ -2,7 +2,11 @@ import { expect, it } from 'vitest';
 import { sqliteError } from '../embedded/sqlite/sqlite-errors.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import type { Logger } from '../logger/port.ts';
+import type { Session } from '../mysql/connection.ts';
 import { mysqlError } from '../mysql/mysql-errors.ts';
+import { refuseTooLarge } from '../mysql/run-statement.ts';
+import { createStatementCache } from '../mysql/statement.ts';
+import { refuseParameter } from '../sql/refuse-parameter.ts';
 import { createErrorReporter } from './reporter.ts';
 
 const where = 'db.internal:3306 as "paystream"';
@@ -15,6 +19,16 @@ function reporter(): { readonly report: (thrown: unknown) => PaystreamError; rea
   const logger = { trace: log, debug: log, info: log, warn: log, error: log } as unknown as Logger;
   const report = createErrorReporter({ logger, newId: () => 'id-1' });
   return { report: (thrown) => report(thrown, 'CreateOrder'), lines };
+}
+
+/** What is thrown before a statement is sent. */
+function refused(work: () => unknown): PaystreamError {
+  try {
+    work();
+  } catch (error) {
+    return PaystreamError.from(error);
+  }
+  throw new Error('nothing was refused');
 }
 
 it.each<[string, PaystreamError, string, boolean]>([
@@ -33,6 +47,14 @@ it.each<[string, PaystreamError, string, boolean]>([
     'ALREADY_EXISTS',
     false,
   ],
+  [
+    'a statement larger than it takes',
+    refused(() => refuseTooLarge('x'.repeat(100), { maxStatementBytes: 50 } as Session, sql)),
+    'INVALID_ARGUMENT',
+    false,
+  ],
+  ['a parameter that it takes nowhere', refused(() => refuseParameter(undefined, 0, sql)), 'INVALID_ARGUMENT', false],
+  ['several statements in one', refused(() => createStatementCache()(`${sql}; DELETE FROM orders`)), 'INVALID_ARGUMENT', false],
   ['a rule of a file', sqliteError(sqlite, '/srv/data/orders.db', 'run', sql), 'FAILED_PRECONDITION', false],
 ])('a client sees nothing of the database, and finds its error in the log: %s', (_what, thrown, code, retryable) => {
   const { report, lines } = reporter();

@@ -58,7 +58,7 @@ export function createErrorReporter(options: ErrorReporterOptions = {}): ErrorRe
         },
       );
     }
-    if (error.details['database'] !== undefined) {
+    if (error.details['database'] !== undefined || error.details['sql'] !== undefined) {
       const errorId = newId();
       logger.warn({ err: thrown, errorId, method }, `${method} failed at the database: ${error.message}`);
       return new PaystreamError(error.code, `${atDatabase(error)} The server's log has the cause under ${errorId}.`, {

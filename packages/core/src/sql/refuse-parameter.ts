@@ -13,5 +13,6 @@ export function refuseParameter(value: unknown, index: number, sql: string): nev
   const shown = typeof value === 'object' ? Object.prototype.toString.call(value) : String(value);
   throw new PaystreamError('INVALID_ARGUMENT', `parameter ${index + 1} of a statement is ${shown}: ${advice}; in: ${sql}`, {
     reason: 'INVALID_PARAMETER',
+    details: { sql },
   });
 }

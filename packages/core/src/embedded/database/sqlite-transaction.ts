@@ -39,6 +39,7 @@ export class SqliteTransaction implements Transaction {
     if (statement.controls) {
       throw new PaystreamError('INVALID_ARGUMENT', `the database itself begins and ends transactions: leave out ${sql}`, {
         reason: 'TRANSACTION_CONTROL',
+        details: { sql },
       });
     }
     return statement;
