@@ -227,6 +227,6 @@ describe('consumer', () => {
       { name: 'process steps', ended: true },
       { name: 'process steps', ended: true },
     ]);
-    expect(consumer.status).toEqual({ state: 'running', inFlight: 0, pausedBy: undefined });
+    expect(consumer.status).toEqual({ state: 'running', inFlight: 0, postponed: 0, pausedBy: undefined });
   });
 });

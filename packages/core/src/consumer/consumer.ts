@@ -152,7 +152,7 @@ export async function createConsumer<T, I>(broker: Broker, topic: Topic<T, I>, o
     topic: topic.name,
     subscription: settings.subscription,
     get status() {
-      return { state: stateOf(), inFlight: inFlight(), pausedBy: pause.reason };
+      return { state: stateOf(), inFlight: inFlight(), postponed: dispatcher.postponed, pausedBy: pause.reason };
     },
     check: async () => {
       const state = stateOf();

@@ -15,6 +15,8 @@ export interface Dispatcher {
   pump(): void;
   /** Keeps `idle` from resolving until the promise has settled. */
   track(work: Promise<unknown>): void;
+  /** How many messages wait for what was taken. */
+  readonly postponed: number;
   /** Resolves when nothing is under way. */
   idle(): Promise<void>;
 }
@@ -46,6 +48,9 @@ interface Unit<T> {
 
 /** The shortest wait for what is taken, in milliseconds: no number of attempts ends these waits. */
 const leastPostponedMs = 100;
+
+/** Most locks are short; somebody should look at one that is held for longer, in milliseconds. */
+const worthALookMs = 60_000;
 
 /** Makes the dispatcher of a consumer. */
 export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
@@ -118,12 +123,19 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
     return waited;
   };
 
-  /** Waits for what others hold, however long they do; whatever the mode, since the next attempt is to be soon after. */
+  /** Waits for what others hold; whatever the mode, since the next attempt is to be soon after. */
   const postpone = async (unit: Unit<T>, entry: Entry<T>, error: PaystreamError): Promise<void> => {
     entry.postponed += 1;
     const delayMs = backoffMs(postponement, entry.postponed, random);
+    const before = entry.postponedMs;
+    entry.postponedMs += delayMs;
     count(outcomes.postponed, 1);
-    logger.warn({ ...about(entry), err: error, delayMs, postponed: entry.postponed }, 'what a handler needs is taken: its key waits');
+    const told = { ...about(entry), err: error, delayMs, postponed: entry.postponed, postponedMs: before };
+    if (before < worthALookMs && entry.postponedMs >= worthALookMs) {
+      logger.error(told, 'what a handler needs has been taken for a minute: its key waits, and takes up a place of maxInFlight');
+    } else {
+      logger.warn(told, 'what a handler needs is taken: its key waits');
+    }
     postponed += 1;
     telemetry.gauge('paystream_consumer_postponed', labels, postponed);
     await holdBack(unit, entry, delayMs);
@@ -132,7 +144,7 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
   };
 
   const fail = (unit: Unit<T>, entry: Entry<T>, error: PaystreamError): void => {
-    const verdict = verdictOf(error, entry.delivery.attempt, retry.attempts);
+    const verdict = verdictOf(error, { attempt: entry.delivery.attempt, postponedMs: entry.postponedMs }, retry);
     if (verdict === 'dead-letter') {
       hold(unit, entry.lane, deadLetter(entry, error), []);
       return;
@@ -144,7 +156,8 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
     const delayMs = backoffMs(retry, entry.delivery.attempt, random);
     count(outcomes.retried, 1);
     logger.warn({ ...about(entry), err: error, delayMs }, 'a handler failed: the message is tried again');
-    if (retry.mode === 'topic') {
+    // One that was postponed stays: whoever receives it from the topic would not know for how long it was.
+    if (retry.mode === 'topic' && entry.postponed === 0) {
       track(retryByTopic(entry, delayMs));
       return;
     }
@@ -260,6 +273,9 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
   return {
     pump,
     track,
+    get postponed() {
+      return postponed;
+    },
     idle: () => (running === 0 && tracked === 0 ? Promise.resolve() : new Promise((resolve) => idle.push(resolve))),
   };
 }

@@ -16,6 +16,8 @@ export interface Entry<T> extends Held {
   failed: boolean;
   /** How often it found taken what it needs, which is no attempt. */
   postponed: number;
+  /** How long it has waited for that in all. */
+  postponedMs: number;
 }
 
 /** The messages of one key, in order; one without a key has a lane to itself. */
@@ -96,7 +98,8 @@ export function createLanes<T>(): Lanes<T> {
     },
     add: (source, message, delivery) => {
       const lane = laneFor(delivery.key);
-      const entry: Entry<T> = { source, message, delivery, sequence: sequence++, lane, next: undefined, failed: false, postponed: 0 };
+      const tries = { failed: false, postponed: 0, postponedMs: 0 };
+      const entry: Entry<T> = { source, message, delivery, sequence: sequence++, lane, next: undefined, ...tries };
       if (lane.tail === undefined) lane.head = entry;
       else lane.tail.next = entry;
       lane.tail = entry;

@@ -32,9 +32,11 @@ export interface HandlerContext {
 
 /**
  * What happens when a handler throws. `UNAVAILABLE` never counts as an attempt: the consumer pauses and tries again. Nor do `ABORTED`,
- * such as a row that another transaction holds, and `RESOURCE_EXHAUSTED`: the key of the message waits, however long, with growing
- * waits of at most `maxDelayMs`, while others go on. Nor does what fails because it was closed before the consumer, or with `CANCELED`
- * while the consumer stops: the message comes again. On a consumer that runs, a handler that cancels its own work uses up an attempt.
+ * such as a row that another transaction holds, and `RESOURCE_EXHAUSTED`, as long as they are `retryable`: the key of the message waits,
+ * with growing waits of at most `maxDelayMs` and for `maxPostponedMs` in all, while others go on, as far as `maxInFlight` has places left.
+ * With `retryable: false`, as a request that is too large has it, they are attempts like any.
+ * What fails because it was closed before the consumer, or with `CANCELED` while the consumer stops, is no attempt: the message comes
+ * again. On a consumer that runs, a handler that cancels its own work uses up an attempt.
  */
 export interface RetryPolicy {
   /**
@@ -48,6 +50,12 @@ export interface RetryPolicy {
   readonly delayMs?: number;
   /** The longest wait, in milliseconds. Default: 30,000. */
   readonly maxDelayMs?: number;
+  /**
+   * How long a message waits in all for what is taken, in milliseconds; what it fails with after that counts as an attempt, and leads to
+   * the dead-letter topic. `Infinity`: no limit. To be longer than any lock that a server holds for a client that vanished; a consumer
+   * that is started anew counts from 0. Default: 3,600,000, an hour.
+   */
+  readonly maxPostponedMs?: number;
 }
 
 interface CommonConsumerOptions {
@@ -109,6 +117,8 @@ export interface ConsumerStatus {
   readonly state: 'running' | 'paused' | 'stopping' | 'stopped';
   /** Messages received and not settled. */
   readonly inFlight: number;
+  /** Those of them that wait for what others hold, which is no attempt. As many as `maxInFlight`: nothing else is handled. */
+  readonly postponed: number;
   /** Why it is paused. */
   readonly pausedBy?: string | undefined;
 }

@@ -42,7 +42,14 @@ export interface ConsumerSettings<T> extends CommonSettings {
   readonly invoke: Invoke<T>;
 }
 
-const defaultRetry = { mode: 'in-lane', attempts: 5, delayMs: 100, maxDelayMs: 30_000 } as const satisfies Required<RetryPolicy>;
+const defaultRetry = {
+  mode: 'in-lane',
+  attempts: 5,
+  delayMs: 100,
+  maxDelayMs: 30_000,
+  // Servers that are set up for it let go within minutes of what a client had locked that vanished.
+  maxPostponedMs: 3_600_000,
+} as const satisfies Required<RetryPolicy>;
 
 function atLeast(least: number, name: string, value: number): number {
   if (value >= least && (Number.isSafeInteger(value) || value === Number.POSITIVE_INFINITY)) return value;
@@ -99,6 +106,7 @@ function retrySettings(broker: Broker, policy: RetryPolicy = {}): Required<Retry
     attempts: atLeast(1, 'retry.attempts', policy.attempts ?? defaultRetry.attempts),
     delayMs: atLeast(0, 'retry.delayMs', policy.delayMs ?? defaultRetry.delayMs),
     maxDelayMs: atLeast(0, 'retry.maxDelayMs', policy.maxDelayMs ?? defaultRetry.maxDelayMs),
+    maxPostponedMs: atLeast(0, 'retry.maxPostponedMs', policy.maxPostponedMs ?? defaultRetry.maxPostponedMs),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { ErrorCode, PaystreamError } from '../errors/paystream-error.ts';
+import type { RetryPolicy } from './port.ts';
 
 /** Failures that say that the message itself is at fault: another attempt would end as this one did. */
 const hopeless: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -10,7 +11,7 @@ const hopeless: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'DATA_LOSS',
 ]);
 
-/** Failures that say that something was taken, and may be free the next time; they say nothing of the message. */
+/** Failures that say that something was taken, and may be free the next time if they are retryable; they say nothing of the message then. */
 const contended: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ABORTED', 'RESOURCE_EXHAUSTED']);
 
 /** What it is called when somebody uses what was closed: the process is being taken down in another order than it should. */
@@ -34,9 +35,19 @@ export function isStopped(error: PaystreamError, stopping: boolean): boolean {
   return stopping && error.code === 'CANCELED';
 }
 
+/** What a message has had so far. */
+interface Tries {
+  readonly attempt: number;
+  /** How long it has waited for what was taken. */
+  readonly postponedMs: number;
+}
+
+type Bounds = Required<Pick<RetryPolicy, 'attempts' | 'maxPostponedMs'>>;
+
 /** What becomes of a message whose handler failed, for all that {@link isAway} and {@link isStopped} do not say of. */
-export function verdictOf(error: PaystreamError, attempt: number, attempts: number): 'postpone' | 'retry' | 'dead-letter' {
-  if (contended.has(error.code)) return 'postpone';
+export function verdictOf(error: PaystreamError, { attempt, postponedMs }: Tries, retry: Bounds): 'postpone' | 'retry' | 'dead-letter' {
+  // What is too large has these codes too, and a stale version that the message carries: no wait changes those.
+  if (contended.has(error.code) && error.retryable && postponedMs < retry.maxPostponedMs) return 'postpone';
   if (hopeless.has(error.code) && !error.retryable) return 'dead-letter';
-  return attempt >= attempts ? 'dead-letter' : 'retry';
+  return attempt >= retry.attempts ? 'dead-letter' : 'retry';
 }

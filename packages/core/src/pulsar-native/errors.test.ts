@@ -13,7 +13,7 @@ describe('what fails in the addon', () => {
     ['Failed to create producer: ConnectError', 'UNAVAILABLE', 'PULSAR_UNREACHABLE', true],
     ['Failed to create consumer: ConsumerBusy', 'FAILED_PRECONDITION', 'SUBSCRIPTION_BUSY', false],
     ['Failed to create consumer: AuthorizationError', 'PERMISSION_DENIED', 'PULSAR_NOT_AUTHORIZED', false],
-    ['Failed to create producer: ProducerBlockedQuotaExceededException', 'RESOURCE_EXHAUSTED', 'BACKLOG_QUOTA_EXCEEDED', false],
+    ['Failed to create producer: ProducerBlockedQuotaExceededException', 'RESOURCE_EXHAUSTED', 'BACKLOG_QUOTA_EXCEEDED', true],
     ['Failed to send message: MessageTooBig', 'INVALID_ARGUMENT', 'MESSAGE_TOO_LARGE', false],
     ['Failed to seek message by id: OperationNotSupported', 'UNSUPPORTED', 'PULSAR_CANNOT_DO_IT', false],
     ['Failed to seek message by id: ResultNotAllowedError', 'UNAVAILABLE', 'PULSAR_UNAVAILABLE', true],

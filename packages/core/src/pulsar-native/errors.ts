@@ -1,7 +1,7 @@
 import { type ErrorCode, PaystreamError } from '../errors/paystream-error.ts';
 import { codeFor, type Subject } from '../pulsar-adapter/subject.ts';
 
-const results: Readonly<Record<string, readonly [code: ErrorCode, reason: string, retryable?: boolean]>> = {
+const results: Readonly<Record<string, readonly [code: ErrorCode, reason: string]>> = {
   Retryable: ['UNAVAILABLE', 'PULSAR_UNAVAILABLE'],
   UnknownError: ['INTERNAL', 'PULSAR_ERROR'],
   InvalidConfiguration: ['INVALID_ARGUMENT', 'BAD_OPTIONS'],
@@ -33,8 +33,8 @@ const results: Readonly<Record<string, readonly [code: ErrorCode, reason: string
   InvalidMessage: ['INVALID_ARGUMENT', 'BAD_MESSAGE'],
   MessageTooBig: ['INVALID_ARGUMENT', 'MESSAGE_TOO_LARGE'],
   IncompatibleSchema: ['FAILED_PRECONDITION', 'INCOMPATIBLE_SCHEMA'],
-  ProducerBlockedQuotaExceededError: ['RESOURCE_EXHAUSTED', 'BACKLOG_QUOTA_EXCEEDED', false],
-  ProducerBlockedQuotaExceededException: ['RESOURCE_EXHAUSTED', 'BACKLOG_QUOTA_EXCEEDED', false],
+  ProducerBlockedQuotaExceededError: ['RESOURCE_EXHAUSTED', 'BACKLOG_QUOTA_EXCEEDED'],
+  ProducerBlockedQuotaExceededException: ['RESOURCE_EXHAUSTED', 'BACKLOG_QUOTA_EXCEEDED'],
   ProducerQueueIsFull: ['RESOURCE_EXHAUSTED', 'SEND_QUEUE_FULL'],
   MemoryBufferIsFull: ['RESOURCE_EXHAUSTED', 'PULSAR_MEMORY_LIMIT'],
   NotAllowedError: ['FAILED_PRECONDITION', 'PULSAR_FORBIDS_IT'],
@@ -71,10 +71,9 @@ export function fromAddon(error: unknown, subject: Subject): PaystreamError {
   const result = resultOf(error);
   if (PaystreamError.is(error) || result === undefined) return PaystreamError.from(error);
   if (result === 'AlreadyClosed') return closed();
-  const [code, reason, retryable] = results[meantBy(result, error)] ?? ['INTERNAL', 'PULSAR_ERROR'];
+  const [code, reason] = results[meantBy(result, error)] ?? ['INTERNAL', 'PULSAR_ERROR'];
   return new PaystreamError(codeFor(code, subject), `${what}: ${(error as Error).message}`, {
     reason,
-    ...(retryable === undefined ? {} : { retryable }),
     details: { ...details, result },
     cause: error,
   });

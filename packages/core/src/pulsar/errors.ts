@@ -43,7 +43,8 @@ export function fromPulsar(error: unknown, subject: Subject): PaystreamError {
   const passing = code === 'INTERNAL' && error.retryable;
   return new PaystreamError(passing ? 'UNAVAILABLE' : codeFor(code, subject), `${what}: ${error.message}`, {
     reason: passing ? 'PULSAR_UNAVAILABLE' : reason,
-    retryable: error.retryable,
+    // The client knows whether it goes on trying; a backlog shrinks, and another transaction ends, without it.
+    retryable: error.retryable || code === 'RESOURCE_EXHAUSTED' || code === 'ABORTED',
     details: error.serverError === undefined ? details : { ...details, serverError: error.serverError },
     cause: error,
   });
