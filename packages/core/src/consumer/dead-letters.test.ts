@@ -1,8 +1,9 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { deadLetterSubscription } from '../broker/dead-letters.ts';
-import type { Broker } from '../broker/port.ts';
+import type { Broker, BrokerProducerOptions } from '../broker/port.ts';
 import { createEmbeddedBroker } from '../embedded/broker/broker.ts';
-import { PaystreamError } from '../errors/paystream-error.ts';
+import { type ErrorCode, PaystreamError } from '../errors/paystream-error.ts';
+import { silentLogger } from '../logger/port.ts';
 import { createProducer } from '../producer/producer.ts';
 import { createVirtualClock } from '../testing/virtual-clock.ts';
 import { createConsumer } from './consumer.ts';
@@ -44,4 +45,62 @@ it('what is given up is kept for a subscription of its topic until somebody has 
   expect(await kept(broker, 'steps-one-dlq', deadLetterSubscription)).toBe(2);
   expect(await kept(broker, 'steps-two-dlq', 'morgue')).toBe(2);
   expect(await kept(broker, 'steps-three-dlq', deadLetterSubscription)).toBe(1);
+});
+
+describe('a dead-letter topic whose subscription may not be made', () => {
+  /** Refuses every producer with a subscription of its own, as often as it is told. */
+  async function refusing(code: ErrorCode, reason: string, times: number) {
+    const clock = createVirtualClock();
+    const embedded = await createEmbeddedBroker({ clock });
+    const asked: BrokerProducerOptions[] = [];
+    const errors: string[] = [];
+    let left = times;
+    const broker: Broker = {
+      ...embedded,
+      createProducer: async (options) => {
+        asked.push(options);
+        if (options.initialSubscription === undefined) return embedded.createProducer(options);
+        if (left-- > 0) throw new PaystreamError(code, 'refused', { reason });
+        return embedded.createProducer(options);
+      },
+    };
+    const consumer = await createConsumer(broker, steps, {
+      subscription: 'one',
+      clock,
+      logger: { ...silentLogger, error: (_, message) => errors.push(message) },
+      handler: async () => {
+        throw new PaystreamError('INVALID_ARGUMENT', 'bad', { reason: 'BAD' });
+      },
+    });
+    const producer = await createProducer(embedded, steps, { clock });
+    await Promise.all(['a', 'b'].map((key) => producer.send({ key, n: 1 })));
+    await clock.advance({ minutes: 1 });
+    const { inFlight } = consumer.status;
+    await consumer.close();
+    const reader = await embedded.createReader({ topic: 'steps-one-dlq', start: 'earliest' });
+    const letters = inFlight > 0 ? [] : await reader.receive(10);
+    await embedded.close();
+    return { inFlight, letters, asked, said: errors.filter((message) => message.includes('"dead-letters"')) };
+  }
+
+  it.each<[ErrorCode, string]>([
+    ['FAILED_PRECONDITION', 'PULSAR_FORBIDS_IT'],
+    ['UNAVAILABLE', 'PULSAR_NOT_AUTHORIZED'],
+    ['NOT_FOUND', 'SUBSCRIPTION_NOT_FOUND'],
+    ['PERMISSION_DENIED', 'NOT_YOURS'],
+    ['UNSUPPORTED', 'NO_SUCH_OPTION'],
+  ])('gets its letters all the same, and it is said once: %s %s', async (code, reason) => {
+    const { inFlight, letters, asked, said } = await refusing(code, reason, Number.POSITIVE_INFINITY);
+    expect(inFlight).toBe(0);
+    expect(letters).toHaveLength(2);
+    expect(asked).toEqual([{ topic: 'steps-one-dlq', initialSubscription: 'dead-letters' }, { topic: 'steps-one-dlq' }]);
+    expect(said).toEqual([expect.stringContaining('"steps-one-dlq"')]);
+  });
+
+  it('gets none before the subscription is there if the broker is only away', async () => {
+    const { letters, asked, said } = await refusing('UNAVAILABLE', 'PULSAR_UNREACHABLE', 2);
+    expect(letters).toHaveLength(2);
+    expect(new Set(asked.map(({ initialSubscription }) => initialSubscription))).toEqual(new Set(['dead-letters']));
+    expect(said).toEqual([]);
+  });
 });

@@ -1,3 +1,4 @@
+import { createDeadLetterProducer } from '../broker/dead-letters.ts';
 import type { Broker, BrokerProducer, IncomingMessage, OutgoingMessage } from '../broker/port.ts';
 import type { PaystreamError } from '../errors/paystream-error.ts';
 import { envelopeProperties } from '../topic/envelope.ts';
@@ -37,8 +38,10 @@ export function createForwarder(broker: Broker, settings: CommonSettings, ended:
     let producer = producers.get(topic);
     if (producer === undefined) {
       // The retry topic has its subscription from the start, since the consumer itself reads it.
-      const keptFor = topic === settings.deadLetterTopic ? settings.deadLetterSubscription : undefined;
-      producer = broker.createProducer({ topic, initialSubscription: keptFor });
+      producer =
+        topic === settings.deadLetterTopic
+          ? createDeadLetterProducer(broker.createProducer, topic, settings.deadLetterSubscription, logger)
+          : broker.createProducer({ topic });
       producers.set(topic, producer);
       producer.catch(() => producers.delete(topic));
     }

@@ -69,7 +69,10 @@ interface CommonConsumerOptions {
   readonly retry?: RetryPolicy;
   /** Where messages go that do not decode or fail for good. Default: `<topic>-<subscription>-dlq`. */
   readonly deadLetterTopic?: string;
-  /** The durable subscription of that topic that they are kept for until it has acknowledged them. Default: `dead-letters`. */
+  /**
+   * The durable subscription of that topic that they are kept for until it has acknowledged them. It is made if it is not there; where
+   * that is refused they are published without it, and an error is logged. Default: `dead-letters`.
+   */
   readonly deadLetterSubscription?: string;
   /** At most so many messages received and not settled. Default: 1,000. */
   readonly maxInFlight?: number;
@@ -155,7 +158,10 @@ export interface MessageStreamOptions {
   readonly initialPosition?: 'earliest' | 'latest';
   /** Where messages go that do not decode. Default: `<topic>-<subscription>-dlq`. */
   readonly deadLetterTopic?: string;
-  /** The durable subscription of that topic that they are kept for until it has acknowledged them. Default: `dead-letters`. */
+  /**
+   * The durable subscription of that topic that they are kept for until it has acknowledged them. It is made if it is not there; where
+   * that is refused they are published without it, and an error is logged. Default: `dead-letters`.
+   */
   readonly deadLetterSubscription?: string;
   /** At most so many messages received and not settled. Default: 1,000. */
   readonly maxInFlight?: number;

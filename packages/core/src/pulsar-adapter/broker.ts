@@ -1,3 +1,4 @@
+import { createDeadLetterProducer } from '../broker/dead-letters.ts';
 import type {
   Broker,
   BrokerProducer,
@@ -62,6 +63,7 @@ export function brokerClosed(): PaystreamError {
 export function createBrokerOn(link: ClientLink, options: BrokerOptions): Broker & AsyncDisposable {
   const namespace = checkNamespace(options.namespace ?? 'public/default');
   const clock = options.clock ?? systemClock;
+  const logger = options.logger ?? silentLogger;
   const pingTimeoutMs = options.pingTimeoutMs ?? 5_000;
   const open = new Set<{ close(): Promise<void> }>();
   const shared = new Map<string, Promise<BrokerProducer>>();
@@ -87,13 +89,13 @@ export function createBrokerOn(link: ClientLink, options: BrokerOptions): Broker
 
   const context: SharedContext = {
     clock,
-    logger: options.logger ?? silentLogger,
+    logger,
     fullName: (topic) => fullTopicName(topic, namespace),
-    producerOf: (topic, initialSubscription) => {
-      const name = JSON.stringify([topic, initialSubscription]);
+    deadLettersOf: (topic, keptFor) => {
+      const name = JSON.stringify([topic, keptFor]);
       let producer = shared.get(name);
       if (producer === undefined) {
-        producer = createProducer({ topic, initialSubscription });
+        producer = createDeadLetterProducer(createProducer, topic, keptFor, logger);
         shared.set(name, producer);
         producer.catch(() => shared.delete(name));
       }

@@ -110,7 +110,7 @@ export async function createHeldSubscription<N>(
   const toDeadLetters = async (held: Held<N>, to: string, keptFor: string): Promise<void> => {
     try {
       const { payload, key, properties, eventTimeMs } = link.contentOf(held.native);
-      await (await context.producerOf(to, keptFor)).send({ payload, key, properties, eventTimeMs });
+      await (await context.deadLettersOf(to, keptFor)).send({ payload, key, properties, eventTimeMs });
       await settle([held]);
     } catch (error) {
       if (closed !== undefined) return;

@@ -5,6 +5,7 @@ import type { Broker } from '../broker/port.ts';
 import { createConsumer } from '../consumer/consumer.ts';
 import { type Step, steps } from '../consumer/test-support.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
+import { type Logger, silentLogger } from '../logger/port.ts';
 import { createProducer } from '../producer/producer.ts';
 import { createPulsarNativeBroker } from '../pulsar-native/broker.ts';
 import { addonUnderTest } from '../pulsar-native/test-support.ts';
@@ -18,10 +19,12 @@ beforeAll(async () => {
   real = await realBroker('tidy');
 });
 
-it.each<[string, () => Broker]>([
-  ['our client', () => createPulsarBroker({ serviceUrl: real.serviceUrl })],
-  ['the addon', () => createPulsarNativeBroker({ serviceUrl: real.serviceUrl, addon: addonUnderTest })],
-])('a dead letter is there after its producer has gone and the broker has tidied up: by %s', async (_what, open) => {
+const clients: readonly [string, (namespace?: string, logger?: Logger) => Broker][] = [
+  ['our client', (namespace, logger) => createPulsarBroker({ serviceUrl: real.serviceUrl, namespace, logger })],
+  ['the addon', (namespace, logger) => createPulsarNativeBroker({ serviceUrl: real.serviceUrl, namespace, logger, addon: addonUnderTest })],
+];
+
+it.each(clients)('a dead letter is there after its producer has gone and the broker has tidied up: by %s', async (_what, open) => {
   const admin = createPulsarAdmin({ url: real.adminUrl });
   const topic: Topic<Step> = { ...steps, name: freshName('steps') };
   const moved = freshName('moved');
@@ -71,3 +74,57 @@ it.each<[string, () => Broker]>([
   }
   await again.close();
 });
+
+it.each(clients)(
+  'a dead letter is published where nobody may make a subscription, and it is said which one is missing: by %s',
+  async (_what, open) => {
+    const admin = createPulsarAdmin({ url: real.adminUrl });
+    const namespace = `public/${freshName('closed')}`;
+    await admin.namespaces.create(namespace);
+    await admin.namespaces.setAutoSubscriptionCreation(namespace, false);
+    const topic: Topic<Step> = { ...steps, name: freshName('steps') };
+    const moved = freshName('moved');
+    for (const subscription of ['s', 'tired'])
+      await admin.subscriptions.create(`persistent://${namespace}/${topic.name}`, subscription, 'earliest');
+    const said: string[] = [];
+    const logger: Logger = {
+      ...silentLogger,
+      error: (_, message) => {
+        if (message.includes('"dead-letters"')) said.push(message);
+      },
+    };
+    const broker = open(namespace, logger);
+    const consumer = await createConsumer(broker, topic, {
+      subscription: 's',
+      logger,
+      handler: async () => {
+        throw new PaystreamError('INVALID_ARGUMENT', 'bad', { reason: 'BAD' });
+      },
+    });
+    const producer = await createProducer(broker, topic);
+    await producer.send({ key: 'a', n: 1 });
+    await expect.poll(() => consumer.status.inFlight, { timeout: 20_000 }).toBe(0);
+    const tired = await broker.subscribe({
+      topic: topic.name,
+      subscription: 'tired',
+      type: 'shared',
+      deadLetter: { topic: moved, maxRedeliveries: 0 },
+    });
+    tired.negativeAcknowledge(await tired.receive(1), 0);
+    const stop = new AbortController();
+    const waiting = tired.receive(1, stop.signal).catch(() => undefined);
+    for (const name of [`${topic.name}-s-dlq`, moved]) {
+      const count = (): Promise<number> =>
+        admin.topics.stats(`persistent://${namespace}/${name}`).then(
+          (stats) => stats.msgInCounter,
+          () => 0,
+        );
+      await expect.poll(count, { timeout: 20_000 }).toBe(1);
+      expect(said.filter((message) => message.includes(`"${name}"`))).toHaveLength(1);
+    }
+    stop.abort();
+    await waiting;
+    await consumer.close();
+    await broker.close();
+  },
+);
