@@ -13,15 +13,16 @@ function maybeRefused({ code, reason }: PaystreamError): boolean {
 }
 
 /**
- * Makes a producer of dead letters, and the subscription that keeps them. Where that may not be made, for who publishes need not have
+ * Makes a producer of dead letters, and the subscription that keeps them unless there is to be none. Where that may not be made, for who publishes need not have
  * the right to subscribe, it is said once and published nevertheless: to hold messages back for it would hold up all others too.
  */
 export async function createDeadLetterProducer(
   create: (options: BrokerProducerOptions) => Promise<BrokerProducer>,
   topic: string,
-  keptFor: string,
+  keptFor: string | false,
   logger: Logger,
 ): Promise<BrokerProducer> {
+  if (keptFor === false) return create({ topic });
   let refused: PaystreamError;
   try {
     return await create({ topic, initialSubscription: keptFor });

@@ -92,9 +92,9 @@ export interface SubscribeOptions {
   readonly maxUnacknowledged?: number;
   /**
    * A message delivered more than `maxRedeliveries` times goes to `topic` instead, bytes and properties untouched; it is kept there
-   * for the durable subscription `subscription` (default: `dead-letters`). Default: none.
+   * for the durable subscription `subscription` (default: `dead-letters`; `false`: for none but those that the topic has). Default: none.
    */
-  readonly deadLetter?: { readonly topic: string; readonly maxRedeliveries: number; readonly subscription?: string };
+  readonly deadLetter?: { readonly topic: string; readonly maxRedeliveries: number; readonly subscription?: string | false };
 }
 
 /** Receives from one topic through a durable cursor. */

@@ -47,6 +47,49 @@ it('what is given up is kept for a subscription of its topic until somebody has 
   expect(await kept(broker, 'steps-three-dlq', deadLetterSubscription)).toBe(1);
 });
 
+it('makes no subscription that nobody reads by where it is told so', async () => {
+  const clock = createVirtualClock();
+  await using broker = await createEmbeddedBroker({ clock });
+  const asked: BrokerProducerOptions[] = [];
+  const watched: Broker = {
+    ...broker,
+    createProducer: (options) => {
+      asked.push(options);
+      return broker.createProducer(options);
+    },
+  };
+  const own = await broker.subscribe({ topic: 'steps-one-dlq', subscription: 'ours' });
+  const options = { clock, deadLetterSubscription: false } as const;
+  const consumer = await createConsumer(watched, steps, {
+    ...options,
+    subscription: 'one',
+    handler: async () => {
+      throw new PaystreamError('INVALID_ARGUMENT', 'bad', { reason: 'BAD' });
+    },
+  });
+  const stream = await createMessageStream(watched, steps, { ...options, subscription: 'two' });
+  const raw = await broker.createProducer({ topic: 'steps' });
+  await raw.send({ payload: Uint8Array.of(1) });
+  await clock.settle();
+  await Promise.all([consumer.close(), stream.close()]);
+  expect(asked).toEqual([{ topic: 'steps-one-dlq' }, { topic: 'steps-two-dlq' }]);
+  expect(await own.backlog()).toBe(1);
+  const moving = await broker.subscribe({
+    topic: 'steps',
+    subscription: 'three',
+    initialPosition: 'earliest',
+    deadLetter: { topic: 'moved', maxRedeliveries: 0, subscription: false },
+  });
+  moving.negativeAcknowledge(await moving.receive(1), 0);
+  const nothing = moving.receive(1, AbortSignal.timeout(1)).catch(() => undefined);
+  await clock.advance({ seconds: 1 });
+  await nothing;
+  const reader = await broker.createReader({ topic: 'moved', start: 'earliest' });
+  expect(await reader.receive(1)).toHaveLength(1);
+  // One that had been made with the topic would have the letter.
+  expect(await kept(broker, 'moved', deadLetterSubscription)).toBe(0);
+});
+
 describe('a dead-letter topic whose subscription may not be made', () => {
   /** Refuses every producer with a subscription of its own, as often as it is told. */
   async function refusing(code: ErrorCode, reason: string, times: number) {

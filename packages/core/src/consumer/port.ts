@@ -71,9 +71,10 @@ interface CommonConsumerOptions {
   readonly deadLetterTopic?: string;
   /**
    * The durable subscription of that topic that they are kept for until it has acknowledged them. It is made if it is not there; where
-   * that is refused they are published without it, and an error is logged. Default: `dead-letters`.
+   * that is refused they are published without it, and an error is logged. Name the one that reads the topic if there is one: for
+   * another one letters would pile up. `false`: none is made. Default: `dead-letters`.
    */
-  readonly deadLetterSubscription?: string;
+  readonly deadLetterSubscription?: string | false;
   /** At most so many messages received and not settled. Default: 1,000. */
   readonly maxInFlight?: number;
   /** How long one call of the handler may take, in milliseconds, before its signal is aborted. The lane stays held until the handler has really settled. Default: 30,000; 0 for no limit. */
@@ -160,9 +161,10 @@ export interface MessageStreamOptions {
   readonly deadLetterTopic?: string;
   /**
    * The durable subscription of that topic that they are kept for until it has acknowledged them. It is made if it is not there; where
-   * that is refused they are published without it, and an error is logged. Default: `dead-letters`.
+   * that is refused they are published without it, and an error is logged. Name the one that reads the topic if there is one: for
+   * another one letters would pile up. `false`: none is made. Default: `dead-letters`.
    */
-  readonly deadLetterSubscription?: string;
+  readonly deadLetterSubscription?: string | false;
   /** At most so many messages received and not settled. Default: 1,000. */
   readonly maxInFlight?: number;
   /** Default: the system’s. */

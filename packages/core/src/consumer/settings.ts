@@ -24,7 +24,7 @@ export interface CommonSettings {
   readonly retry: Required<RetryPolicy>;
   readonly retryTopic: string;
   readonly deadLetterTopic: string;
-  readonly deadLetterSubscription: string;
+  readonly deadLetterSubscription: string | false;
   readonly maxInFlight: number;
   readonly timeoutMs: number;
   readonly clock: Clock;

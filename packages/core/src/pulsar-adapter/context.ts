@@ -8,8 +8,8 @@ export interface SharedContext {
   readonly logger: Logger;
   /** The full name of a topic. */
   fullName(topic: string): string;
-  /** A producer of a dead-letter topic that several share, and of its subscription; closed with the broker. */
-  deadLettersOf(topic: string, keptFor: string): Promise<BrokerProducer>;
+  /** A producer of a dead-letter topic that several share, and of its subscription, if it has one; closed with the broker. */
+  deadLettersOf(topic: string, keptFor: string | false): Promise<BrokerProducer>;
   /** Something was closed by its user: the broker need not. */
   closed(one: { close(): Promise<void> }): void;
 }

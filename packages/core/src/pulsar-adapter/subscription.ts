@@ -107,7 +107,7 @@ export async function createHeldSubscription<N>(
     return settlement;
   };
 
-  const toDeadLetters = async (held: Held<N>, to: string, keptFor: string): Promise<void> => {
+  const toDeadLetters = async (held: Held<N>, to: string, keptFor: string | false): Promise<void> => {
     try {
       const { payload, key, properties, eventTimeMs } = link.contentOf(held.native);
       await (await context.deadLettersOf(to, keptFor)).send({ payload, key, properties, eventTimeMs });

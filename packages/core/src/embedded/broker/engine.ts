@@ -95,7 +95,7 @@ export function createEngine(options: EngineOptions): Engine {
     },
     deadLetter: (to, message) => {
       const state = topic(to.topic);
-      subscriptionOf(state, to.subscription ?? deadLetterSubscription, 'earliest');
+      if (to.subscription !== false) subscriptionOf(state, to.subscription ?? deadLetterSubscription, 'earliest');
       return publish(state, [{ ...message }]);
     },
   };
