@@ -61,6 +61,29 @@ describe('wrong settings end in one clear error that holds no password', () => {
   });
 });
 
+describe('what one message can bring about is no outage, or it would hold up all others for ever', () => {
+  it('what it makes of a statement, a search or a trigger', async () => {
+    await runBare(
+      url,
+      'CREATE TABLE texts_of_tests (id INT PRIMARY KEY, words TEXT, FULLTEXT (words)) ENGINE = InnoDB',
+      "CREATE TRIGGER refuses BEFORE DELETE ON texts_of_tests FOR EACH ROW SIGNAL SQLSTATE '08S01' SET MESSAGE_TEXT = 'no'",
+      "INSERT INTO texts_of_tests VALUES (1, 'a text')",
+    );
+    const one = database({ poolSize: 1 });
+    const [before] = await one.query('SELECT CONNECTION_ID() AS id');
+    for (const sql of [
+      'SELECT 1 FROM texts_of_tests WHERE id IN ()',
+      "SELECT 1 FROM texts_of_tests WHERE MATCH (words) AGAINST ('+-a' IN BOOLEAN MODE)",
+      'DELETE FROM texts_of_tests',
+    ]) {
+      const failing = one.transaction((tx) => tx.execute(sql));
+      await expect(failing).rejects.toMatchObject({ code: 'INTERNAL', reason: 'STATEMENT_FAILED' });
+    }
+    const [after] = await one.query('SELECT CONNECTION_ID() AS id');
+    expect(after).toEqual(before);
+  });
+});
+
 describe('what is no fault of a value is an outage, at which consumers wait', () => {
   it('a table or a column of another release, and the connection serves on', async () => {
     const one = database({ poolSize: 1 });
@@ -72,6 +95,7 @@ describe('what is no fault of a value is an outage, at which consumers wait', ()
       'INSERT INTO rows_of_tests (id) VALUES (1)',
       'INSERT INTO rows_of_tests VALUES (1)',
       'SELECT FORM',
+      'SELECT not_made_yet(1)',
     ]) {
       await expect(failing(sql)).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'STATEMENT_FAILED' });
     }

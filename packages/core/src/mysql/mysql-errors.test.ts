@@ -9,6 +9,7 @@ interface Cause {
   readonly code?: string;
   readonly sqlState?: string;
   readonly fatal?: boolean;
+  readonly message?: string;
 }
 
 const told = (cause: Cause): ReturnType<typeof mysqlError> =>
@@ -30,6 +31,9 @@ const outages: readonly (readonly [what: string, cause: Cause, reason: string])[
   ['another release has not added the column yet', { errno: 1054, sqlState: '42S22' }, 'STATEMENT_FAILED'],
   ['another release has added a column without a default', { errno: 1364, sqlState: 'HY000' }, 'STATEMENT_FAILED'],
   ['another release has another number of columns', { errno: 1136, sqlState: '21S01' }, 'STATEMENT_FAILED'],
+  ['another release has not made the function yet', { errno: 1305, sqlState: '42000' }, 'STATEMENT_FAILED'],
+  ['another release has made the column one of others', { errno: 3105, sqlState: 'HY000' }, 'STATEMENT_FAILED'],
+  ['another release has dropped what a view shows', { errno: 1356, sqlState: 'HY000' }, 'STATEMENT_FAILED'],
   ['Galera has no quorum', { errno: 1047, sqlState: '08S01' }, 'MYSQL_NOT_READY'],
   ['offline mode', { errno: 3032, sqlState: 'HY000' }, 'MYSQL_NOT_READY'],
   ['Group Replication has no majority', { errno: 3100, sqlState: 'HY000' }, 'MYSQL_NOT_READY'],
@@ -38,13 +42,12 @@ const outages: readonly (readonly [what: string, cause: Cause, reason: string])[
   ['a proxy has lost its server', { errno: 2013, sqlState: 'HY000' }, 'MYSQL_NOT_READY'],
   ['a failover', { errno: 1290, sqlState: 'HY000' }, 'DATABASE_READ_ONLY'],
   ['the disk is full: temporary files', { errno: 1021, sqlState: 'HY000' }, 'DISK_FULL'],
-  ['the disk is full: a table', { errno: 1114, sqlState: 'HY000' }, 'DISK_FULL'],
-  ['the disk is full: the engine', { errno: 1030, sqlState: 'HY000' }, 'DISK_ERROR'],
+  ['the disk is full: a table', { errno: 1114, sqlState: 'HY000', message: "The table 'orders' is full" }, 'DISK_FULL'],
+  ['the disk is full: the engine', { errno: 1030, message: "Got error 28 - 'No space left on device' from storage engine" }, 'DISK_ERROR'],
+  ['a table is damaged', { errno: 1030, message: "Got error 127 - 'Record is crashed' from storage engine" }, 'DISK_ERROR'],
   ['the disk is full: a file', { errno: 1026, sqlState: 'HY000' }, 'DISK_ERROR'],
   ['the disk is full: a file, as the library says it', { errno: 3, sqlState: 'HY000' }, 'DISK_ERROR'],
   ['memory', { errno: 1041, sqlState: 'HY000' }, 'OUT_OF_MEMORY'],
-  ['somebody who ends statements', { errno: 1317, sqlState: '70100' }, 'STATEMENT_INTERRUPTED'],
-  ['another release has dropped a routine', { errno: 1305, sqlState: '42000' }, 'STATEMENT_FAILED'],
   ['no way to the server', { code: 'ENETDOWN', errno: -100, fatal: true }, 'MYSQL_CONNECT_REFUSED'],
   ['no more files may be open', { code: 'EMFILE', errno: -24, fatal: true }, 'MYSQL_CONNECT_REFUSED'],
 ];
@@ -73,9 +76,56 @@ describe('a database that does not serve now', () => {
   });
 });
 
+describe('what may be due to one message', () => {
+  it.each<[string, Cause, string, boolean]>([
+    ['a list behind IN that is empty', { errno: 1064, sqlState: '42000' }, 'STATEMENT_FAILED', false],
+    ['a trigger that says it is an outage', { errno: 1644, sqlState: '08S01' }, 'STATEMENT_FAILED', false],
+    ['a trigger that says it lost', { errno: 1644, sqlState: '40001' }, 'STATEMENT_FAILED', false],
+    ['a trigger that says a table is not there', { errno: 1644, sqlState: '42S02' }, 'STATEMENT_FAILED', false],
+    ['two rows for one variable', { errno: 1172, sqlState: '42000' }, 'STATEMENT_FAILED', false],
+    ['a recursion without an end', { errno: 3636, sqlState: 'HY000' }, 'STATEMENT_FAILED', false],
+    ['a procedure that calls itself too often', { errno: 1456, sqlState: 'HY000' }, 'STATEMENT_FAILED', false],
+    ['an expression nested too deep', { errno: 1436, sqlState: 'HY000' }, 'STATEMENT_FAILED', false],
+    ['a list that GROUP_CONCAT cuts', { errno: 1260, sqlState: 'HY000' }, 'STATEMENT_FAILED', false],
+    ['a time zone that is none', { errno: 1298, sqlState: 'HY000' }, 'STATEMENT_FAILED', false],
+    ['a place in no reference system', { errno: 3548, sqlState: 'SR001' }, 'STATEMENT_FAILED', false],
+    ['a name of a lock that is none', { errno: 3057, sqlState: '42000' }, 'STATEMENT_FAILED', false],
+    ['a deadlock of locks with names', { errno: 3058, sqlState: 'HY000' }, 'STATEMENT_FAILED', false],
+    ['more rows than a statement may look at', { errno: 1104, sqlState: '42000' }, 'STATEMENT_FAILED', false],
+    ['a row too large, as an engine says it', { errno: 1030, message: 'Got error 139 "Too big row"' }, 'STATEMENT_FAILED', false],
+    ['an error of an engine without a number', { errno: 1030, message: 'Got an error' }, 'STATEMENT_FAILED', false],
+    ['what nobody has heard of', { errno: 3999, sqlState: 'HY000' }, 'STATEMENT_FAILED', false],
+    ['an error that the server does not know', { errno: 1105, sqlState: 'HY000' }, 'STATEMENT_FAILED', true],
+    ['rows too large to be sorted', { errno: 1038, sqlState: 'HY001' }, 'OUT_OF_MEMORY', true],
+    ['too many rows to be locked', { errno: 1206, sqlState: 'HY000' }, 'LOCK_TABLE_FULL', true],
+    ['too many rows for MySQL', { errno: 3024, sqlState: 'HY000' }, 'STATEMENT_INTERRUPTED', true],
+    ['too many rows for MariaDB', { errno: 1969, sqlState: '70100' }, 'STATEMENT_INTERRUPTED', true],
+    ['too much for a temporary table', { errno: 1114, message: "The table '/tmp/#sql1_2_0' is full" }, 'TEMPORARY_TABLE_FULL', true],
+    ['too much for one of MariaDB', { errno: 1114, message: "The table '(temporary)' is full" }, 'TEMPORARY_TABLE_FULL', true],
+  ])('%s: it is tried five times and goes to the dead-letter topic, and others go on', async (_what, cause, reason, retryable) => {
+    expect(told(cause)).toMatchObject({ code: 'INTERNAL', reason, retryable });
+    await using world = await createTestWorld();
+    const handled: string[] = [];
+    const consumer = await createConsumer(world.broker, steps, {
+      ...within(world),
+      handler: async (step) => {
+        handled.push(step.key);
+        if (step.key === 'a') throw told(cause);
+      },
+    });
+    await send(world, 'a1 b1');
+    await world.advance({ minutes: 5 });
+    expect(consumer.status).toMatchObject({ state: 'running' });
+    await consumer.close();
+    expect(handled.toSorted().join('')).toBe('aaaaab');
+    expect(await contents(world, 'steps-test-dlq')).toHaveLength(1);
+  });
+});
+
 describe('a value that no database takes', () => {
   it.each<[string, Cause, string, string]>([
     ['longer than its column', { errno: 1406, sqlState: '22001' }, 'INVALID_ARGUMENT', 'VALUE_TOO_LARGE'],
+    ['larger than a proxy passes on', { errno: 2020, sqlState: 'HY000' }, 'INVALID_ARGUMENT', 'VALUE_TOO_LARGE'],
     ['a row too large for a page', { errno: 1118, sqlState: '42000' }, 'INVALID_ARGUMENT', 'VALUE_TOO_LARGE'],
     ['no number', { errno: 1366, sqlState: 'HY000' }, 'INVALID_ARGUMENT', 'VALUE_REFUSED'],
     ['no character of the column', { errno: 3988, sqlState: 'HY000' }, 'INVALID_ARGUMENT', 'VALUE_REFUSED'],
@@ -124,6 +174,6 @@ describe('a transaction that lost against another', () => {
 });
 
 it('a connection is given up where the server is not fit, and kept where the statement was not', () => {
-  for (const errno of [1047, 3032, 3100, 1290, 9001]) expect(endsConnection(told({ errno }))).toBe(true);
-  for (const errno of [1054, 1064, 1146, 1142, 1021, 1062, 1205, 1206, 3024]) expect(endsConnection(told({ errno }))).toBe(false);
+  for (const errno of [1047, 3032, 3100, 1206, 1290, 9001]) expect(endsConnection(told({ errno }))).toBe(true);
+  for (const errno of [1054, 1064, 1146, 1142, 1021, 1038, 1062, 1105, 1205, 3024]) expect(endsConnection(told({ errno }))).toBe(false);
 });

@@ -13,6 +13,8 @@ const connectionStays: ReadonlySet<string> = new Set([
 
 /** Whether nothing can be sent over the connection any more, or nothing should be. */
 export function endsConnection(error: PaystreamError): boolean {
+  // InnoDB has rolled the whole transaction back: what came after would be stored by itself.
+  if (error.reason === 'LOCK_TABLE_FULL') return true;
   return error.code === 'UNAVAILABLE' && !connectionStays.has(error.reason);
 }
 
@@ -28,12 +30,13 @@ export function mysqlError(cause: unknown, where: string, sql?: string): Paystre
     ...(sql === undefined ? {} : { sql }),
     ...(failure.code === undefined ? {} : { mysqlCode: String(failure.code) }),
   };
-  const [code, reason, advice] = meaningOf(failure) ?? (['INTERNAL', 'STATEMENT_FAILED', ''] as const);
+  const [code, reason, advice, retryable] = meaningOf(failure) ?? (['INTERNAL', 'STATEMENT_FAILED', ''] as const);
+  const options = { reason, details, cause, ...(retryable === undefined ? {} : { retryable }) };
   if (reason === 'STATEMENT_FAILED') {
     const place = sql === undefined ? '' : `, in: ${sql}`;
-    return new PaystreamError(code, `MySQL at ${where}: ${message}${place}`, { reason, details, cause });
+    return new PaystreamError(code, `MySQL at ${where}: ${message}${place}`, options);
   }
   const text =
     reason === 'MYSQL_CONNECT_REFUSED' || reason === 'MYSQL_HOST_NOT_FOUND' ? `cannot reach MySQL at ${where}` : `MySQL at ${where}`;
-  return new PaystreamError(code, `${text}: ${message}${advice === '' ? '' : `: ${advice}`}`, { reason, details, cause });
+  return new PaystreamError(code, `${text}: ${message}${advice === '' ? '' : `: ${advice}`}`, options);
 }

@@ -1,13 +1,13 @@
 import type { ErrorCode } from '../errors/paystream-error.ts';
 
-/** What an error of the server or the driver means to a user of the port. */
-export type Meaning = readonly [code: ErrorCode, reason: string, advice: string];
+/** What an error of the server or the driver means to a user of the port. `retryable`: where the code alone does not say so. */
+export type Meaning = readonly [code: ErrorCode, reason: string, advice: string, retryable?: true];
 
 /*
- * A consumer pauses at UNAVAILABLE and gives up, in the end, what fails otherwise. So that is UNAVAILABLE, and only that, which no
- * message can bring about: what speaks of the server, of what it lets us do, or of the schema that it has: a password that was
- * changed, a table that is being restored, a column that another release has added or dropped. Whatever a statement made of
- * a message, or the size of its rows, may be the cause of is tried some times, and goes to the dead-letter topic.
+ * A consumer pauses at UNAVAILABLE, for as long as it lasts, and gives up what fails otherwise. So UNAVAILABLE is what is known to
+ * hold for every message: that the server is away or not fit, that it does not let us in, that its schema is of another release.
+ * All else may hold for one message alone: how long a list behind IN is, what somebody wrote into a full-text search, how many
+ * rows are sorted, what a trigger says. That, and whatever is not listed here, is INTERNAL: it is tried again, and then given up.
  */
 
 const unreachable: Meaning = ['UNAVAILABLE', 'MYSQL_CONNECT_REFUSED', 'is the server up and the address right?'];
@@ -29,16 +29,19 @@ const noTable: Meaning = ['UNAVAILABLE', 'TABLE_NOT_FOUND', 'apply the migration
 const full: Meaning = ['UNAVAILABLE', 'DISK_FULL', 'free some space; nothing of the transaction was stored'];
 const storage: Meaning = ['UNAVAILABLE', 'DISK_ERROR', 'the server cannot read or write its files: look at its disk and its log'];
 const memory: Meaning = ['UNAVAILABLE', 'OUT_OF_MEMORY', 'the server is out of memory'];
-const sortMemory: Meaning = [
-  'INTERNAL',
-  'OUT_OF_MEMORY',
-  'the server has too little room to sort rows as large as these: raise sort_buffer_size',
-];
-const locksFull: Meaning = ['INTERNAL', 'LOCK_TABLE_FULL', 'the server has no room for more locks: raise innodb_buffer_pool_size'];
 const interrupted: Meaning = ['UNAVAILABLE', 'STATEMENT_INTERRUPTED', 'somebody ended it'];
-const tooSlow: Meaning = ['INTERNAL', 'STATEMENT_INTERRUPTED', 'it took longer than the server lets a statement take'];
-/** The schema is of another release than the program, whatever the message. */
-const otherSchema: Meaning = ['UNAVAILABLE', 'STATEMENT_FAILED', ''];
+/** Names do not come from values: the schema is of another release. */
+const schema: Meaning = ['UNAVAILABLE', 'STATEMENT_FAILED', ''];
+
+// The server may be busy, or this one statement too much for it: only attempts tell.
+const sortMemory: Meaning = ['INTERNAL', 'OUT_OF_MEMORY', 'what it sorts does not fit: raise sort_buffer_size', true];
+const temporaryFull: Meaning = ['INTERNAL', 'TEMPORARY_TABLE_FULL', 'what it puts together has no room: raise tmp_table_size', true];
+const locksFull: Meaning = ['INTERNAL', 'LOCK_TABLE_FULL', 'the server has no room for more locks: raise innodb_buffer_pool_size', true];
+const tooSlow: Meaning = ['INTERNAL', 'STATEMENT_INTERRUPTED', 'it took longer than a limit of the server', true];
+const unknown: Meaning = ['INTERNAL', 'STATEMENT_FAILED', '', true];
+
+/** What a trigger or a procedure of the user says, whatever SQLSTATE it takes for that. */
+const raised: Meaning = ['INTERNAL', 'STATEMENT_FAILED', ''];
 
 const lockTimeout: Meaning = ['ABORTED', 'LOCK_TIMEOUT', 'another transaction held a row for longer than lockTimeoutMs'];
 const deadlock: Meaning = ['ABORTED', 'DEADLOCK', 'it and another transaction waited for each other'];
@@ -54,7 +57,8 @@ const unique: Meaning = ['ALREADY_EXISTS', 'UNIQUE_VIOLATION', ''];
 const numbered: readonly (readonly [meaning: Meaning, numbers: readonly number[]])[] = [
   [unique, [1022, 1062, 1169, 1586, 1859]],
   [constraint, [1048, 1216, 1217, 1451, 1452, 1526, 1557, 1591, 1748, 1761, 1762, 3819, 4025]],
-  [tooLarge, [1118, 1153, 1162, 1301, 1406]],
+  // The last as a proxy passes it on.
+  [tooLarge, [1118, 1153, 1162, 1301, 1406, 2020]],
   // Those of them that the class of the SQLSTATE does not tell: conversions, patterns, paths, indexes over JSON.
   [refusedValue, [1139, 1210, 1264, 1265, 1292, 1300, 1366, 1411, 1525, 1690, 1977, 3140, 3143, 3149, 3150, 3151, 3152, 3153, 3154]],
   [refusedValue, [3165, 3685, 3686, 3687, 3688, 3689, 3690, 3691, 3692, 3693, 3694, 3695, 3696, 3697, 3698, 3699, 3700, 3854]],
@@ -68,17 +72,21 @@ const numbered: readonly (readonly [meaning: Meaning, numbers: readonly number[]
   [tlsRequired, [3159]],
   [denied, [1044, 1142, 1143, 1227, 1370, 1449]],
   [noDatabase, [1046, 1049]],
-  [noTable, [1051, 1146]],
-  // A column, a view, a routine, a number of columns; a column without a default.
-  [otherSchema, [1054, 1109, 1136, 1222, 1305, 1356, 1364]],
-  [full, [1021, 1114]],
-  [storage, [1016, 1017, 1023, 1024, 1025, 1026, 1030, 1034, 1194, 1195, 1712, 1812, 1813, 1814, 1878]],
+  [noTable, [1146, 1932]],
+  // Tables, columns and how many there are, columns without a default, or made of others; indexes, views, partitions.
+  [schema, [1051, 1052, 1054, 1109, 1136, 1176, 1191, 1222, 1288, 1347, 1356, 1364, 1471, 1735, 1906, 3105]],
+  // Routines, and how many parameters they have.
+  [schema, [1128, 1305, 1318, 1630]],
+  [full, [1021]],
+  [storage, [1016, 1017, 1023, 1024, 1025, 1026, 1034, 1194, 1195, 1712, 1812, 1813, 1814, 1878, 3185]],
   [memory, [1037, 1041, 1135]],
   [sortMemory, [1038]],
   [locksFull, [1206]],
+  [raised, [1644]],
+  [unknown, [1105]],
   [readOnly, [1290, 1792, 1836, 1874]],
-  // Galera; offline mode; Group Replication; a commit that the engine or the binary log refused.
-  [notReady, [1047, 3032, 3168, 3098, 3100, 1180, 1598]],
+  // Galera; offline mode; Group Replication; a commit that the engine or the binary log refused; a binary log that takes no rows.
+  [notReady, [1047, 3032, 3168, 3098, 3100, 3796, 3797, 3798, 3799, 1180, 1598, 1665]],
   [overloaded, [1040, 1203, 1226]],
   [['UNAVAILABLE', 'MYSQL_HOST_BLOCKED', 'too many connections of this host failed: run FLUSH HOSTS on the server'], [1129]],
   [lost, [1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 3169, 4031]],
@@ -89,10 +97,7 @@ const numbered: readonly (readonly [meaning: Meaning, numbers: readonly number[]
 /** Numbers of the server's errors. @see https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html */
 const byNumber: ReadonlyMap<number, Meaning> = new Map(numbered.flatMap(([meaning, numbers]) => numbers.map((one) => [one, meaning])));
 
-/** What the user's own trigger or procedure says, with an SQLSTATE of its choice. */
-const signal = 1644;
-
-/** Classes of SQLSTATE, its first two characters. */
+/** Classes of SQLSTATE, its first two characters, that mean the same whatever the number. */
 const byClass: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   ['08', lost],
   ['22', refusedValue],
@@ -101,6 +106,24 @@ const byClass: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   ['3D', noDatabase],
   ['40', conflict],
 ]);
+
+/** A table that is full is so for every message; one that the server makes for a statement, for what that statement puts together. */
+const tableFull = 1114;
+/** By its name, which stands in the server's words in any language. */
+const ofTemporary = /#sql|\(temporary\)/i;
+
+/** "Got error 28 from storage engine": an error of the operating system, or one of the engine's own. */
+const ofEngine = 1030;
+/** Its numbers for files that are damaged or full. Others, such as 139 for a row that is too large, may be due to a value. */
+const engineUnfit: ReadonlySet<number> = new Set([126, 127, 135, 136, 144, 145]);
+const firstEngineNumber = 120;
+
+function byWords(errno: number, words: string): Meaning | undefined {
+  if (errno === tableFull) return ofTemporary.test(words) ? temporaryFull : full;
+  if (errno !== ofEngine) return undefined;
+  const number = Number(/\d+/.exec(words)?.[0]);
+  return number < firstEngineNumber || engineUnfit.has(number) ? storage : undefined;
+}
 
 /** Codes of the driver and of the system. */
 const byCode: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
@@ -119,14 +142,13 @@ const byCode: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
 const ofTls = /^(?:ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|UNABLE_TO_)|_CERT|^EPROTO$/;
 const ofSystem = /^E[A-Z]+$/;
 
-function byServer(errno: number, sqlState: unknown): Meaning | undefined {
-  const known = byNumber.get(errno);
+function byServer(errno: number, sqlState: unknown, message: unknown): Meaning | undefined {
+  const known = byNumber.get(errno) ?? byWords(errno, String(message));
   if (known !== undefined) return known;
   // Of the server's own files and memory; of a client's connection, as proxies pass it on; of proxies.
   if (errno < 1_000) return storage;
   if ((errno >= 2_000 && errno < 2_100) || (errno >= 9_000 && errno < 10_000)) return notReady;
-  const state = typeof sqlState === 'string' ? sqlState.replace(/^#/, '') : '';
-  return errno === signal ? undefined : byClass.get(state.slice(0, 2));
+  return typeof sqlState === 'string' ? byClass.get(sqlState.replace(/^#/, '').slice(0, 2)) : undefined;
 }
 
 function byDriver(code: string): Meaning | undefined {
@@ -146,10 +168,10 @@ export interface Failure {
   readonly fatal?: unknown;
 }
 
-/** What a failure means; `undefined` where nothing but its words say so. */
+/** What a failure means; `undefined` where nobody knows, and it may be due to one message. */
 export function meaningOf({ code, errno, sqlState, message, fatal }: Failure): Meaning | undefined {
   // Numbers of the system are negative.
-  if (typeof errno === 'number' && errno > 0) return byServer(errno, sqlState);
+  if (typeof errno === 'number' && errno > 0) return byServer(errno, sqlState, message);
   const meaning = typeof code === 'string' ? byDriver(code) : undefined;
   if (meaning !== undefined) return meaning;
   if (fatal === true) return lost;

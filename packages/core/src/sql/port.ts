@@ -102,7 +102,7 @@ export interface DatabaseCallOptions {
  * Errors: `UNAVAILABLE` while it cannot be reached or does not serve, whatever the cause: down, full, closed, a password that is
  * refused, a schema of another release (nothing was committed, but with the reason `COMMIT_UNKNOWN` it may have been); `ABORTED`
  * if the transaction lost against others again and again and may be repeated; `ALREADY_EXISTS` / `UNIQUE_VIOLATION` for a key
- * that is taken. What fails because of a value has another code: a consumer gives that message up, and waits at `UNAVAILABLE`.
+ * that is taken. What one message can bring about has another code: a consumer gives it up, and waits at `UNAVAILABLE`.
  * `details.database` says that an error is of the database's making.
  *
  * Who creates a database closes it.
