@@ -44,8 +44,9 @@ function appliedMigrations(connection: SqliteConnection, table: string): readonl
  *
  * Errors when it is opened: `FAILED_PRECONDITION` / `DATABASE_IN_USE`, `DATABASE_CANNOT_OPEN`, `DATABASE_READ_ONLY`; `DATA_LOSS` /
  * `DATABASE_CORRUPT`. Later, beside those of {@link Database}, all that speaks of the file or its schema is `UNAVAILABLE`, so that
- * consumers wait for it: `DISK_FULL`, `DISK_ERROR`, `DATABASE_READ_ONLY`, `DATABASE_CORRUPT`, `TABLE_NOT_FOUND`, `STATEMENT_FAILED`,
- * `CLOSED`.
+ * consumers wait for it: `DISK_FULL`, `DISK_ERROR`, `DATABASE_READ_ONLY`, `DATABASE_CORRUPT`, `TABLE_NOT_FOUND`, `STATEMENT_FAILED` (a
+ * column that is not there), `CLOSED`. What one message may bring about, such as a list that is too long, is `INTERNAL` /
+ * `STATEMENT_FAILED`, which costs attempts.
  *
  * @example
  * const database = await createSqliteDatabase({ path: './data/orders.db' });

@@ -43,11 +43,13 @@ it('what a statement and the schema do not agree on is an outage; what a value i
   await expect(run('INSERT INTO u VALUES (1)')).rejects.toMatchObject(outage('TABLE_NOT_FOUND'));
   await expect(run('INSERT INTO t (id, more) VALUES (1, 1)')).rejects.toMatchObject(outage('STATEMENT_FAILED'));
   await expect(run('UPDATE t SET more = 1')).rejects.toMatchObject(outage('STATEMENT_FAILED'));
+  await expect(run('INSERT INTO t VALUES (1)')).rejects.toMatchObject(outage('STATEMENT_FAILED'));
+  await expect(run('INSERT INTO t (id) VALUES (1, 2)')).rejects.toMatchObject(outage('STATEMENT_FAILED'));
   await expect(run('SELECT FORM')).rejects.toMatchObject(outage('STATEMENT_FAILED'));
-  // What a program may have made of a message.
-  await expect(run('SELECT 1 FROM t WHERE')).rejects.toMatchObject({ code: 'INTERNAL' });
-  const list = Array.from({ length: 40_000 }, () => '?').join(', ');
-  await expect(run(`SELECT 1 FROM t WHERE id IN (${list})`)).rejects.toMatchObject({ code: 'INTERNAL' });
+  await expect(run('SELECT not_made_yet(1)')).rejects.toMatchObject(outage('STATEMENT_FAILED'));
+  await run('UPDATE t SET value = 1');
+  await run('ALTER TABLE t RENAME COLUMN value TO amount');
+  await expect(run('UPDATE t SET value = 1')).rejects.toMatchObject(outage('STATEMENT_FAILED'));
   await expect(run("SELECT json_extract(?, '$.a')", ['no JSON'])).rejects.toMatchObject({ code: 'INTERNAL' });
   await run('DELETE FROM t');
   await run('DROP TABLE t');
@@ -55,4 +57,26 @@ it('what a statement and the schema do not agree on is an outage; what a value i
   await database.close();
   await expect(run('DELETE FROM t')).rejects.toMatchObject(outage('CLOSED'));
   rmSync(folder, { recursive: true });
+});
+
+it('what one message makes of a statement or a search is its fault, and holds up no other', async () => {
+  const database = await createSqliteDatabase({ path: ':memory:' });
+  const run = (sql: string, parameters: readonly string[] = []): Promise<unknown> =>
+    database.transaction((tx) => tx.execute(sql, parameters));
+  await run('CREATE VIRTUAL TABLE texts USING fts5(words)');
+  await run("INSERT INTO texts VALUES ('a text')");
+  const fault = { code: 'INTERNAL', reason: 'STATEMENT_FAILED' };
+  const search = (words: string): Promise<unknown> => run('SELECT * FROM texts WHERE texts MATCH ?', [words]);
+  for (const words of ['foo:bar', '"', 'AND']) await expect(search(words)).rejects.toMatchObject(fault);
+  const many = (count: number, text: string, between: string): string => new Array<string>(count).fill(text).join(between);
+  for (const sql of [
+    `SELECT 1 WHERE 1 IN (${many(40_000, '?', ',')})`,
+    `SELECT 1 WHERE ${many(2_000, '1 = 1', ' OR ')}`,
+    'INSERT INTO texts (words) VALUES',
+    "SELECT 'it's'",
+  ]) {
+    await expect(run(sql)).rejects.toMatchObject(fault);
+  }
+  await search('text');
+  await database.close();
 });

@@ -3,8 +3,9 @@ import { type ErrorCode, PaystreamError } from '../../errors/paystream-error.ts'
 type Meaning = readonly [code: ErrorCode, reason: string, advice: string];
 
 /*
- * A consumer pauses at UNAVAILABLE and gives up what fails otherwise: everything is UNAVAILABLE that speaks of the file, the disk
- * or the schema, and not of a value.
+ * A consumer pauses at UNAVAILABLE, for as long as it lasts, and gives up what fails otherwise. So UNAVAILABLE is what is known to
+ * hold for every message: it speaks of the file, the disk or the schema. All else, such as a list that is too long or a search
+ * that is not well formed, may be due to one message.
  */
 
 const busy: Meaning = ['UNAVAILABLE', 'DATABASE_BUSY', 'another connection holds its lock'];
@@ -53,21 +54,24 @@ interface SqliteFailure {
   readonly message?: unknown;
 }
 
-/** What was being done: a file was opened, a statement compiled, which no value has a part in unless its text was made of some, or run. */
+/** What was being done: a file was opened, a statement compiled, or run. */
 export type SqliteStage = 'open' | 'compile' | 'run';
 
-/** What speaks of the schema when a statement is compiled. */
-const otherSchema =
-  /^no such (?:table|column|view|index|function|module)|has no column named|has \d+ columns but \d+ values|values for \d+ columns/;
-/** The same when it is run again. There a search of the user's may name a column too. */
-const tableGone = /^no such table/;
+/** What the compiler says where the schema is another than the statement expects. Names do not come from values. */
+const ofSchema = [
+  /^no such (?:table|column|function|module|index)\b/,
+  /^table .* has (?:no column named|\d+ columns? but)/,
+  /^(?:ambiguous column name|wrong number of arguments to function)\b/,
+  /^\d+ values for \d+ columns/,
+  /^cannot (?:INSERT into|UPDATE) generated column/,
+  /^cannot modify .* because it is a view/,
+  /do not have the same number of result columns/,
+  /^(?:error in (?:view|trigger) |malformed database schema)/,
+] as const;
 
-/**
- * Whether the schema is another than the statement expects, whatever the message. What else is wrong with a text, its length
- * or its syntax, may come of what a program made of a message.
- */
+/** Only the compiler means the schema: a full-text search for `foo:bar` says, when it is run, that there is no column `foo`. */
 function isOfSchema(errcode: number | undefined, message: string, stage: SqliteStage): boolean {
-  return errcode === generic && (stage === 'compile' ? otherSchema : tableGone).test(message);
+  return errcode === generic && stage === 'compile' && ofSchema.some((words) => words.test(message));
 }
 
 /** Turns what `node:sqlite` throws into a `PaystreamError`. */

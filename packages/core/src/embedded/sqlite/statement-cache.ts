@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { PaystreamError } from '../../errors/paystream-error.ts';
 import type { SqlValue } from '../../sql/port.ts';
 import { bindParameters } from './bind.ts';
 import { sqliteError } from './sqlite-errors.ts';
@@ -39,13 +40,16 @@ function narrow(rows: Record<string, SqlValue>[]): void {
   }
 }
 
-function compile(database: DatabaseSync, path: string, sql: string): SqliteStatement {
-  let prepared: StatementSync;
+function prepare(database: DatabaseSync, path: string, sql: string): StatementSync {
   try {
-    prepared = database.prepare(sql);
+    return database.prepare(sql);
   } catch (cause) {
     throw sqliteError(cause, path, 'compile', sql);
   }
+}
+
+function compile(database: DatabaseSync, path: string, sql: string): SqliteStatement {
+  const prepared = prepare(database, path, sql);
   const returnsRows = prepared.columns().length > 0;
   const reads = returnsRows && (/^\s*(?:SELECT|VALUES|EXPLAIN)\b/i.test(sql) || (/^\s*WITH\b/i.test(sql) && !writing.test(sql)));
   // Reading integers as numbers is faster, but throws at the first one that is not safe. Then a pure read can be repeated
@@ -66,6 +70,12 @@ function compile(database: DatabaseSync, path: string, sql: string): SqliteState
     narrow(rows);
     return rows;
   };
+  /** SQLite compiles again what it runs when the schema has changed, and does not say which of the two failed. */
+  const failed = (cause: unknown): PaystreamError => {
+    const error = sqliteError(cause, path, 'run', sql);
+    if (error.code === 'INTERNAL') prepare(database, path, sql);
+    return error;
+  };
   return {
     returnsRows,
     reads,
@@ -75,7 +85,7 @@ function compile(database: DatabaseSync, path: string, sql: string): SqliteState
       try {
         return read(bound) as R[];
       } catch (cause) {
-        throw sqliteError(cause, path, 'run', sql);
+        throw failed(cause);
       }
     },
     run: (parameters = none) => {
@@ -83,7 +93,7 @@ function compile(database: DatabaseSync, path: string, sql: string): SqliteState
       try {
         return Number(prepared.run(...bound).changes);
       } catch (cause) {
-        throw sqliteError(cause, path, 'run', sql);
+        throw failed(cause);
       }
     },
   };
