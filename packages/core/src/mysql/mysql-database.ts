@@ -93,7 +93,10 @@ export function createMysqlDatabase(options: MysqlDatabaseOptions): Database {
   const read = async (sql: string, parameters: readonly SqlValue[] = [], how?: DatabaseCallOptions): Promise<readonly SqlRow[]> => {
     const statement = compile(sql);
     if (statement.kind !== 'read') {
-      throw new PaystreamError('INVALID_ARGUMENT', `query only reads; write in a transaction: ${sql}`, { reason: 'NOT_A_QUERY' });
+      throw new PaystreamError('INVALID_ARGUMENT', `query only reads; write in a transaction: ${sql}`, {
+        reason: 'NOT_A_QUERY',
+        details: { sql },
+      });
     }
     try {
       return await readOnce(statement, parameters, how);

@@ -226,13 +226,16 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       );
   };
 
+  /** How many more may be taken on. The intake offers some too, so there may be too many already. */
+  const space = (): number => Math.max(0, capacity - queue.length);
+
   /**
    * Takes on what is this instance's without its knowing: the answer to the commit of a claim or of an intake was lost. Nobody
    * else would, for as long as it lives. No claim is under way meanwhile, and what is being stored is handed over by the intake.
    */
   const adopt = async (owner: string): Promise<void> => {
     const isStray = (deliveryId: string): boolean => !held.has(deliveryId) && !storing.has(deliveryId);
-    const strays = (await store.owned(name, owner)).filter(isStray).slice(0, capacity - queue.length);
+    const strays = (await store.owned(name, owner)).filter(isStray).slice(0, space());
     if (strays.length === 0) return;
     const found = await store.read(strays, owner);
     if (owner !== ownership.owner) return;
@@ -245,7 +248,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     try {
       if (sweeping) await adopt(owner);
       sweeping = false;
-      const limit = capacity - queue.length;
+      const limit = space();
       const claimed = await store.claim(name, owner, clock.now(), limit);
       if (claimed.length < limit) {
         const due = await store.nextDue(name);
