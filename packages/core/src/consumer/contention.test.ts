@@ -167,3 +167,44 @@ it('something that has no room now costs no attempt, and is asked at a pace even
   await consumer.close();
   expect(await contents(world, 'steps-test-dlq')).toEqual([]);
 });
+
+describe('a topic that a message names to be published to', () => {
+  const refused = (reason: string): PaystreamError => new PaystreamError('NOT_FOUND', 'not there', { reason, retryable: true });
+
+  it.each(['TOPIC_NOT_FOUND', 'TOPIC_TERMINATED', 'PULSAR_NOT_AUTHORIZED'])('holds its own key alone while it says %s', async (reason) => {
+    await using world = await createTestWorld();
+    let there = false;
+    const handled: string[] = [];
+    const consumer = await createConsumer(world.broker, steps, {
+      ...within(world),
+      retry: { attempts: 1 },
+      handler: async (step, { delivery }) => {
+        if (step.key === 'a' && !there) throw refused(reason);
+        handled.push(`${nameOf(step)}#${delivery.attempt}`);
+      },
+    });
+    await send(world, 'a1 a2 b1');
+    await world.advance({ minutes: 30 });
+    expect(consumer.status).toMatchObject({ state: 'running', postponed: 1 });
+    expect(handled).toEqual(['b1#1']);
+    there = true;
+    await world.advance({ seconds: 30 });
+    expect(handled).toEqual(['b1#1', 'a1#1', 'a2#1']);
+    await consumer.close();
+    expect(await contents(world, 'steps-test-dlq')).toEqual([]);
+  });
+
+  it('is given up after an hour, with its reason', async () => {
+    await using world = await createTestWorld();
+    const consumer = await createConsumer(world.broker, steps, {
+      ...within(world),
+      handler: async () => {
+        throw refused('TOPIC_NOT_FOUND');
+      },
+    });
+    await send(world, 'a1');
+    await world.advance({ minutes: 70 });
+    await consumer.close();
+    expect(await contents(world, 'steps-test-dlq')).toMatchObject([{ properties: { [consumerProperties.reason]: 'TOPIC_NOT_FOUND' } }]);
+  });
+});

@@ -130,7 +130,7 @@ describe('a dead-letter topic whose subscription may not be made', () => {
 
   it.each<[ErrorCode, string]>([
     ['FAILED_PRECONDITION', 'PULSAR_FORBIDS_IT'],
-    ['UNAVAILABLE', 'PULSAR_NOT_AUTHORIZED'],
+    ['PERMISSION_DENIED', 'PULSAR_NOT_AUTHORIZED'],
     ['NOT_FOUND', 'SUBSCRIPTION_NOT_FOUND'],
     ['PERMISSION_DENIED', 'NOT_YOURS'],
     ['UNSUPPORTED', 'NO_SUCH_OPTION'],

@@ -34,7 +34,8 @@ export interface HandlerContext {
  * What happens when a handler throws. `UNAVAILABLE` never counts as an attempt: the consumer pauses and tries again. Nor do `ABORTED`,
  * such as a row that another transaction holds, and `RESOURCE_EXHAUSTED`, as long as they are `retryable`: the key of the message waits,
  * with growing waits of at most `maxDelayMs` and for `maxPostponedMs` in all, while others go on, as far as `maxInFlight` has places left.
- * With `retryable: false`, as a request that is too large has it, they are attempts like any.
+ * With `retryable: false`, as a request that is too large has it, they are attempts like any. What a broker says of the one topic that
+ * the handler publishes to (`TOPIC_NOT_FOUND`, `TOPIC_TERMINATED`, `PULSAR_NOT_AUTHORIZED`) is waited for in the same way.
  * What fails because it was closed before the consumer, or with `CANCELED` while the consumer stops, is no attempt: the message comes
  * again. On a consumer that runs, a handler that cancels its own work uses up an attempt.
  */

@@ -1,3 +1,4 @@
+import { ofOneTopic } from '../broker/of-one-topic.ts';
 import type { ErrorCode, PaystreamError } from '../errors/paystream-error.ts';
 import type { RetryPolicy } from './port.ts';
 
@@ -47,7 +48,8 @@ type Bounds = Required<Pick<RetryPolicy, 'attempts' | 'maxPostponedMs'>>;
 /** What becomes of a message whose handler failed, for all that {@link isAway} and {@link isStopped} do not say of. */
 export function verdictOf(error: PaystreamError, { attempt, postponedMs }: Tries, retry: Bounds): 'postpone' | 'retry' | 'dead-letter' {
   // What is too large has these codes too, and a stale version that the message carries: no wait changes those.
-  if (contended.has(error.code) && error.retryable && postponedMs < retry.maxPostponedMs) return 'postpone';
+  const mayPass = error.retryable && (contended.has(error.code) || ofOneTopic.has(error.reason));
+  if (mayPass && postponedMs < retry.maxPostponedMs) return 'postpone';
   if (hopeless.has(error.code) && !error.retryable) return 'dead-letter';
   return attempt >= retry.attempts ? 'dead-letter' : 'retry';
 }

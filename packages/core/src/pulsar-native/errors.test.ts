@@ -27,16 +27,22 @@ describe('what fails in the addon', () => {
   });
 
   it.each([
-    ['AuthorizationError', 'UNAVAILABLE', 'PULSAR_NOT_AUTHORIZED'],
-    ['AuthenticationError', 'UNAVAILABLE', 'PULSAR_CREDENTIALS_REFUSED'],
-    ['TopicTerminated', 'UNAVAILABLE', 'TOPIC_TERMINATED'],
-    ['TopicNotFound', 'UNAVAILABLE', 'TOPIC_NOT_FOUND'],
-    ['ResultThatNobodyKnows', 'UNAVAILABLE', 'PULSAR_ERROR'],
-    ['MessageTooBig', 'INVALID_ARGUMENT', 'MESSAGE_TOO_LARGE'],
-  ])('%s is an outage to whoever publishes, unless it speaks of the message', (result, code, reason) => {
-    const error = fromAddon(new Error(`Failed to send message: ${result}`), { ...subject, publishing: true });
-    expect(error).toMatchObject({ code, reason });
-  });
+    ['AuthenticationError', 'UNAVAILABLE', 'PULSAR_CREDENTIALS_REFUSED', true],
+    ['AuthorizationError', 'PERMISSION_DENIED', 'PULSAR_NOT_AUTHORIZED', true],
+    ['TopicTerminated', 'FAILED_PRECONDITION', 'TOPIC_TERMINATED', true],
+    ['TopicNotFound', 'NOT_FOUND', 'TOPIC_NOT_FOUND', true],
+    ['ProducerFenced', 'FAILED_PRECONDITION', 'PRODUCER_FENCED', true],
+    ['ResultThatNobodyKnows', 'INTERNAL', 'PULSAR_ERROR', false],
+    ['ChecksumError', 'DATA_LOSS', 'MESSAGE_CORRUPT', false],
+    ['OperationNotSupported', 'UNSUPPORTED', 'PULSAR_CANNOT_DO_IT', false],
+    ['MessageTooBig', 'INVALID_ARGUMENT', 'MESSAGE_TOO_LARGE', false],
+  ])(
+    '%s is an outage to whoever publishes if it is so for all topics, and may pass if it speaks of one',
+    (result, code, reason, retryable) => {
+      const error = fromAddon(new Error(`Failed to send message: ${result}`), { ...subject, publishing: true });
+      expect(error).toMatchObject({ code, reason, retryable });
+    },
+  );
 
   it('is what it means that the thing is closed, if it is', () => {
     expect(fromAddon(new Error('Failed to acknowledge: AlreadyClosed'), subject)).toBe(closed);

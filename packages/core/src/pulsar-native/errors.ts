@@ -1,5 +1,5 @@
 import { type ErrorCode, PaystreamError } from '../errors/paystream-error.ts';
-import { codeFor, type Subject } from '../pulsar-adapter/subject.ts';
+import { codeFor, holdsItsTopic, type Subject } from '../pulsar-adapter/subject.ts';
 
 const results: Readonly<Record<string, readonly [code: ErrorCode, reason: string]>> = {
   Retryable: ['UNAVAILABLE', 'PULSAR_UNAVAILABLE'],
@@ -74,6 +74,7 @@ export function fromAddon(error: unknown, subject: Subject): PaystreamError {
   const [code, reason] = results[meantBy(result, error)] ?? ['INTERNAL', 'PULSAR_ERROR'];
   return new PaystreamError(codeFor(code, subject), `${what}: ${(error as Error).message}`, {
     reason,
+    ...(holdsItsTopic(reason, subject) ? { retryable: true } : {}),
     details: { ...details, result },
     cause: error,
   });

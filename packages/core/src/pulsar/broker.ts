@@ -47,8 +47,9 @@ function clientOf(options: PulsarBrokerOptions, onEvent: (event: PulsarEvent) =>
  * Errors: `UNAVAILABLE` (`PULSAR_UNREACHABLE`, `PULSAR_TIMEOUT`, `PULSAR_UNAVAILABLE`), `UNAUTHENTICATED`, `PERMISSION_DENIED`,
  * `FAILED_PRECONDITION` (`SUBSCRIPTION_BUSY`, `TOPIC_TERMINATED`), `RESOURCE_EXHAUSTED` (`BACKLOG_QUOTA_EXCEEDED`),
  * `INVALID_ARGUMENT` (`BAD_OPTIONS`, `BAD_MESSAGE`, `MESSAGE_TOO_LARGE`); the `PulsarError` is the cause. Where something is
- * published all that does not speak of the message is `UNAVAILABLE`, its reason kept: `PULSAR_CREDENTIALS_REFUSED`,
- * `PULSAR_NOT_AUTHORIZED`, `TOPIC_NOT_FOUND`, `TOPIC_TERMINATED`.
+ * published credentials that are refused are `UNAVAILABLE` (`PULSAR_CREDENTIALS_REFUSED`), and what speaks of the topic alone is
+ * `retryable` (`PULSAR_NOT_AUTHORIZED`, `TOPIC_NOT_FOUND`, `TOPIC_TERMINATED`): a consumer waits with the one, and with the other it
+ * holds the key of its message for an hour at most, see `RetryPolicy`.
  *
  * @example
  * ```ts

@@ -49,12 +49,13 @@ describe('what fails in the Pulsar client', () => {
     else expect(error).toMatchObject({ message: expect.stringContaining('cannot do it: why'), details: { topic: 'orders' }, cause });
   });
 
-  it('is an outage to whoever publishes, unless it speaks of the message: a consumer that publishes loses none', () => {
-    const ofTheMessage = ['INVALID_ARGUMENT', 'MESSAGE_TOO_LARGE', 'INVALID_MESSAGE'];
-    const counted = ['CANCELED', 'QUOTA_EXCEEDED', 'QUEUE_FULL', 'MEMORY_LIMIT', 'TRANSACTION_CONFLICT', 'ALREADY_CLOSED'];
-    for (const [code, [as, reason]] of Object.entries(expected)) {
+  it('is an outage to whoever publishes if it is so for all topics, and may pass if it speaks of one', () => {
+    const ofOne = ['AUTHORIZATION', 'TOPIC_NOT_FOUND', 'SUBSCRIPTION_NOT_FOUND', 'TOPIC_TERMINATED', 'PRODUCER_BUSY', 'PRODUCER_FENCED'];
+    const mayPass = [...ofOne, 'INCOMPATIBLE_SCHEMA', 'NOT_ALLOWED', 'AUTHENTICATION'];
+    for (const [code, [as, reason, retryable]] of Object.entries(expected)) {
       const error = fromPulsar(new PulsarError(code as PulsarErrorCode, 'why'), { ...subject, publishing: true });
-      expect(error).toMatchObject({ code: [...ofTheMessage, ...counted].includes(code) ? as : 'UNAVAILABLE', reason });
+      expect(error).toMatchObject({ code: code === 'AUTHENTICATION' ? 'UNAVAILABLE' : as, reason });
+      expect([code, error.retryable]).toEqual([code, retryable || mayPass.includes(code)]);
     }
   });
 

@@ -1,6 +1,6 @@
 import { PulsarError, type PulsarErrorCode } from '@paystream/pulsar';
 import { type ErrorCode, PaystreamError } from '../errors/paystream-error.ts';
-import { codeFor, type Subject } from '../pulsar-adapter/subject.ts';
+import { codeFor, holdsItsTopic, type Subject } from '../pulsar-adapter/subject.ts';
 
 const codes: Readonly<Record<PulsarErrorCode, readonly [code: ErrorCode, reason: string]>> = {
   INVALID_ARGUMENT: ['INVALID_ARGUMENT', 'BAD_OPTIONS'],
@@ -41,10 +41,11 @@ export function fromPulsar(error: unknown, subject: Subject): PaystreamError {
   const [code, reason] = codes[error.code];
   // What the broker reports and says to be passing is an outage, whatever its name.
   const passing = code === 'INTERNAL' && error.retryable;
+  const retryable = error.retryable || holdsItsTopic(reason, subject);
   return new PaystreamError(passing ? 'UNAVAILABLE' : codeFor(code, subject), `${what}: ${error.message}`, {
     reason: passing ? 'PULSAR_UNAVAILABLE' : reason,
-    // The client knows whether it goes on trying; a backlog shrinks, and another transaction ends, without it.
-    retryable: error.retryable || code === 'RESOURCE_EXHAUSTED' || code === 'ABORTED',
+    // That the client does not try again by itself says nothing of later: a backlog shrinks, and another transaction ends. The code tells.
+    ...(retryable ? { retryable } : {}),
     details: error.serverError === undefined ? details : { ...details, serverError: error.serverError },
     cause: error,
   });
