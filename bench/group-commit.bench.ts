@@ -2,10 +2,10 @@ import { createEmbeddedBroker, createSqliteDatabase } from '@paystream/core/embe
 import { createMysqlDatabase } from '@paystream/core/mysql';
 import type { Database } from '@paystream/core/sql';
 import { createOrderService, seedCatalog, sqlCatalog } from '@paystream/order';
-import { startDatabase } from '../tools/mysql/server.ts';
 import { type Benchmark, type Contestant, compare, type Finding, perSecond } from './compare.ts';
 import { type Folder, temporaryFolder } from './support/folder.ts';
 import { orderRequest, seed } from './support/orders.ts';
+import { sqlOption, startSqlServer } from './support/sql-server.ts';
 
 const inFlight = 64;
 const perRound = 1_500;
@@ -50,19 +50,19 @@ async function measure(on: string, shared: OpenDatabase, single: OpenDatabase): 
 export const benchmark: Benchmark = {
   name: 'group-commit',
   question: 'How many times as many orders does the order service store when concurrent ones share a transaction?',
-  run: async () => {
+  options: sqlOption,
+  run: async (options) => {
     await using running = new AsyncDisposableStack();
-    const server = await startDatabase('mariadb');
-    running.defer(() => server.stop());
+    const server = running.use(await startSqlServer(options));
     const inFile =
       (groupCommits: boolean): OpenDatabase =>
       (folder) =>
         createSqliteDatabase({ path: folder.path('orders.sqlite'), groupCommits });
     // Each has tables of its own, and as many connections.
-    const inMariadb =
+    const onServer =
       (tablePrefix: string): OpenDatabase =>
       async () =>
         createMysqlDatabase({ url: server.url, tablePrefix });
-    return [await measure('SQLite', inFile(true), inFile(false)), await measure('MariaDB', inMariadb('shared_'), inMariadb('single_'))];
+    return [await measure('SQLite', inFile(true), inFile(false)), await measure(server.title, onServer('shared_'), onServer('single_'))];
   },
 };

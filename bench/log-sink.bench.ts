@@ -11,10 +11,10 @@ import { openCommittedFile } from '../packages/logger/src/sink/committed-file.ts
 import { entryColumns, entryRow, pushValues } from '../packages/logger/src/sink/entry-row.ts';
 import { createEntryStore } from '../packages/logger/src/sink/entry-store.ts';
 import { createPartitions } from '../packages/logger/src/sink/partitions.ts';
-import { startDatabase } from '../tools/mysql/server.ts';
-import { type Benchmark, type Contestant, compare, type Finding, perSecond, series } from './compare.ts';
+import { type Benchmark, type Contestant, compare, type Finding, perSecond } from './compare.ts';
 import { type Folder, temporaryFolder } from './support/folder.ts';
 import { openMysqlInserts } from './support/mysql-rows.ts';
+import { sqlOption, startSqlServer } from './support/sql-server.ts';
 
 const batchSize = 1_000;
 const batchesPerRound = 15;
@@ -186,7 +186,7 @@ async function onSqlite(folder: Folder): Promise<readonly Finding[]> {
   ];
 }
 
-async function onMariadb(folder: Folder, url: string): Promise<readonly Finding[]> {
+async function onServer(folder: Folder, { url, title }: { readonly url: string; readonly title: string }): Promise<readonly Finding[]> {
   await using stageDatabase = disposable(createMysqlDatabase({ url, tablePrefix: 'stage_' }));
   await using wholeDatabase = disposable(createMysqlDatabase({ url, tablePrefix: 'whole_' }));
   await using inserts = await openMysqlInserts(url, 'bare_');
@@ -197,29 +197,19 @@ async function onMariadb(folder: Folder, url: string): Promise<readonly Finding[
   const single = inserts.insert('row by row', 1, () => [Array.from({ length: batchSize }, delivery)]);
   const unit = 'rows/s';
   return [
-    await compare({ case: `MariaDB: received entries, ${batchSize} a commit`, unit, measured: stage, reference: many, goal: 0.8 }),
-    await compare({ case: 'MariaDB: from a full topic on', unit, measured: whole, reference: slower(consume, many), goal: 0.7 }),
-    await compare({ case: 'MariaDB: received entries', unit, measured: stage, reference: single, goal: 20 }),
+    await compare({ case: `${title}: received entries, ${batchSize} a commit`, unit, measured: stage, reference: many, goal: 0.8 }),
+    await compare({ case: `${title}: from a full topic on`, unit, measured: whole, reference: slower(consume, many), goal: 0.7 }),
+    await compare({ case: `${title}: received entries`, unit, measured: stage, reference: single, goal: 20 }),
   ];
 }
 
 export const benchmark: Benchmark = {
   name: 'log-sink',
   question: 'How much of what the database inserts does the log sink store, each entry once in table and file?',
-  run: async () => {
+  options: sqlOption,
+  run: async (options) => {
     await using folder = await temporaryFolder();
-    const findings = [...(await onSqlite(folder))];
-    let server: Awaited<ReturnType<typeof startDatabase>>;
-    try {
-      server = await startDatabase('mariadb');
-    } catch (error) {
-      const skipped = `not measured: ${error instanceof Error ? error.message : String(error)}`;
-      return [...findings, { case: 'MariaDB', unit: '', measured: series('store stage of the sink', []), skipped }];
-    }
-    try {
-      return [...findings, ...(await onMariadb(folder, server.url))];
-    } finally {
-      await server.stop();
-    }
+    await using server = await startSqlServer(options);
+    return [...(await onSqlite(folder)), ...(await onServer(folder, server))];
   },
 };

@@ -1,7 +1,7 @@
 import { createConnection } from 'mysql2/promise';
 import { createStatementCache, fill } from '../packages/core/src/mysql/statement.ts';
-import { startDatabase } from '../tools/mysql/server.ts';
 import { type Benchmark, type Contestant, compare, perSecond } from './compare.ts';
+import { sqlOption, startSqlServer } from './support/sql-server.ts';
 
 const reads = 3_000;
 const inserts = 300;
@@ -22,8 +22,9 @@ const row = (): Row => [id(next++), 'placed', 4_830, content];
 export const benchmark: Benchmark = {
   name: 'mysql-protocol',
   question: 'Are statements sooner answered as text with the values filled in, as the MySQL adapter sends them, or prepared?',
-  run: async () => {
-    const server = await startDatabase('mariadb');
+  options: sqlOption,
+  run: async (options) => {
+    await using server = await startSqlServer(options);
     const connection = await createConnection(server.url);
     const compile = createStatementCache();
     const one = compile(insert).bulk;
@@ -72,7 +73,6 @@ export const benchmark: Benchmark = {
       ];
     } finally {
       await connection.end();
-      await server.stop();
     }
   },
 };

@@ -1,13 +1,13 @@
 import { cp } from 'node:fs/promises';
 import { createPulsarAdmin } from '@paystream/pulsar/admin';
 import { createStackProcess } from '../examples/stack/test/stack-process.ts';
-import { startDatabase } from '../tools/mysql/server.ts';
 import { startPulsar } from '../tools/pulsar/broker.ts';
 import { type Benchmark, type Contestant, compare, type Finding } from './compare.ts';
 import { temporaryFolder } from './support/folder.ts';
 import { idPrefixes, multiplyRows } from './support/old-orders.ts';
 import { multiplyTables } from './support/old-orders-mysql.ts';
 import { type MeasuredStack, startMeasuredStack } from './support/settled.ts';
+import { sqlOption, startSqlServer } from './support/sql-server.ts';
 
 const base = 2_000;
 const perRound = 3_000;
@@ -17,6 +17,7 @@ const oldOrders = Number(process.env['PAYSTREAM_BENCH_OLD_ORDERS'] ?? 100_000);
 const factor = Math.ceil(oldOrders / base);
 
 type Settings = Readonly<Record<string, string>>;
+type Options = Readonly<Record<string, unknown>>;
 
 const settling = (name: string, stack: MeasuredStack): Contestant => ({
   name,
@@ -60,13 +61,12 @@ async function embedded(): Promise<Finding> {
   return await measure('embedded', settings('few'), settings('many'));
 }
 
-async function production(): Promise<Finding> {
+async function production(options: Options): Promise<Finding> {
   await using running = new AsyncDisposableStack();
   const folder = running.use(await temporaryFolder());
   const broker = await startPulsar();
   running.defer(() => broker.stop());
-  const database = await startDatabase('mariadb');
-  running.defer(() => database.stop());
+  const database = running.use(await startSqlServer(options));
   const admin = createPulsarAdmin({ url: broker.adminUrl });
   for (const name of ['few', 'many']) await admin.namespaces.create(`public/${name}`);
   const settings = (name: string): Settings => ({
@@ -83,12 +83,15 @@ async function production(): Promise<Finding> {
   await cp(folder.path('few'), folder.path('many'), { recursive: true, force: true });
   const prefixes = await multiplyTables(database.url, 'few_', 'many_', factor);
   multiplyRows(`${folder.path('many')}/gateway.sqlite`, prefixes, factor);
-  return await measure('MariaDB and Pulsar', settings('few'), settings('many'));
+  return await measure(`${database.title} and Pulsar`, settings('few'), settings('many'));
 }
 
 export const benchmark: Benchmark = {
   name: 'old-rows',
   question: `How much of its rate does the stack keep when ${oldOrders.toLocaleString('en')} orders are there already?`,
-  options: { on: '"embedded" or "production", where one of them is enough' },
-  run: async ({ on }) => [...(on === 'production' ? [] : [await embedded()]), ...(on === 'embedded' ? [] : [await production()])],
+  options: { on: '"embedded" or "production", where one of them is enough', ...sqlOption },
+  run: async (options) => [
+    ...(options['on'] === 'production' ? [] : [await embedded()]),
+    ...(options['on'] === 'embedded' ? [] : [await production(options)]),
+  ],
 };

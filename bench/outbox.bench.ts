@@ -5,10 +5,10 @@ import { createEmbeddedBroker, createSqliteDatabase } from '@paystream/core/embe
 import { createMysqlDatabase } from '@paystream/core/mysql';
 import { createPulsarBroker } from '@paystream/core/pulsar';
 import { createOutbox, type Database, outboxEvent } from '@paystream/core/sql';
-import { startDatabase } from '../tools/mysql/server.ts';
 import { startPulsar } from '../tools/pulsar/broker.ts';
 import { type Benchmark, type Finding, findingOf, perSecond, takeTurns } from './compare.ts';
 import { temporaryFolder } from './support/folder.ts';
+import { sqlOption, startSqlServer } from './support/sql-server.ts';
 
 const inFlight = 64;
 const atFullLoad = 6_000;
@@ -87,7 +87,8 @@ async function measure({ name, database, broker }: Engine): Promise<Finding> {
 export const benchmark: Benchmark = {
   name: 'outbox',
   question: 'How long after its commit does an event reach its consumer, at half of the rate that the outbox can do?',
-  run: async () => {
+  options: sqlOption,
+  run: async (options) => {
     const findings: Finding[] = [];
     {
       await using running = new AsyncDisposableStack();
@@ -101,13 +102,12 @@ export const benchmark: Benchmark = {
       await using running = new AsyncDisposableStack();
       const pulsar = await startPulsar();
       running.defer(() => pulsar.stop());
-      const mariadb = await startDatabase('mariadb');
-      running.defer(() => mariadb.stop());
+      const server = running.use(await startSqlServer(options));
       const broker = createPulsarBroker({ serviceUrl: pulsar.serviceUrl });
       running.defer(() => broker.close());
-      const database = createMysqlDatabase({ url: mariadb.url });
+      const database = createMysqlDatabase({ url: server.url });
       running.defer(() => database.close());
-      findings.push(await measure({ name: 'MariaDB, Pulsar', database, broker }));
+      findings.push(await measure({ name: `${server.title}, Pulsar`, database, broker }));
     }
     return findings;
   },
