@@ -32,11 +32,9 @@ function contextOf(call: Call): HandlerContext {
   };
 }
 
-function failureOf(call: Call, error: unknown): PaystreamError {
-  if (call.aborted === undefined || error === call.aborted) return PaystreamError.from(error);
-  const failure = PaystreamError.from(error);
-  // What a handler throws when its signal is aborted says less than why it was.
-  return failure.code === 'CANCELED' ? call.aborted : failure;
+/** What a handler throws when its signal is aborted says less than why it was. */
+function failureOf({ aborted }: Call, error: PaystreamError): PaystreamError {
+  return aborted !== undefined && error.code === 'CANCELED' ? aborted : error;
 }
 
 /** The handler of one message goes on with the trace in the span of its call. */
@@ -117,7 +115,7 @@ export function createCalls<T>(settings: ConsumerSettings<T>): Calls<T> {
         if (span === undefined) await settings.invoke(batch, contextOf(call));
         else await span.run(() => settings.invoke(traced(batch, span), contextOf(call)));
       } catch (error) {
-        failure = failureOf(call, error);
+        failure = failureOf(call, settings.errorOf(error));
       }
       calls.delete(call);
       span?.end(failure);

@@ -1,5 +1,6 @@
 import type { MessageId, SubscriptionType } from '../broker/port.ts';
 import type { Clock } from '../clock/port.ts';
+import type { PaystreamError } from '../errors/paystream-error.ts';
 import type { Running } from '../lifecycle/port.ts';
 import type { Logger } from '../logger/port.ts';
 import type { Random } from '../random/port.ts';
@@ -68,6 +69,12 @@ interface CommonConsumerOptions {
   readonly initialPosition?: 'earliest' | 'latest';
   /** Default: in the lane, 5 attempts, 100 ms to 30 s apart. */
   readonly retry?: RetryPolicy;
+  /**
+   * What something means that a handler threw, such as an error of a driver of yours. What it calls `UNAVAILABLE` is waited for and uses
+   * up no attempt; see {@link RetryPolicy}. `mysqlErrorOf` of `@paystream/core/mysql` knows mysql2, Kysely, Drizzle and Prisma. Not
+   * called for a `PaystreamError`. Default: `PaystreamError.from`, to which it is `INTERNAL`.
+   */
+  readonly errorOf?: (thrown: unknown) => PaystreamError;
   /** Where messages go that do not decode or fail for good. Default: `<topic>-<subscription>-dlq`. */
   readonly deadLetterTopic?: string;
   /**

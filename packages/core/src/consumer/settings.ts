@@ -40,6 +40,8 @@ export interface ConsumerSettings<T> extends CommonSettings {
   readonly concurrency: number;
   readonly lingerMs: number;
   readonly invoke: Invoke<T>;
+  /** Never throws. */
+  readonly errorOf: (thrown: unknown) => PaystreamError;
 }
 
 const defaultRetry = {
@@ -70,6 +72,17 @@ function invokeOf<T>(options: ConsumerOptions<T>): Invoke<T> {
       },
       delivery,
     });
+  };
+}
+
+function errorOf(tell: ConsumerOptions<never>['errorOf']): (thrown: unknown) => PaystreamError {
+  return (thrown) => {
+    if (tell === undefined || PaystreamError.is(thrown)) return PaystreamError.from(thrown);
+    try {
+      return PaystreamError.from(tell(thrown));
+    } catch {
+      return PaystreamError.from(thrown);
+    }
   };
 }
 
@@ -143,5 +156,6 @@ export function consumerSettings<T, I>(broker: Broker, topic: Topic<T, I>, optio
     concurrency: atLeast(1, 'concurrency', options.concurrency ?? (batched ? 1 : 16)),
     lingerMs: batched ? atLeast(0, 'lingerMs', options.lingerMs ?? 0) : 0,
     invoke: invokeOf(options),
+    errorOf: errorOf(options.errorOf),
   };
 }

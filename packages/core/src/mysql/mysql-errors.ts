@@ -1,4 +1,5 @@
 import { PaystreamError } from '../errors/paystream-error.ts';
+import { driverFailure } from './driver-failure.ts';
 import { type Failure, meaningOf } from './mysql-meanings.ts';
 
 /** Reasons of `UNAVAILABLE` after which the same connection serves on. */
@@ -18,15 +19,21 @@ export function endsConnection(error: PaystreamError): boolean {
   return error.code === 'UNAVAILABLE' && !connectionStays.has(error.reason);
 }
 
-/** Turns what the driver throws into a `PaystreamError`. `where` names the server and the user; `sql` has no values in it. */
-export function mysqlError(cause: unknown, where: string, sql?: string): PaystreamError {
-  if (PaystreamError.is(cause)) return cause;
-  const failure: Failure & { sql?: unknown } = typeof cause === 'object' && cause !== null ? cause : { message: String(cause) };
-  // The driver puts the statement there with all values in it, and whoever logs the cause would log them.
-  if ('sql' in failure) failure.sql = sql;
+/** Of whom an error tells. */
+interface Origin {
+  /** Names the server and the user; `undefined` for a driver that is not ours. */
+  readonly where: string | undefined;
+  /** Has no values in it. */
+  readonly sql: string | undefined;
+  readonly cause: unknown;
+}
+
+/** The error that a failure means. */
+function errorOf(failure: Failure, { where, sql, cause }: Origin): PaystreamError {
   const message = String(failure.message) || String(failure.code);
+  const server = where === undefined ? 'MySQL' : `MySQL at ${where}`;
   const details = {
-    database: where,
+    ...(where === undefined ? {} : { database: where }),
     ...(sql === undefined ? {} : { sql }),
     ...(failure.code === undefined ? {} : { mysqlCode: String(failure.code) }),
   };
@@ -34,9 +41,39 @@ export function mysqlError(cause: unknown, where: string, sql?: string): Paystre
   const options = { reason, details, cause, ...(retryable === undefined ? {} : { retryable }) };
   if (reason === 'STATEMENT_FAILED') {
     const place = sql === undefined ? '' : `, in: ${sql}`;
-    return new PaystreamError(code, `MySQL at ${where}: ${message}${place}`, options);
+    return new PaystreamError(code, `${server}: ${message}${place}`, options);
   }
-  const text =
-    reason === 'MYSQL_CONNECT_REFUSED' || reason === 'MYSQL_HOST_NOT_FOUND' ? `cannot reach MySQL at ${where}` : `MySQL at ${where}`;
+  const text = reason === 'MYSQL_CONNECT_REFUSED' || reason === 'MYSQL_HOST_NOT_FOUND' ? `cannot reach ${server}` : server;
   return new PaystreamError(code, `${text}: ${message}${advice === '' ? '' : `: ${advice}`}`, options);
+}
+
+/** Turns what the driver throws into a `PaystreamError`. `where` names the server and the user; `sql` has no values in it. */
+export function mysqlError(cause: unknown, where: string, sql?: string): PaystreamError {
+  if (PaystreamError.is(cause)) return cause;
+  const failure: Failure & { sql?: unknown } = typeof cause === 'object' && cause !== null ? cause : { message: String(cause) };
+  // The driver puts the statement there with all values in it, and whoever logs the cause would log them.
+  if ('sql' in failure) failure.sql = sql;
+  return errorOf(failure, { where, sql, cause });
+}
+
+/**
+ * What an error of your own MySQL driver means: of mysql2, of mariadb, or of Kysely, Drizzle and Prisma on them. A consumer with it as
+ * its `errorOf` waits for a server that is away, and for a row that is locked, instead of using up the attempts of its messages.
+ *
+ * Gives a `PaystreamError` with the codes and reasons of `createMysqlDatabase`; for all else what `PaystreamError.from` gives, for
+ * failed network calls to others too.
+ *
+ * @example
+ * await createConsumer(broker, signUps, {
+ *   subscription: 'welcome-mail',
+ *   errorOf: mysqlErrorOf,
+ *   handler: (user, { delivery }) =>
+ *     db.transaction(async (tx) => {
+ *       if (await inbox.once(fromDrizzle(tx), 'welcome-mail', delivery.eventId)) await tx.insert(mails).values(user);
+ *     }),
+ * });
+ */
+export function mysqlErrorOf(thrown: unknown): PaystreamError {
+  const failure = PaystreamError.is(thrown) ? undefined : driverFailure(thrown);
+  return failure === undefined ? PaystreamError.from(thrown) : errorOf(failure, { where: undefined, sql: undefined, cause: thrown });
 }

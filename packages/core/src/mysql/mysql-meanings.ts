@@ -90,6 +90,9 @@ const numbered: readonly (readonly [meaning: Meaning, numbers: readonly number[]
   [overloaded, [1040, 1203, 1226]],
   [['UNAVAILABLE', 'MYSQL_HOST_BLOCKED', 'too many connections of this host failed: run FLUSH HOSTS on the server'], [1129]],
   [lost, [1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 3169, 4031]],
+  // Those that the MariaDB connector gives to its own errors, for who brings it along.
+  [lost, [45001, 45004, 45009, 45013, 45019, 45026, 45042]],
+  [unreachable, [45012, 45028]],
   [interrupted, [1317]],
   [tooSlow, [1969, 3024]],
 ];
