@@ -26,9 +26,12 @@ function stopOn(signals: readonly NodeJS.Signals[], services: LaunchedServices):
   let asked = false;
   for (const signal of signals) {
     process.on(signal, () => {
-      if (asked) process.exit(1);
+      if (asked) {
+        services.kill();
+        process.exit(1);
+      }
       asked = true;
-      process.stderr.write('Stopping: what is under way is finished first. Once more ends this at once.\n');
+      process.stderr.write('Stopping: what is under way is finished first. Once more ends it at once.\n');
       void services.stop().then(() => process.exit());
     });
   }

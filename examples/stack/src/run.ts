@@ -25,7 +25,7 @@ function printInVain(): void {
 }
 
 /** Stops when it is asked to, and when the launcher is gone, which could not ask any more. */
-function stopOn(signals: readonly NodeJS.Signals[], stack: RunningStack, launched: boolean): void {
+function stopWhenAsked(stack: RunningStack, launched: boolean): void {
   let asked = false;
   const stop = (): void => {
     // Asked twice, a person wants it to end now: nothing acknowledged is lost by that.
@@ -38,8 +38,13 @@ function stopOn(signals: readonly NodeJS.Signals[], stack: RunningStack, launche
       .catch(fail)
       .then(() => process.exit());
   };
-  for (const signal of signals) process.on(signal, stop);
-  if (!launched) return;
+  process.on('SIGTERM', stop);
+  if (!launched) {
+    process.on('SIGINT', stop);
+    return;
+  }
+  // A terminal sends it to all of its processes: the launcher is one of them, and asks each in its turn.
+  process.on('SIGINT', () => undefined);
   const orphaned = (): void => {
     if (!asked) stop();
   };
@@ -56,7 +61,7 @@ export async function run(names: readonly string[], decorate?: PortDecorators): 
     // What stands in the environment already goes before the file.
     if (existsSync('.env')) process.loadEnvFile('.env');
     const stack = await startStack(readConfig(process.env), readServiceNames(names), [], decorate);
-    stopOn(['SIGINT', 'SIGTERM'], stack, launched);
+    stopWhenAsked(stack, launched);
     process.stdout.write(banner(stack, performance.now()));
   } catch (error) {
     fail(error);

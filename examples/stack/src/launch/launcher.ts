@@ -8,6 +8,8 @@ export interface LaunchedServices extends AsyncDisposable {
   readonly processes: readonly ServiceProcess[];
   /** Stops those first that take work in. */
   stop(): Promise<void>;
+  /** Ends all at once: nothing acknowledged is lost by that. */
+  kill(): void;
 }
 
 /** Options of {@link launchServices}. */
@@ -24,7 +26,10 @@ export async function launchServices(options: LauncherOptions): Promise<Launched
   const { config } = options;
   const processes: ServiceProcess[] = [];
   const stop = async (): Promise<void> => {
-    for (const one of processes.splice(0).reverse()) await one.stop();
+    for (const one of processes.toReversed()) await one.stop();
+  };
+  const kill = (): void => {
+    for (const one of processes) one.kill();
   };
   const shutdownTimeoutMs = config.PAYSTREAM_SHUTDOWN_TIMEOUT_MS;
   try {
@@ -35,5 +40,5 @@ export async function launchServices(options: LauncherOptions): Promise<Launched
     await stop();
     throw error;
   }
-  return { processes, stop, [Symbol.asyncDispose]: stop };
+  return { processes, stop, kill, [Symbol.asyncDispose]: stop };
 }

@@ -23,6 +23,8 @@ export interface ServiceProcess {
   readonly ready: boolean;
   /** Ends it, giving it the time that its settings allow. It is not started again. */
   stop(): Promise<void>;
+  /** Ends it at once. It is not started again. */
+  kill(): void;
 }
 
 /** Options of {@link startProcess}. */
@@ -133,6 +135,10 @@ export async function startProcess(options: ProcessOptions): Promise<ServiceProc
         .catch(() => undefined);
       await over;
       late.abort();
+    },
+    kill: () => {
+      stopping.abort();
+      child?.kill('SIGKILL');
     },
   };
 }

@@ -21,6 +21,7 @@ function fakeProcess(service: ServiceProcess['plan']['service'], replica: number
       return this.pid !== undefined;
     },
     stop: async () => undefined,
+    kill: () => undefined,
   };
 }
 
