@@ -165,6 +165,15 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
     void holdBack(unit, entry, delayMs);
   };
 
+  /** Leaves messages to whoever receives them next, since the consumer stops. What the unit holds of their keys behind them is left as well. */
+  const leave = (unit: Unit<T>, entries: readonly Entry<T>[]): void => {
+    for (const entry of entries) {
+      const held = unit.holds?.get(entry.lane);
+      if (held === undefined) hold(unit, entry.lane, Promise.resolve(), [entry]);
+      else held.back.push(entry);
+    }
+  };
+
   /** Leaves out the messages of keys that wait: they go back behind the one that they wait for. */
   const withoutHeld = (unit: Unit<T>, entries: readonly Entry<T>[]): readonly Entry<T>[] => {
     const { holds } = unit;
@@ -197,7 +206,10 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
     const first = now[0];
     if (first === undefined || aborting.aborted) return;
     const result = await call(unit, now);
-    if (result === undefined) return;
+    if (result === undefined) {
+      leave(unit, now);
+      return;
+    }
     const { failure } = result;
     if (failure === undefined) {
       for (const entry of now) entry.source.acknowledge(entry);
@@ -205,7 +217,10 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
       return;
     }
     // What fails after it was told to stop has not failed by itself: the broker delivers it again.
-    if (aborting.aborted || isStopped(failure, stopping.aborted)) return;
+    if (aborting.aborted || isStopped(failure, stopping.aborted)) {
+      leave(unit, now);
+      return;
+    }
     if (now.length === 1) {
       fail(unit, first, failure);
       return;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PaystreamError } from '../errors/paystream-error.ts';
+import { type ErrorCode, PaystreamError } from '../errors/paystream-error.ts';
 import { createTestWorld } from '../testing/test-world.ts';
 import { createConsumer } from './consumer.ts';
 import { contents, nameOf, send, steps, within } from './test-support.ts';
@@ -25,6 +25,34 @@ describe('stop', () => {
     expect(consumer.status).toMatchObject({ state: 'stopped' });
     expect(handled).toEqual(['a1', 'b1']);
     expect((await contents(world, 'steps', 'test')).map((message) => message.key)).toEqual(['c', 'a']);
+  });
+
+  it.each<[ErrorCode, string]>([
+    ['CANCELED', 'STOPPED'],
+    ['CANCELED', 'CLOSED'],
+    ['UNAVAILABLE', 'AWAY'],
+    ['INTERNAL', 'BROKEN'],
+  ])('handles nothing of a key behind a message of its batch that it leaves (%s %s), and all else', async (code, reason) => {
+    await using world = await createTestWorld();
+    const handled: string[] = [];
+    await send(world, 'a1 a2 b1');
+    const consumer = await createConsumer(world.broker, steps, {
+      ...within(world),
+      handleBatch: async (batch) => {
+        await world.clock.sleep(500);
+        if (batch.length > 1) throw new Error('one of them');
+        if (batch.some(({ value }) => nameOf(value) === 'a1')) throw new PaystreamError(code, 'not now', { reason });
+        handled.push(...batch.map(({ value }) => nameOf(value)));
+      },
+    });
+    await world.advance(600);
+    const closed = consumer.close(5_000);
+    await world.advance(5_000);
+    await closed;
+    const left = (await contents(world, 'steps', 'test')).map(({ key }) => key);
+    expect([...handled.map(([key]) => key), ...left].sort()).toEqual(['a', 'a', 'b']);
+    expect(left.filter((key) => key === 'a')).toHaveLength(2);
+    expect(await contents(world, 'steps-test-dlq')).toEqual([]);
   });
 
   it('aborts the signals of handlers that are not done in time, waits for them, and leaves their messages', async () => {
