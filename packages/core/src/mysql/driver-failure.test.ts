@@ -35,6 +35,16 @@ describe('an error of a driver of the user’s own', () => {
       'UNAVAILABLE',
       'MYSQL_CONNECTION_LOST',
     ],
+    [
+      'mysql2: no answer within the time limit of a query',
+      ofDriver({ code: 'PROTOCOL_SEQUENCE_TIMEOUT', errorno: 'PROTOCOL_SEQUENCE_TIMEOUT' }, 'Query inactivity timeout'),
+      'UNAVAILABLE',
+      'MYSQL_STATEMENT_TIMEOUT',
+    ],
+    ['mysql2: the pool was closed before', new Error('Pool is closed.'), 'UNAVAILABLE', 'MYSQL_CONNECTION_LOST'],
+    ['mysql2: a pool that lets nobody wait', new Error('No connections available.'), 'UNAVAILABLE', 'POOL_EXHAUSTED'],
+    ['mysql2: a pool in which too many wait', new Error('Queue limit reached.'), 'UNAVAILABLE', 'POOL_EXHAUSTED'],
+    ['mariadb: the pool was closed before', ofDriver({ errno: 45027, sqlState: 'HY000' }), 'UNAVAILABLE', 'MYSQL_CONNECTION_LOST'],
     ['mysql2: a row is locked', ofDriver({ errno: 1205, sqlState: 'HY000', fatal: false }), 'ABORTED', 'LOCK_TIMEOUT'],
     ['mysql2: a key is taken', ofDriver(duplicate), 'ALREADY_EXISTS', 'UNIQUE_VIOLATION'],
     ['Drizzle: no server', new Error('Failed query: begin', { cause: ofDriver(refused) }), 'UNAVAILABLE', 'MYSQL_CONNECT_REFUSED'],
@@ -63,6 +73,8 @@ describe('an error of a driver of the user’s own', () => {
     const error = mysqlErrorOf(thrown);
     expect(error).toMatchObject({ code, reason, cause: thrown });
     expect(error.message).not.toMatch(/undefined|^MySQL: $/);
+    // That speaks of settings and of transactions of ours.
+    expect(error.message).not.toMatch(/poolSize|lockTimeoutMs|nothing of the transaction/);
   });
 
   it('is left as it is, with the statement and its values', () => {

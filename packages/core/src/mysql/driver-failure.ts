@@ -1,7 +1,10 @@
-import type { Failure } from './mysql-meanings.ts';
+import { type Failure, saidByPool } from './mysql-meanings.ts';
 
 /** As deep as wrappers go: Prisma puts three around an error of its driver. */
 const maxDepth = 8;
+
+/** Codes that the drivers of MySQL make up. */
+const codeOfDriver = /^(?:ER|PROTOCOL|HANDSHAKE|AUTH_SWITCH)_/;
 
 /** All that is looked at of an error and of what wraps it. */
 interface Thrown extends Failure {
@@ -31,6 +34,12 @@ function ofPrismaTransaction(message: string): Failure {
   return message.includes('Unable to start a transaction') ? { code: 'ETIMEDOUT' } : { errno: 1205 };
 }
 
+/** Errors of the system have a code too, such as ECONNREFUSED; the drivers of MySQL leave a mark on theirs. */
+function isOfDriver({ code, sqlState, sqlMessage, fatal, message }: Thrown): boolean {
+  if (typeof sqlState === 'string' || typeof sqlMessage === 'string' || typeof fatal === 'boolean') return true;
+  return codeOfDriver.test(String(code)) || saidByPool.test(String(message));
+}
+
 function failureIn(thrown: Thrown): Failure | undefined {
   const { message, originalCode } = thrown;
   if (typeof originalCode === 'string' && /^\d+$/.test(originalCode)) {
@@ -39,9 +48,7 @@ function failureIn(thrown: Thrown): Failure | undefined {
   if (thrown.code === 'P2028') return { ...ofPrismaTransaction(String(message)), message };
   const known = ofPrisma.get(thrown.code);
   if (known !== undefined) return { ...known, message };
-  // Errors of the system have a code too, such as ECONNREFUSED; the drivers of MySQL leave a mark on theirs.
-  const isOfDriver = typeof thrown.sqlState === 'string' || typeof thrown.sqlMessage === 'string' || typeof thrown.fatal === 'boolean';
-  return isOfDriver ? thrown : undefined;
+  return isOfDriver(thrown) ? thrown : undefined;
 }
 
 /** What the driver said behind an error of it, of Kysely, Drizzle or Prisma; `undefined` where no driver of MySQL is behind it. */

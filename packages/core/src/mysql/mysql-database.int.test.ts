@@ -114,6 +114,30 @@ describe('what is no fault of a value is an outage, at which consumers wait', ()
     await runBare(real.url, "DROP USER 'reader'@'%'");
   });
 
+  it('a database that may be read only, as while it is moved', async ({ skip }) => {
+    const moved = await freshDatabase(real);
+    const [row] = await runBare(moved, 'CREATE TABLE rows_of_tests (id INT PRIMARY KEY)', 'SELECT VERSION() AS version');
+    if (String(row?.['version']).includes('MariaDB')) skip('MariaDB has no such setting');
+    const schema = new URL(moved).pathname.slice(1);
+    await runBare(real.url, `ALTER SCHEMA ${schema} READ ONLY = 1`);
+    const failing = database({ url: moved }).transaction((tx) => tx.execute('INSERT INTO rows_of_tests VALUES (1)'));
+    await expect(failing).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'DATABASE_READ_ONLY' });
+    await runBare(real.url, `ALTER SCHEMA ${schema} READ ONLY = 0`);
+  });
+
+  it('a pool of the caller’s that lets nobody wait, or not so many', async () => {
+    for (const options of [{ waitForConnections: false }, { queueLimit: 1 }]) {
+      const pool = createPool({ uri: url, connectionLimit: 1, ...options });
+      const busy = await pool.getConnection();
+      const waiting = 'queueLimit' in options ? pool.getConnection() : undefined;
+      const one = database({ url: undefined, pool });
+      await expect(one.query('SELECT 1')).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'POOL_EXHAUSTED' });
+      busy.release();
+      (await waiting)?.release();
+      await pool.end();
+    }
+  });
+
   it('a database that its owner has closed', async () => {
     const one = database();
     await one.close();

@@ -44,7 +44,8 @@ function errorOf(failure: Failure, { where, sql, cause }: Origin): PaystreamErro
     return new PaystreamError(code, `${server}: ${message}${place}`, options);
   }
   const text = reason === 'MYSQL_CONNECT_REFUSED' || reason === 'MYSQL_HOST_NOT_FOUND' ? `cannot reach ${server}` : server;
-  return new PaystreamError(code, `${text}: ${message}${advice === '' ? '' : `: ${advice}`}`, options);
+  // Advice speaks of our settings, and of transactions of which we would know whether they were stored.
+  return new PaystreamError(code, `${text}: ${message}${advice === '' || where === undefined ? '' : `: ${advice}`}`, options);
 }
 
 /** Turns what the driver throws into a `PaystreamError`. `where` names the server and the user; `sql` has no values in it. */
@@ -59,6 +60,9 @@ export function mysqlError(cause: unknown, where: string, sql?: string): Paystre
 /**
  * What an error of your own MySQL driver means: of mysql2, of mariadb, or of Kysely, Drizzle and Prisma on them. A consumer with it as
  * its `errorOf` waits for a server that is away, and for a row that is locked, instead of using up the attempts of its messages.
+ *
+ * `UNAVAILABLE` says nothing of what was stored: a connection can be lost while it commits. The message comes again, and what it did
+ * must not be done twice, which is what an inbox is for.
  *
  * Gives a `PaystreamError` with the codes and reasons of `createMysqlDatabase`; for all else what `PaystreamError.from` gives, for
  * failed network calls to others too.

@@ -17,6 +17,11 @@ const overloaded: Meaning = [
   'MYSQL_TOO_MANY_CONNECTIONS',
   'the server has no room for more connections: lower poolSize or raise max_connections',
 ];
+const exhausted: Meaning = [
+  'UNAVAILABLE',
+  'POOL_EXHAUSTED',
+  'all its connections are in use: raise its connectionLimit, or let callers wait',
+];
 const readOnly: Meaning = ['UNAVAILABLE', 'DATABASE_READ_ONLY', 'the server takes no writes now, as during a failover'];
 const notReady: Meaning = ['UNAVAILABLE', 'MYSQL_NOT_READY', 'the server, its cluster or the proxy before it takes no work now'];
 const refused: Meaning = ['UNAVAILABLE', 'MYSQL_CREDENTIALS_REFUSED', 'check user and password'];
@@ -84,14 +89,17 @@ const numbered: readonly (readonly [meaning: Meaning, numbers: readonly number[]
   [locksFull, [1206]],
   [raised, [1644]],
   [unknown, [1105]],
-  [readOnly, [1290, 1792, 1836, 1874]],
+  // The last three: the engine; while it is being repaired; a database that is being moved.
+  [readOnly, [1290, 1792, 1836, 1874, 1036, 1881, 3989]],
+  // No room for more transactions or prepared statements.
+  [notReady, [1637, 1461]],
   // Galera; offline mode; Group Replication; a commit that the engine or the binary log refused; a binary log that takes no rows.
   [notReady, [1047, 3032, 3168, 3098, 3100, 3796, 3797, 3798, 3799, 1180, 1598, 1665]],
   [overloaded, [1040, 1203, 1226]],
   [['UNAVAILABLE', 'MYSQL_HOST_BLOCKED', 'too many connections of this host failed: run FLUSH HOSTS on the server'], [1129]],
   [lost, [1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 3169, 4031]],
   // Those that the MariaDB connector gives to its own errors, for who brings it along.
-  [lost, [45001, 45004, 45009, 45013, 45019, 45026, 45042]],
+  [lost, [45001, 45004, 45009, 45013, 45019, 45026, 45027, 45035, 45037, 45042]],
   [unreachable, [45012, 45028]],
   [interrupted, [1317]],
   [tooSlow, [1969, 3024]],
@@ -162,6 +170,9 @@ function byDriver(code: string): Meaning | undefined {
   return ofSystem.test(code) ? unreachable : undefined;
 }
 
+/** What the driver's pool says of itself, without a code. */
+export const saidByPool = /^(?:Pool is closed|No connections available|Queue limit reached)\.$/;
+
 /** What is thrown by the driver, as far as it is looked at. */
 export interface Failure {
   readonly code?: unknown;
@@ -178,5 +189,7 @@ export function meaningOf({ code, errno, sqlState, message, fatal }: Failure): M
   const meaning = typeof code === 'string' ? byDriver(code) : undefined;
   if (meaning !== undefined) return meaning;
   if (fatal === true) return lost;
-  return typeof message === 'string' && /closed state|is closed/i.test(message) ? lost : undefined;
+  if (typeof message !== 'string') return undefined;
+  if (/closed state|is closed/i.test(message)) return lost;
+  return saidByPool.test(message) ? exhausted : undefined;
 }
