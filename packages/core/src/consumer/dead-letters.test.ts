@@ -92,6 +92,38 @@ it('makes no subscription that nobody reads by where it is told so', async () =>
   expect(await kept(broker, 'moved', deadLetterSubscription)).toBe(0);
 });
 
+it('what is given up goes to its topic by a broker whose methods need it, such as an object of a class', async () => {
+  const clock = createVirtualClock();
+  await using embedded = await createEmbeddedBroker({ clock });
+  // Its methods need it.
+  const broker: Broker & { readonly inner: Broker } = {
+    ...embedded,
+    inner: embedded,
+    createProducer(options) {
+      return this.inner.createProducer(options);
+    },
+  };
+  await using consumer = await createConsumer(broker, steps, {
+    subscription: 'one',
+    clock,
+    handler: async () => {
+      throw new PaystreamError('INVALID_ARGUMENT', 'bad', { reason: 'BAD' });
+    },
+  });
+  const producer = await createProducer(embedded, steps, { clock });
+  await producer.send({ key: 'a', n: 1 });
+  await clock.advance({ seconds: 1 });
+  expect(consumer.status.inFlight).toBe(0);
+});
+
+it.each(['deadLetterSubscription', 'deadLetterTopic'])('has a name: an empty %s is refused at start', async (option) => {
+  await using broker = await createEmbeddedBroker({ clock: createVirtualClock() });
+  const options = { subscription: 'one', [option]: '' };
+  const consumer = createConsumer(broker, steps, { ...options, handler: async () => undefined });
+  await expect(consumer).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'INVALID_CONSUMER_OPTION', details: { option } });
+  await expect(createMessageStream(broker, steps, options)).rejects.toMatchObject({ reason: 'INVALID_CONSUMER_OPTION' });
+});
+
 describe('a dead-letter topic whose subscription may not be made', () => {
   /** Refuses every producer with a subscription of its own, as often as it is told. */
   async function refusing(code: ErrorCode, reason: string, times: number) {
@@ -140,6 +172,44 @@ describe('a dead-letter topic whose subscription may not be made', () => {
     expect(letters).toHaveLength(2);
     expect(asked).toEqual([{ topic: 'steps-one-dlq', initialSubscription: 'dead-letters' }, { topic: 'steps-one-dlq' }]);
     expect(said).toEqual([expect.stringContaining('"steps-one-dlq"')]);
+  });
+
+  it('is asked for it again with a letter a minute later, so that what is permitted meanwhile needs no restart', async () => {
+    const clock = createVirtualClock();
+    await using embedded = await createEmbeddedBroker({ clock });
+    const asked: (string | undefined)[] = [];
+    let permitted = false;
+    const broker: Broker = {
+      ...embedded,
+      createProducer: async (options) => {
+        asked.push(options.initialSubscription);
+        if (options.initialSubscription !== undefined && !permitted)
+          throw new PaystreamError('PERMISSION_DENIED', 'refused', { reason: 'PULSAR_NOT_AUTHORIZED' });
+        return embedded.createProducer(options);
+      },
+    };
+    const handler = async (): Promise<void> => {
+      throw new PaystreamError('INVALID_ARGUMENT', 'bad', { reason: 'BAD' });
+    };
+    await using _consumer = await createConsumer(broker, steps, { subscription: 'one', clock, handler });
+    const producer = await createProducer(embedded, steps, { clock });
+    const give = async (n: number): Promise<void> => {
+      await producer.send({ key: 'a', n });
+      await clock.settle();
+    };
+    await give(1);
+    await clock.advance({ seconds: 59 });
+    await give(2);
+    await clock.advance({ seconds: 2 });
+    await give(3);
+    expect(asked).toEqual(['dead-letters', undefined, 'dead-letters']);
+    permitted = true;
+    await clock.advance({ minutes: 1 });
+    await give(4);
+    await clock.advance({ minutes: 5 });
+    await give(5);
+    expect(asked).toEqual(['dead-letters', undefined, 'dead-letters', 'dead-letters']);
+    expect(await kept(embedded, 'steps-one-dlq', deadLetterSubscription)).toBe(5);
   });
 
   it('gets none before the subscription is there if the broker is only away', async () => {

@@ -1,5 +1,5 @@
 import { createDeadLetterProducer } from '../broker/dead-letters.ts';
-import type { Broker, BrokerProducer, IncomingMessage, OutgoingMessage } from '../broker/port.ts';
+import type { Broker, BrokerProducer, BrokerProducerOptions, IncomingMessage, OutgoingMessage } from '../broker/port.ts';
 import type { PaystreamError } from '../errors/paystream-error.ts';
 import { envelopeProperties } from '../topic/envelope.ts';
 import { backoffMs } from './backoff.ts';
@@ -33,6 +33,7 @@ function again(message: IncomingMessage, properties: Record<string, string>): Ou
 export function createForwarder(broker: Broker, settings: CommonSettings, ended: AbortSignal): Forwarder {
   const { clock, random, retry, logger, telemetry, subscription } = settings;
   const producers = new Map<string, Promise<BrokerProducer>>();
+  const create = (options: BrokerProducerOptions): Promise<BrokerProducer> => broker.createProducer(options);
 
   const producerOf = (topic: string): Promise<BrokerProducer> => {
     let producer = producers.get(topic);
@@ -40,8 +41,8 @@ export function createForwarder(broker: Broker, settings: CommonSettings, ended:
       // The retry topic has its subscription from the start, since the consumer itself reads it.
       producer =
         topic === settings.deadLetterTopic
-          ? createDeadLetterProducer(broker.createProducer, topic, settings.deadLetterSubscription, logger)
-          : broker.createProducer({ topic });
+          ? createDeadLetterProducer({ create, topic, keptFor: settings.deadLetterSubscription, clock, logger })
+          : create({ topic });
       producers.set(topic, producer);
       producer.catch(() => producers.delete(topic));
     }

@@ -61,6 +61,14 @@ function atLeast(least: number, name: string, value: number): number {
   });
 }
 
+function named(name: string, value: string): string {
+  if (value !== '') return value;
+  throw new PaystreamError('INVALID_ARGUMENT', `${name} is empty`, {
+    reason: 'INVALID_CONSUMER_OPTION',
+    details: { option: name, value },
+  });
+}
+
 function invokeOf<T>(options: ConsumerOptions<T>): Invoke<T> {
   if ('handleBatch' in options) return options.handleBatch;
   const { handler } = options;
@@ -126,6 +134,7 @@ function retrySettings(broker: Broker, policy: RetryPolicy = {}): Required<Retry
 /** Fills in the defaults that every kind of consumer has. Throws as {@link consumerSettings}. */
 export function commonSettings(broker: Broker, topic: { readonly name: string }, options: SharedOptions): CommonSettings {
   const retry = retrySettings(broker, options.retry);
+  const keptFor = options.deadLetterSubscription ?? deadLetterSubscription;
   return {
     system: broker.name,
     topic,
@@ -134,8 +143,8 @@ export function commonSettings(broker: Broker, topic: { readonly name: string },
     initialPosition: options.initialPosition ?? 'earliest',
     retry,
     retryTopic: `${topic.name}-${options.subscription}-retry`,
-    deadLetterTopic: options.deadLetterTopic ?? `${topic.name}-${options.subscription}-dlq`,
-    deadLetterSubscription: options.deadLetterSubscription ?? deadLetterSubscription,
+    deadLetterTopic: named('deadLetterTopic', options.deadLetterTopic ?? `${topic.name}-${options.subscription}-dlq`),
+    deadLetterSubscription: keptFor === false ? keptFor : named('deadLetterSubscription', keptFor),
     // Two topics share the bound in mode `topic`, so there must be one for each.
     maxInFlight: atLeast(retry.mode === 'topic' ? 2 : 1, 'maxInFlight', options.maxInFlight ?? 1_000),
     timeoutMs: atLeast(0, 'timeoutMs', options.timeoutMs ?? 30_000),

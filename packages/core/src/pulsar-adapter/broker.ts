@@ -95,7 +95,7 @@ export function createBrokerOn(link: ClientLink, options: BrokerOptions): Broker
       const name = JSON.stringify([topic, keptFor]);
       let producer = shared.get(name);
       if (producer === undefined) {
-        producer = createDeadLetterProducer(createProducer, topic, keptFor, logger);
+        producer = createDeadLetterProducer({ create: createProducer, topic, keptFor, clock, logger });
         shared.set(name, producer);
         producer.catch(() => shared.delete(name));
       }
