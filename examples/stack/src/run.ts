@@ -3,6 +3,7 @@ import { PaystreamError } from '@paystream/core';
 import { banner } from './banner.ts';
 import { readConfig } from './config/config.ts';
 import type { PortDecorators } from './engine/decorators.ts';
+import { isLaunched } from './launch/launched.ts';
 import { readServiceNames } from './service-names.ts';
 import { type RunningStack, startStack } from './stack.ts';
 
@@ -12,11 +13,6 @@ function fail(thrown: unknown): void {
   const text = error.reason === 'UNEXPECTED' && thrown instanceof Error ? thrown.stack : error.toString();
   process.stderr.write(`${text}\n`);
   process.exitCode = 1;
-}
-
-/** Whether `npm run services` started this process: then it has a channel to its launcher. */
-function isLaunched(): boolean {
-  return process.channel !== undefined;
 }
 
 /** Keeps a process whose launcher was killed from dying of what it can print nowhere any more. */

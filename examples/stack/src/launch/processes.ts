@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Clock, PaystreamError } from '@paystream/core';
+import { launchedBy } from './launched.ts';
 import type { PlannedProcess } from './plan.ts';
 
 const main = join(import.meta.dirname, '..', '..', 'main.ts');
@@ -52,6 +53,7 @@ export async function startProcess(options: ProcessOptions): Promise<ServiceProc
     PAYSTREAM_INSTANCE: plan.name,
     PAYSTREAM_GRPC_PORT: `${plan.grpcPort}`,
     PAYSTREAM_HTTP_PORT: `${plan.httpPort}`,
+    [launchedBy]: `${process.pid}`,
   };
   let child: ChildProcess | undefined;
   let ready = false;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { freePorts } from '../test-support.ts';
@@ -50,6 +51,19 @@ it('leaves no service behind when the launcher is killed: each finishes what is 
   launcher.kill('SIGKILL');
   await expect.poll(() => runs(service), { timeout: 15_000 }).toBe(false);
   expect(await logs()).toEqual([]);
+}, 60_000);
+
+it('stops at SIGINT under any other parent, also one that opens a channel, as process managers do', async () => {
+  const first = await freePorts(2);
+  const args = ['--conditions=paystream-source', join(import.meta.dirname, '..', '..', 'main.ts'), 'gateway'];
+  const ports = { PAYSTREAM_GRPC_PORT: `${first}`, PAYSTREAM_HTTP_PORT: `${first + 1}` };
+  const env = { ...process.env, ...ports, PAYSTREAM_DATA_DIR: directory };
+  const managed = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+  launched = managed;
+  for await (const line of createInterface({ input: managed.stdout as NodeJS.ReadableStream }))
+    if (line.startsWith('Paystream is ready')) break;
+  managed.kill('SIGINT');
+  expect(await once(managed, 'exit')).toEqual([0, null]);
 }, 60_000);
 
 it('leaves it to the launcher what Ctrl+C means, which a terminal tells all of its processes', async () => {
