@@ -231,18 +231,50 @@ describe('payment machine', () => {
     expect(wakeAt(reversed.payment)).toBeUndefined();
   });
 
-  it('looks up at 1 s, 5 s, 30 s, 5 min, 1 h and then daily', () => {
-    const rules = rulesFor();
-    let payment = ok(transition(undefined, { kind: 'placed', order }, rules, start)).payment;
-    payment = ok(transition(payment, { kind: 'unanswered', attempt: 1 }, rules, start)).payment;
+  /** Makes look-ups that find nothing out, until the time of one comes that is later than `untilMs`. Gives when each was made. */
+  function lookUp(from: Payment, rules: PaymentRules, untilMs: number): { readonly payment: Payment; readonly asked: readonly number[] } {
+    let payment = from;
     const asked: number[] = [];
-    for (let i = 0; i < 8; i++) {
-      const now = wakeAt(payment) as number;
+    for (let now = wakeAt(payment); now !== undefined && now <= untilMs; now = wakeAt(payment)) {
       const result = ok(transition(payment, { kind: 'due' }, rules, now));
       expect(result.call?.call).toBe('lookup');
-      asked.push(now - start);
+      asked.push((now - start) / 1_000);
       payment = result.payment;
     }
-    expect(asked).toEqual([1_000, 5_000, 30_000, 300_000, 3_600_000, 86_400_000, 172_800_000, 259_200_000]);
+    return { payment, asked };
+  }
+  function unknown(rules: PaymentRules): Payment {
+    const placed = ok(transition(undefined, { kind: 'placed', order }, rules, start)).payment;
+    return ok(transition(placed, { kind: 'unanswered', attempt: 1 }, rules, start)).payment;
+  }
+
+  it('looks up at 1 s, 5 s, 30 s and then each 30 s while the payment is not decided', () => {
+    const rules = rulesFor();
+    expect(lookUp(unknown(rules), rules, start + 180_000).asked).toEqual([1, 5, 30, 60, 90, 120, 150, 180]);
+  });
+
+  it('looks up at the planned growing distances once the payment is closed, however often it was looked up before', () => {
+    const rules = rulesFor();
+    const { payment } = lookUp(unknown(rules), rules, start + 600_000);
+    const gone = { kind: 'not-found', attempt: 1, askedAtMs: start + 600_000 } as const;
+    const expired = ok(transition(payment, gone, rules, start + 600_000)).payment;
+    expect(expired.status).toBe('EXPIRED');
+    expect(lookUp(expired, rules, Number.POSITIVE_INFINITY).asked).toEqual([601, 3_600, 86_400]);
+  });
+
+  it('looks up at the planned growing distances what is left to a person', () => {
+    const rules = rulesFor({ idempotent: false });
+    const gone = { kind: 'not-found', attempt: 1, askedAtMs: start + 20_000 } as const;
+    const parked = ok(transition(unknown(rules), gone, rules, start + 20_000)).payment;
+    expect(parked.status).toBe('IN_REVIEW');
+    expect(lookUp(parked, rules, start + 86_400_000).asked).toEqual([21, 22, 30, 300, 3_600, 86_400]);
+  });
+
+  it('looks up no sooner than the first of the delays, and as often as the policy says while the payment is not decided', () => {
+    const slow = { abilities, policy: paymentPolicy({ lookupDelaysMs: [60_000, 600_000] }) };
+    expect(lookUp(unknown(slow), slow, start + 200_000).asked).toEqual([60, 120, 180]);
+    const spared = { abilities, policy: paymentPolicy({ pendingLookupMs: 100_000 }) };
+    expect(lookUp(unknown(spared), spared, start + 250_000).asked).toEqual([1, 5, 30, 130, 230]);
+    expect(() => paymentPolicy({ pendingLookupMs: 0 })).toThrow('pendingLookupMs');
   });
 });

@@ -35,7 +35,7 @@ export interface Attempt {
   readonly updatedAtMs: number;
   /** When it, or its reversal, became unknown; 0 while it is not. */
   readonly unknownSinceMs: number;
-  /** How often it was looked up since then. */
+  /** How many of the planned look-ups were made since then; those between them, of a payment that is not decided, do not count. */
   readonly lookups: number;
   /** When something is to be done about it if nothing has happened until then; 0 for never. */
   readonly nextAtMs: number;

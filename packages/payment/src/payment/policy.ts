@@ -10,11 +10,13 @@ export interface PaymentPolicy {
   readonly expiryMs: number;
   /** How long one call to the gateway may take, in milliseconds, before its outcome counts as unknown. Default: 10,000. */
   readonly callTimeoutMs: number;
-  /** When an unknown attempt is looked up: so many milliseconds after it became unknown; the last one is then repeated. Default: 1 s, 5 s, 30 s, 5 min, 1 h, then daily. */
+  /** When an unknown attempt is looked up: so many milliseconds after it became unknown; the last one is then repeated. While the payment is not decided, {@link pendingLookupMs} adds look-ups to these. Default: 1 s, 5 s, 30 s, 5 min, 1 h, then daily. */
   readonly lookupDelaysMs: readonly number[];
+  /** While the payment is not decided, the next look-up is at most so many milliseconds away, or the first of `lookupDelaysMs` where that is longer: so long it takes at most until an order goes on when the gateway is back. Ten thousand such payments are more than three hundred look-ups a second by default, at most `maxConcurrentCalls` at once. Default: 30,000. */
+  readonly pendingLookupMs: number;
   /** For how long after a payment was closed as not charged it is still looked up, in milliseconds, so that a late success is found and given back. Default: 86,400,000 (a day). */
   readonly watchMs: number;
-  /** At most so many calls to the gateway at once; orders beyond it wait in their topic. Default: 10,000: two thousand orders a second at a gateway that takes five seconds. */
+  /** At most so many calls to the gateway at once for new orders; orders beyond it wait in their topic. As many again for payments whose time has come: look-ups, further attempts. Default: 10,000: two thousand orders a second at a gateway that takes five seconds. */
   readonly maxConcurrentCalls: number;
 }
 
@@ -25,6 +27,7 @@ export const defaultPaymentPolicy: PaymentPolicy = {
   expiryMs: 120_000,
   callTimeoutMs: 10_000,
   lookupDelaysMs: [1_000, 5_000, 30_000, 300_000, 3_600_000, 86_400_000],
+  pendingLookupMs: 30_000,
   watchMs: 86_400_000,
   maxConcurrentCalls: 10_000,
 };
@@ -32,7 +35,9 @@ export const defaultPaymentPolicy: PaymentPolicy = {
 /** The defaults with what is given instead. Throws `INVALID_ARGUMENT`, naming every field that makes no sense. */
 export function paymentPolicy(given: Partial<PaymentPolicy> = {}): PaymentPolicy {
   const policy: PaymentPolicy = { ...defaultPaymentPolicy, ...given };
-  const violations = (['attempts', 'expiryMs', 'callTimeoutMs', 'maxConcurrentCalls', 'retryDelayMs', 'watchMs'] as const)
+  const violations = (
+    ['attempts', 'expiryMs', 'callTimeoutMs', 'pendingLookupMs', 'maxConcurrentCalls', 'retryDelayMs', 'watchMs'] as const
+  )
     .filter((field) => !Number.isSafeInteger(policy[field]) || policy[field] < (field === 'retryDelayMs' || field === 'watchMs' ? 0 : 1))
     .map((field) => ({ field: `policy.${field}`, description: `${policy[field]} is not a positive integer` }));
   const delays = policy.lookupDelaysMs;

@@ -28,6 +28,9 @@ export function nextLookupAt(attempt: Pick<Attempt, 'unknownSinceMs' | 'lookups'
   return Math.max(attempt.unknownSinceMs + delay, nowMs + (delays[0] ?? 0));
 }
 
+/** How long a payment that is not decided waits at most for its next look-up: no order is to wait for long when the gateway is back. */
+export const longestPendingMs = ({ policy }: PaymentRules): number => Math.max(policy.pendingLookupMs, policy.lookupDelaysMs[0] ?? 0);
+
 /** From when on a look-up that finds nothing proves that nothing was charged. */
 export function notFoundCounts(attempt: Attempt, rules: PaymentRules): number {
   const { idempotent, visibilityDelayMs } = rules.abilities;

@@ -1,6 +1,6 @@
 import { refuse, withAttempt } from './change.ts';
 import type { Attempt, Payment, Refusal, Transition } from './payment.ts';
-import { callDeadline, mayResend, nextLookupAt, notFoundCounts, type PaymentRules } from './timing.ts';
+import { callDeadline, longestPendingMs, mayResend, nextLookupAt, notFoundCounts, type PaymentRules } from './timing.ts';
 
 /** Leaves a payment to a person; the gateway is still asked, if it can be. */
 function park(payment: Payment, attempt: Attempt, reason: string, rules: PaymentRules, nowMs: number): Transition {
@@ -78,6 +78,11 @@ export function notFound(payment: Payment, attempt: Attempt, askedAtMs: number, 
 export function lookAgain(payment: Payment, attempt: Attempt, rules: PaymentRules, nowMs: number): Transition {
   const looked = { ...attempt, lookups: attempt.lookups + 1 };
   const next = nextLookupAt(looked, rules, nowMs);
+  const soonMs = nowMs + longestPendingMs(rules);
+  // Uses up nothing of the plan: once the payment is closed it is watched as planned, however long the gateway was away.
+  if (payment.status === 'PENDING' && soonMs < next) {
+    return { payment: withAttempt(payment, attempt, nowMs, { nextAtMs: soonMs }), call: { call: 'lookup', attempt: attempt.number } };
+  }
   const watchedEnough = attempt.status === 'NOT_CHARGED' && next > attempt.unknownSinceMs + rules.policy.watchMs;
   const change = { lookups: looked.lookups, nextAtMs: watchedEnough ? 0 : next };
   return { payment: withAttempt(payment, attempt, nowMs, change), call: { call: 'lookup', attempt: attempt.number } };

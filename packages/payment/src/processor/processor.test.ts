@@ -143,15 +143,26 @@ describe('payment processor', () => {
     expect((await gateway.summary()).charges).toBe(1);
   });
 
-  it('gets through a gateway that is down for a minute', async () => {
+  it('charges within half a minute what a gateway that was away for a minute left open', async () => {
     await start({ down: true });
     await other.place({ orderId: 'o1' }, { orderId: 'o2' });
-    await world.advance({ seconds: 20 });
+    await world.advance({ minutes: 1 });
     expect(other.decisions).toEqual([]);
     gateway.configure({ down: false });
-    await world.advance({ seconds: 20 });
-    expect(other.outcomes('o1')).toEqual(['settled']);
-    expect((await gateway.summary()).chargedTwice).toEqual([]);
+    await world.advance({ seconds: 30 });
+    expect([other.outcomes('o1'), other.outcomes('o2')]).toEqual([['settled'], ['settled']]);
+    expect(await gateway.summary()).toMatchObject({ charges: 2, chargedTwice: [] });
+  });
+
+  it.each([10, 90, 1_500])('decides within half a minute what a gateway that was away for %d minutes left open', async (minutes) => {
+    await start({ down: true });
+    await other.place({ orderId: 'o1' });
+    await world.advance({ minutes });
+    expect(other.decisions).toEqual([]);
+    gateway.configure({ down: false });
+    await world.advance({ seconds: 30 });
+    expect(other.outcomes('o1')).toEqual(['expired']);
+    expect((await gateway.summary()).charges).toBe(0);
   });
 
   it('closes no order, expired or not, while the gateway may still come to know its charge', async () => {
@@ -229,6 +240,26 @@ describe('payment processor', () => {
     await world.advance({ seconds: 20 });
     expect(other.decisions.filter((decision) => decision.outcome.case === 'settled')).toHaveLength(35);
     expect(processor.inFlight).toBe(0);
+  });
+
+  it('keeps no more look-ups under way than it may, however many payments a gateway that is away leaves open', async () => {
+    await start({ down: true }, { maxConcurrentCalls: 10 });
+    let underWay = 0;
+    let most = 0;
+    const lookup = gateway.lookup.bind(gateway);
+    gateway.lookup = async (key, signal) => {
+      underWay += 1;
+      most = Math.max(most, underWay);
+      await world.clock.sleep(500);
+      underWay -= 1;
+      return lookup(key, signal);
+    };
+    await other.place(...Array.from({ length: 35 }, (_, index) => ({ orderId: `o${index}` })));
+    await world.advance({ minutes: 1 });
+    expect(most).toBe(10);
+    gateway.configure({ down: false });
+    await world.advance({ seconds: 40 });
+    expect(other.decisions.filter((decision) => decision.outcome.case === 'settled')).toHaveLength(35);
   });
 
   it('sends poison to the dead-letter topic and goes on', async () => {

@@ -30,6 +30,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
   const { store, driver, permits, logger, record } = options;
 
   const one = async (orderId: string, gone: string | undefined): Promise<boolean> => {
+    await permits.acquire(1);
     let decided: Decided;
     try {
       decided = await record({ orderId, event: { kind: 'due', gone } });
@@ -45,7 +46,6 @@ export function createRecovery(options: RecoveryOptions): Recovery {
   };
 
   const all = async (orderIds: readonly string[], gone?: string): Promise<readonly string[]> => {
-    await permits.acquire(orderIds.length);
     const handled = await Promise.all(orderIds.map((orderId) => one(orderId, gone)));
     return orderIds.filter((_, index) => handled[index] === false);
   };
