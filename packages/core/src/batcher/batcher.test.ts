@@ -67,6 +67,33 @@ describe('batcher', () => {
     expect(calls).toBe(1);
   });
 
+  it('runs each item by itself after a wait for a lock, so that it waits for the lock once more and not at every split', async () => {
+    const runs: number[][] = [];
+    const batcher = createBatcher<number, number>({
+      run: async (items) => {
+        runs.push([...items]);
+        if (items.includes(1)) throw new PaystreamError('ABORTED', 'another transaction held a row', { reason: 'TEST' });
+        return items;
+      },
+    });
+    const results = await Promise.allSettled([0, 1, 2, 3].map((item) => batcher.submit(item)));
+    expect(runs).toEqual([[0, 1, 2, 3], [0], [1], [2], [3]]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
+  });
+
+  it('asks no further in an outage that begins while a batch is split', async () => {
+    const runs: number[][] = [];
+    const batcher = createBatcher<number, number>({
+      run: async (items) => {
+        runs.push([...items]);
+        throw new PaystreamError(items.length > 1 ? 'ABORTED' : 'UNAVAILABLE', 'no', { reason: 'TEST' });
+      },
+    });
+    const results = await Promise.allSettled([0, 1, 2, 3].map((item) => batcher.submit(item)));
+    expect(runs).toEqual([[0, 1, 2, 3], [0]]);
+    expect(results).toMatchObject(Array(4).fill({ status: 'rejected', reason: { code: 'UNAVAILABLE' } }));
+  });
+
   it('refuses more than may wait, at once', async () => {
     const clock = createVirtualClock();
     const batcher = createBatcher<number, number>({

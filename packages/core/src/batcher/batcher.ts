@@ -39,6 +39,7 @@ interface Waiting<T, R> {
 /**
  * Group commit: what is submitted while a batch is under way forms the next one. A batch that fails is split in two until
  * the item at fault stands alone, so one caller's fault fails that caller only; `UNAVAILABLE` fails the whole batch at once.
+ * After `ABORTED` each item has its own run, one after another: whoever had to wait for a lock waits once more, not at every split.
  */
 export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R> {
   const maxSize = options.maxSize ?? 256;
@@ -76,7 +77,8 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
     }
   };
 
-  const settle = async (batch: readonly Waiting<T, R>[]): Promise<void> => {
+  /** Gives the error of an outage that it met. */
+  const settle = async (batch: readonly Waiting<T, R>[]): Promise<PaystreamError | undefined> => {
     try {
       const results = await run(batch);
       if (results.length !== batch.length) {
@@ -85,15 +87,23 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
       batch.forEach((waiting, index) => {
         waiting.resolve(results[index] as R);
       });
+      return undefined;
     } catch (error) {
-      if (batch.length === 1 || PaystreamError.from(error).code === 'UNAVAILABLE') {
+      const failure = PaystreamError.from(error);
+      const isAway = failure.code === 'UNAVAILABLE';
+      if (batch.length === 1 || isAway) {
         for (const waiting of batch) waiting.reject(error);
-        return;
+        return isAway ? failure : undefined;
       }
       telemetry.count('paystream_batcher_splits_total', labels);
       const middle = batch.length >> 1;
-      await settle(batch.slice(0, middle));
-      await settle(batch.slice(middle));
+      const parts = failure.code === 'ABORTED' ? batch.map((waiting) => [waiting]) : [batch.slice(0, middle), batch.slice(middle)];
+      let outage: PaystreamError | undefined;
+      for (const part of parts) {
+        if (outage === undefined) outage = await settle(part);
+        else for (const waiting of part) waiting.reject(outage);
+      }
+      return outage;
     }
   };
 

@@ -23,6 +23,8 @@ export interface DriverOptions {
   readonly mayCharge: () => boolean;
   /** Stores what happened; rejects with `UNAVAILABLE` while that cannot be done. */
   readonly record: (input: PaymentInput) => Promise<Decided>;
+  /** The same, in a transaction of its own: for what may have to wait for a lock. */
+  readonly recordAlone: (input: PaymentInput) => Promise<Decided>;
 }
 
 /** Between two tries to store an outcome, in milliseconds. */
@@ -50,7 +52,7 @@ function outcomeOf(end: CallEnd<ChargeAnswer | LookupAnswer | RefundAnswer>): st
 }
 
 export function createDriver(options: DriverOptions): Driver {
-  const { gateway, policy, clock, logger, telemetry, record, mayCharge } = options;
+  const { gateway, policy, clock, logger, telemetry, record, recordAlone, mayCharge } = options;
   const closing = new AbortController();
   const labelsOf = (call: GatewayCall['call']): Labels => ({ gateway: gateway.name, call });
   const labels = { charge: labelsOf('charge'), lookup: labelsOf('lookup'), reverse: labelsOf('reverse') };
@@ -81,9 +83,10 @@ export function createDriver(options: DriverOptions): Driver {
   };
 
   const store = async (input: PaymentInput): Promise<Decided | undefined> => {
+    let write = record;
     for (;;) {
       try {
-        return await record(input);
+        return await write(input);
       } catch (error) {
         const failure = PaystreamError.from(error);
         const fields = { orderId: input.orderId, event: input.event.kind, err: failure };
@@ -92,6 +95,7 @@ export function createDriver(options: DriverOptions): Driver {
           return undefined;
         }
         logger.warn(fields, 'an outcome cannot be stored now; trying again');
+        write = failure.code === 'ABORTED' ? recordAlone : record;
       }
       try {
         await clock.sleep(storeAgainMs, closing.signal);

@@ -92,10 +92,20 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
     concurrency: exclusive ? 1 : 4,
   });
   const record = (input: PaymentInput): Promise<Decided> => outcomes.submit(input);
-  const driver = createDriver({ gateway, policy, clock, logger, telemetry, record, mayCharge: lease.fresh });
+  // Who shares a transaction with a payment whose row somebody holds waits for it as well.
+  const alone = createBatcher({
+    name: 'payment-outcomes-alone',
+    telemetry,
+    traceOf: ({ known }) => known?.trace,
+    run: apply,
+    maxSize: 1,
+    concurrency: exclusive ? 1 : 4,
+  });
+  const recordAlone = (input: PaymentInput): Promise<Decided> => alone.submit(input);
+  const driver = createDriver({ gateway, policy, clock, logger, telemetry, record, recordAlone, mayCharge: lease.fresh });
   const permits = createPermits(policy.maxConcurrentCalls);
   const recoveryPermits = createPermits(policy.maxConcurrentCalls);
-  const recovery = createRecovery({ store, driver, permits: recoveryPermits, logger, record });
+  const recovery = createRecovery({ store, driver, permits: recoveryPermits, logger, record, recordAlone });
   const waker = createWaker({
     clock,
     logger,
@@ -104,7 +114,8 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
     due: store.due,
     nextMs: store.nextWakeMs,
     handle: recovery.handle,
-    postpone: (items, nowMs) => database.transaction((tx) => store.postpone(tx, items, nowMs)),
+    handleAlone: recovery.handleAlone,
+    postpone: (orderId, untilMs, nowMs) => database.transaction((tx) => store.postpone(tx, orderId, untilMs, nowMs)),
     keyOf: (orderId) => orderId,
     pollMs: exclusive ? undefined : pollMs,
   });
@@ -142,12 +153,13 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
     const endMs = clock.monotonic() + timeoutMs;
     permits.close();
     recoveryPermits.close();
-    await Promise.all([consumer?.close(timeoutMs), waker.close()]);
-    // Calls may take longer than there is time: the next start looks them up.
-    const idle = Promise.all([permits.idle(), recoveryPermits.idle(), refunds.close()]);
+    const stopped = waker.close();
+    await consumer?.close(timeoutMs);
+    // Calls, and what waits for locks, may take longer than there is time: the next start goes on with them.
+    const idle = Promise.all([stopped, permits.idle(), recoveryPermits.idle(), refunds.close()]);
     await Promise.race([idle, elapsed(clock, endMs - clock.monotonic(), idle)]);
     driver.close();
-    await outcomes.close();
+    await Promise.all([outcomes.close(), alone.close()]);
     await lease.close();
     if (options.outbox === undefined) await outbox.close(Math.max(1_000, endMs - clock.monotonic()));
   };

@@ -11,12 +11,16 @@ export interface RecoveryOptions {
   readonly permits: Permits;
   readonly logger: Logger;
   readonly record: (input: PaymentInput) => Promise<Decided>;
+  /** The same, in a transaction of its own: for what may have to wait for a lock. */
+  readonly recordAlone: (input: PaymentInput) => Promise<Decided>;
 }
 
 /** Goes on with payments whose time has come, or whose process is gone. */
 export interface Recovery {
   /** Gives those that could not be handled now. */
   handle(orderIds: readonly string[]): Promise<readonly string[]>;
+  /** Goes on with a payment that nothing else is to wait for. Gives whether it could be handled. */
+  handleAlone(orderId: string): Promise<boolean>;
   /**
    * Takes over the charges that a processor which is gone had under way: asks the gateway for them. Gives how many payments that
    * were. Throws `UNAVAILABLE` / `TAKEOVER_FAILED` if that cannot be done now.
@@ -27,13 +31,13 @@ export interface Recovery {
 const pageSize = 200;
 
 export function createRecovery(options: RecoveryOptions): Recovery {
-  const { store, driver, permits, logger, record } = options;
+  const { store, driver, permits, logger, record, recordAlone } = options;
 
-  const one = async (orderId: string, gone: string | undefined): Promise<boolean> => {
+  const one = async (orderId: string, gone: string | undefined, write: RecoveryOptions['record']): Promise<boolean> => {
     await permits.acquire(1);
     let decided: Decided;
     try {
-      decided = await record({ orderId, event: { kind: 'due', gone } });
+      decided = await write({ orderId, event: { kind: 'due', gone } });
     } catch (error) {
       permits.release(1);
       const failure = PaystreamError.from(error);
@@ -46,12 +50,13 @@ export function createRecovery(options: RecoveryOptions): Recovery {
   };
 
   const all = async (orderIds: readonly string[], gone?: string): Promise<readonly string[]> => {
-    const handled = await Promise.all(orderIds.map((orderId) => one(orderId, gone)));
+    const handled = await Promise.all(orderIds.map((orderId) => one(orderId, gone, record)));
     return orderIds.filter((_, index) => handled[index] === false);
   };
 
   return {
     handle: (orderIds) => all(orderIds),
+    handleAlone: (orderId) => one(orderId, undefined, recordAlone),
     takeOver: async (gone) => {
       const taken = new Set<string>();
       for (;;) {

@@ -34,6 +34,36 @@ export function spoilRows(database: Database, isSpoiled: (parameter: string) => 
   };
 }
 
+/** A database in which somebody holds the rows of some payments: a transaction that wants one of them waits as on MySQL, and fails. Others go on. */
+export function lockRows(database: Database, clock: Clock, isLocked: (orderId: string) => boolean): Database {
+  const wanted = (parameter: unknown): boolean => {
+    const list = typeof parameter === 'string' && parameter.startsWith('[') ? (JSON.parse(parameter) as string[]) : [String(parameter)];
+    return list.some(isLocked);
+  };
+  return {
+    ...database,
+    exclusive: false,
+    transaction: async (work) => {
+      const held = new PaystreamError('ABORTED', 'another transaction holds a row', { reason: 'LOCK_TIMEOUT', retryable: true });
+      try {
+        return await database.transaction((tx) =>
+          work({
+            execute: (sql, parameters = []) =>
+              /^UPDATE|FOR UPDATE|payments/.test(sql) && parameters.some(wanted) ? Promise.reject(held) : tx.execute(sql, parameters),
+            executeMany: (sql, rows) =>
+              sql.startsWith('UPDATE') && rows.some((row) => row.some(wanted)) ? Promise.reject(held) : tx.executeMany(sql, rows),
+            onCommit: (committed, unknown) => tx.onCommit(committed, unknown),
+          }),
+        );
+      } catch (error) {
+        // It waits outside of the transaction that it has: SQLite runs one at a time.
+        if (error === held) await clock.sleep(10_000);
+        throw error;
+      }
+    },
+  };
+}
+
 /** What a test says of an order. */
 export interface TestOrder {
   readonly orderId: string;

@@ -1,4 +1,4 @@
-import { type Clock, type ClockTimer, type Logger, PaystreamError, type Telemetry } from '@paystream/core';
+import { type Clock, type ClockTimer, createBatcher, type Logger, PaystreamError, type Telemetry } from '@paystream/core';
 
 /** Calls back when the time of something stored has come. */
 export interface Waker {
@@ -6,14 +6,8 @@ export interface Waker {
   arm(atMs: number): void;
   /** Looks for what is due now. */
   start(): void;
-  /** Stops, and waits for the call under way. Safe to call again. */
+  /** Stops, and waits for the calls under way. Safe to call again. */
   close(): Promise<void>;
-}
-
-/** Something that cannot be handled now, and when to try again, in milliseconds since the epoch. */
-export interface Postponed<T> {
-  readonly item: T;
-  readonly untilMs: number;
 }
 
 export interface WakerOptions<T> {
@@ -28,8 +22,10 @@ export interface WakerOptions<T> {
   readonly nextMs: () => Promise<number | undefined>;
   /** Handles what is due. Gives those of them that it could not handle now. */
   readonly handle: (due: readonly T[]) => Promise<readonly T[]>;
-  /** Has these come due later, unless something has happened to them meanwhile: what waits behind them must have its turn. */
-  readonly postpone: (items: readonly Postponed<T>[], nowMs: number) => Promise<void>;
+  /** Handles by itself what failed before: somebody may hold it locked, and nothing else is to wait for that. Gives whether it could. */
+  readonly handleAlone: (item: T) => Promise<boolean>;
+  /** Has one come due later, unless something has happened to it meanwhile: what waits behind it must have its turn. */
+  readonly postpone: (item: T, untilMs: number, nowMs: number) => Promise<void>;
   /** What tells one from another. */
   readonly keyOf: (item: T) => string;
   /** Looks at least so often, in milliseconds, because others may store things too; `undefined` if nobody else can. */
@@ -42,6 +38,14 @@ const afterFailureMs = 1_000;
 /** How long something waits at most that fails again and again, in milliseconds; the wait doubles each time. */
 const longestWaitMs = 60_000;
 const maxRemembered = 10_000;
+/** How many of those that failed are under way at once: each may take a connection that waits for a lock. */
+const maxAlone = 4;
+
+/** One that failed before, or just now. */
+interface Troubled<T> {
+  readonly item: T;
+  readonly failed: boolean;
+}
 
 export function createWaker<T>(options: WakerOptions<T>): Waker {
   const { clock, logger, telemetry } = options;
@@ -54,20 +58,13 @@ export function createWaker<T>(options: WakerOptions<T>): Waker {
   /** How often in a row something could not be handled here. Whoever is new to it begins with short waits again. */
   const failures = new Map<string, number>();
 
-  const postpone = async (failed: readonly T[]): Promise<void> => {
-    const nowMs = clock.now();
-    if (failures.size > maxRemembered) failures.clear();
-    const waitMs = (item: T): number => Math.min(afterFailureMs * 2 ** (failures.get(options.keyOf(item)) ?? 0), longestWaitMs);
-    // While the database is away this fails as well: then nothing is to blame on what was due.
-    await options.postpone(
-      failed.map((item) => ({ item, untilMs: nowMs + waitMs(item) })),
-      nowMs,
-    );
-    const hopeless = failed.filter((item) => waitMs(item) === longestWaitMs).map(options.keyOf);
-    for (const item of failed) failures.set(options.keyOf(item), (failures.get(options.keyOf(item)) ?? 0) + 1);
-    telemetry.count('paystream_payment_due_failures_total', labels, failed.length);
-    if (hopeless.length === 0) return;
+  /** Until when something is left out here: for ever while it is under way. What is locked cannot be put off where it is stored. */
+  const held = new Map<string, number>();
+  let hopeless: string[] = [];
+
+  const complain = (): void => {
     const some = { kind: options.kind, count: hopeless.length, examples: hopeless.slice(0, 5) };
+    hopeless = [];
     logger.error(some, `what is due cannot be handled, again and again: it is tried each ${longestWaitMs / 1_000} s, and needs a person`);
   };
 
@@ -79,17 +76,91 @@ export function createWaker<T>(options: WakerOptions<T>): Waker {
     timer = clock.setTimer(Math.max(0, atMs - clock.now()), fire);
   };
 
+  const arm = (atMs: number): void => {
+    if (running === undefined) set(atMs);
+    else wantedMs = Math.min(wantedMs, atMs);
+  };
+
+  const hold = (key: string, untilMs: number): void => {
+    held.set(key, untilMs);
+    arm(untilMs);
+  };
+
+  /** Has what failed come due later. */
+  const putOff = async (item: T): Promise<void> => {
+    const key = options.keyOf(item);
+    const nowMs = clock.now();
+    const waitMs = Math.min(afterFailureMs * 2 ** (failures.get(key) ?? 0), longestWaitMs);
+    try {
+      await options.postpone(item, nowMs + waitMs, nowMs);
+      held.delete(key);
+      arm(nowMs + waitMs);
+    } catch (error) {
+      // While the database is away nothing is to blame on what was due.
+      const isAway = PaystreamError.from(error).code === 'UNAVAILABLE';
+      hold(key, clock.now() + (isAway ? afterFailureMs : waitMs));
+      if (isAway) return;
+    }
+    if (failures.size > maxRemembered) failures.clear();
+    failures.set(key, (failures.get(key) ?? 0) + 1);
+    telemetry.count('paystream_payment_due_failures_total', labels, 1);
+    if (waitMs === longestWaitMs) hopeless.push(key);
+  };
+
+  const handleAlone = async ({ item, failed }: Troubled<T>): Promise<void> => {
+    if (closed) return;
+    const key = options.keyOf(item);
+    try {
+      if (failed || !(await options.handleAlone(item))) await putOff(item);
+      else {
+        failures.delete(key);
+        hold(key, clock.now());
+      }
+    } catch (error) {
+      logger.warn({ err: PaystreamError.from(error) }, 'handling what is due failed; trying again');
+      hold(key, clock.now() + afterFailureMs);
+    }
+    // Once nothing waits for its turn any more: of many in one line.
+    if (hopeless.length > 0 && alone.pending <= maxAlone) complain();
+  };
+  const alone = createBatcher<Troubled<T>, void>({
+    run: (troubled) => Promise.all(troubled.map(handleAlone)),
+    maxSize: 1,
+    concurrency: maxAlone,
+    maxWaiting: Number.POSITIVE_INFINITY,
+  });
+
+  /** Nobody waits for it, and until it has ended it is left out. */
+  const setAside = (item: T, failed: boolean): void => {
+    held.set(options.keyOf(item), Number.POSITIVE_INFINITY);
+    void alone.submit({ item, failed });
+  };
+
+  const forgetHeld = (nowMs: number): void => {
+    for (const [key, untilMs] of held) if (untilMs <= nowMs) held.delete(key);
+  };
+
   const sweep = async (): Promise<number> => {
     for (;;) {
-      const due = await options.due(clock.now(), batchSize);
+      const nowMs = clock.now();
+      forgetHeld(nowMs);
+      if (closed || held.size > maxRemembered) break;
+      const leftOut = new Set(held.keys());
+      // Those that are left out may be the first to come.
+      const found = await options.due(nowMs, batchSize + leftOut.size);
+      const due = found.filter((item) => !leftOut.has(options.keyOf(item)));
       if (due.length === 0 || closed) break;
       telemetry.count('paystream_payment_due_total', labels, due.length);
-      const failed = await options.handle(due);
-      if (failures.size > 0) for (const item of due) if (!failed.includes(item)) failures.delete(options.keyOf(item));
-      if (failed.length > 0) await postpone(failed);
+      const fresh = due.filter((item) => !failures.has(options.keyOf(item)));
+      for (const item of due) if (failures.has(options.keyOf(item))) setAside(item, false);
+      if (fresh.length === 0) continue;
+      for (const item of await options.handle(fresh)) setAside(item, true);
     }
-    const next = (await options.nextMs()) ?? Number.POSITIVE_INFINITY;
-    return options.pollMs === undefined ? next : Math.min(next, clock.now() + options.pollMs);
+    const storedMs = (await options.nextMs()) ?? Number.POSITIVE_INFINITY;
+    const nowMs = clock.now();
+    // What is left out here hides when the next one comes.
+    const next = held.size > 0 && storedMs <= nowMs ? nowMs + afterFailureMs : storedMs;
+    return options.pollMs === undefined ? next : Math.min(next, nowMs + options.pollMs);
   };
 
   const fire = (): void => {
@@ -110,15 +181,13 @@ export function createWaker<T>(options: WakerOptions<T>): Waker {
   };
 
   return {
-    arm: (atMs) => {
-      if (running === undefined) set(atMs);
-      else wantedMs = Math.min(wantedMs, atMs);
-    },
+    arm,
     start: fire,
     close: async () => {
       closed = true;
       timer?.cancel();
       await running;
+      await alone.close();
     },
   };
 }

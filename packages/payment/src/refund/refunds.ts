@@ -163,6 +163,17 @@ export function createRefunds(options: RefundsOptions): Refunds {
     running.add(tracked);
   };
 
+  const handleDue = async (name: RefundName): Promise<boolean> => {
+    try {
+      const next = await apply(name, { kind: 'due' });
+      if (next.send) track(send(next.payment, next.refund));
+      return true;
+    } catch (error) {
+      logger.warn({ ...name, err: PaystreamError.from(error) }, 'a refund whose time has come cannot be handled now; trying again');
+      return false;
+    }
+  };
+
   const waker = createWaker<RefundName>({
     clock,
     logger,
@@ -171,21 +182,14 @@ export function createRefunds(options: RefundsOptions): Refunds {
     due: store.due,
     nextMs: store.nextWakeMs,
     pollMs: options.pollMs,
-    postpone: (items, nowMs) => database.transaction((tx) => store.postpone(tx, items, nowMs)),
+    postpone: (name, untilMs, nowMs) => database.transaction((tx) => store.postpone(tx, name, untilMs, nowMs)),
     keyOf: ({ orderId, requestId }) => `${orderId} ${requestId}`,
     handle: async (names) => {
       const failed: RefundName[] = [];
-      for (const name of names) {
-        try {
-          const next = await apply(name, { kind: 'due' });
-          if (next.send) track(send(next.payment, next.refund));
-        } catch (error) {
-          failed.push(name);
-          logger.warn({ ...name, err: PaystreamError.from(error) }, 'a refund whose time has come cannot be handled now; trying again');
-        }
-      }
+      for (const name of names) if (!(await handleDue(name))) failed.push(name);
       return failed;
     },
+    handleAlone: handleDue,
   });
 
   const begin = (input: RefundInput) =>

@@ -53,8 +53,8 @@ export interface RefundStore {
   /** Gives whether the refund was still as it was before. */
   change(tx: Transaction, before: Refund, after: Refund): Promise<boolean>;
   due(nowMs: number, limit: number): Promise<readonly RefundName[]>;
-  /** Has refunds come due later whose time has come and that cannot be handled now. */
-  postpone(tx: Transaction, refunds: readonly { readonly item: RefundName; readonly untilMs: number }[], nowMs: number): Promise<void>;
+  /** Has a refund come due later whose time has come and that cannot be handled now. */
+  postpone(tx: Transaction, refund: RefundName, untilMs: number, nowMs: number): Promise<void>;
   nextWakeMs(): Promise<number | undefined>;
 }
 
@@ -111,11 +111,8 @@ export function createRefundStore(database: Database): RefundStore {
       const rows = await database.query<{ order_id: string; request_id: string }>(sql.due, [nowMs, limit]);
       return rows.map((row) => ({ orderId: row.order_id, requestId: row.request_id }));
     },
-    postpone: async (tx, refunds, nowMs) => {
-      await tx.executeMany(
-        sql.postpone,
-        refunds.map(({ item, untilMs }) => [untilMs, item.orderId, item.requestId, nowMs]),
-      );
+    postpone: async (tx, { orderId, requestId }, untilMs, nowMs) => {
+      await tx.execute(sql.postpone, [untilMs, orderId, requestId, nowMs]);
     },
     nextWakeMs: async () => (await database.query<{ wake_at: number }>(sql.nextWake))[0]?.wake_at,
   };

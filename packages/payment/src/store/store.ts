@@ -51,8 +51,8 @@ export interface PaymentStore {
   write(tx: Transaction, changes: readonly PaymentChange[]): Promise<readonly boolean[]>;
   /** Order ids of payments whose time has come, the longest waiting first. */
   due(nowMs: number, limit: number): Promise<readonly string[]>;
-  /** Has payments come due later whose time has come and that cannot be handled now. */
-  postpone(tx: Transaction, payments: readonly { readonly item: string; readonly untilMs: number }[], nowMs: number): Promise<void>;
+  /** Has a payment come due later whose time has come and that cannot be handled now. */
+  postpone(tx: Transaction, orderId: string, untilMs: number, nowMs: number): Promise<void>;
   /** When the next payment's time comes. */
   nextWakeMs(): Promise<number | undefined>;
   /** Order ids of payments with a charge that a processor has sent and that has not ended yet. */
@@ -116,12 +116,8 @@ export function createPaymentStore(database: Database): PaymentStore {
       return written;
     },
     due: async (nowMs, limit) => orderIds(await database.query(sql.due, [nowMs, limit])),
-    postpone: async (tx, payments, nowMs) => {
-      const ordered = payments.toSorted((a, b) => (a.item < b.item ? -1 : 1));
-      await tx.executeMany(
-        sql.postpone,
-        ordered.map(({ item, untilMs }) => [untilMs, item, nowMs]),
-      );
+    postpone: async (tx, orderId, untilMs, nowMs) => {
+      await tx.execute(sql.postpone, [untilMs, orderId, nowMs]);
     },
     nextWakeMs: async () => {
       const [row] = await database.query<{ readonly wake_at: number }>(sql.nextWake);
