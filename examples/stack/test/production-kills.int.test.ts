@@ -1,4 +1,5 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { PaystreamError } from '@paystream/core';
 import { createSeededRandom } from '@paystream/core/testing';
 import { expect, it } from 'vitest';
@@ -6,7 +7,7 @@ import { keepPlacing } from './keep-placing.ts';
 import { mortalProgram, openHand } from './mortal/hand.ts';
 import { type Kill, killMany } from './mortal/kills.ts';
 import { deathPoints } from './mortal/points.ts';
-import { type OrderSpan, percentile, recoveriesOf, recoveryLine, recoveryRows, undisturbedMs } from './mortal/recovery.ts';
+import { type OrderSpan, percentile, type Recovery, recoveriesOf, recoveryLine, recoveryRows, undisturbedMs } from './mortal/recovery.ts';
 import { expectRightBooks, expectRightRecords, startProduction } from './production/test-support.ts';
 
 // For every change each named point once; for the night as many kills as are asked for, half of them at named points.
@@ -20,14 +21,18 @@ const night = asked !== undefined;
 const report = process.env['PAYSTREAM_TEST_REPORT'];
 const timeout = 300_000 + kills * 60_000;
 
-async function tell(kills: readonly Kill[], orders: readonly OrderSpan[]): Promise<void> {
+function write(recoveries: readonly Recovery[]): void {
+  if (report !== undefined) writeFileSync(report, recoveries.map((one) => `${recoveryLine(one)}\n`).join(''));
+}
+
+function tell(kills: readonly Kill[], orders: readonly OrderSpan[]): void {
   const recoveries = recoveriesOf(kills, orders);
   const calmMs = undisturbedMs(kills, orders);
   console.table(recoveryRows(recoveries));
   console.log(
     `${kills.length} kills, ${orders.length} orders; those that no kill disturbed took p50 ${percentile(calmMs, 0.5)} ms, p99 ${percentile(calmMs, 0.99)} ms`,
   );
-  if (report !== undefined) await writeFile(report, recoveries.map((one) => `${recoveryLine(one)}\n`).join(''));
+  write(recoveries);
 }
 
 it(`loses nothing and charges none twice on Pulsar and MySQL through ${kills} kill -9, ${atPoints} of them between two steps with a name`, {
@@ -60,7 +65,10 @@ it(`loses nothing and charges none twice on Pulsar and MySQL through ${kills} ki
     ...(night ? { atOnce: 1, pauseMs: 1_000, settled: (killedMs: number) => placing.oldestMs > killedMs } : { atOnce: 5, pauseMs: 100 }),
     onKill: (kill) => {
       done.push(kill);
-      if (done.length % 50 === 0) console.log(`${done.length} of ${kills} kills, ${placing.acknowledged.size} orders`);
+      if (done.length % 50 !== 0) return;
+      console.log(`${done.length} of ${kills} kills, ${placing.acknowledged.size} orders`);
+      // A night that is cut off leaves behind what it has seen.
+      write(recoveriesOf(done, orders));
     },
   });
   try {
@@ -69,7 +77,7 @@ it(`loses nothing and charges none twice on Pulsar and MySQL through ${kills} ki
     throw new Error(`after ${done.length} kills: ${PaystreamError.from(cause).message}\n${run.lastLines()}`, { cause });
   } finally {
     // What was found out by then is of use however it ended.
-    await tell(done, orders);
+    tell(done, orders);
   }
   if (placing.acknowledged.size < wanted) await placing.more(wanted - placing.acknowledged.size);
   await placing.stop();
