@@ -25,8 +25,13 @@ export type DeliveryOutcome =
 
 /** What a channel can do. */
 export interface ChannelCapabilities {
-  /** A message with a delivery id that was taken before is not sent a second time. Whatever is unknown may then simply be tried again. */
-  readonly idempotent: boolean;
+  /**
+   * A message with a delivery id that was taken before is not sent a second time. Whatever is unknown may then simply be tried again.
+   *
+   * `alone`: so it is with what this channel took itself, such as the lines of its own file. Where another process may go on with a
+   * delivery, through a channel with a memory of its own, it counts as not idempotent: wherever the database is not exclusive.
+   */
+  readonly idempotent: boolean | 'alone';
   /** `deliverAll` sends several at once for less than as many calls of `deliver`. Default: false. */
   readonly batch?: boolean;
 }

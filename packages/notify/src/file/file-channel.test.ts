@@ -98,6 +98,10 @@ describe('the file channel', () => {
     expect(idsIn(directory)).toEqual(idsOf(messages(0, 3)));
   });
 
+  it('says that it knows its own file alone, for that of a replica is another one', () => {
+    expect(fileChannel({ directory: newFolder(), name: 'sms' }).capabilities).toEqual({ idempotent: 'alone', batch: true });
+  });
+
   it('says at once that the folder cannot be written', async () => {
     await using channel = fileChannel({ directory: '/dev/null/mail', name: 'email' });
     await expect(channel.open()).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'MESSAGE_FILE_UNWRITABLE' });

@@ -41,7 +41,9 @@ function lineOf({ deliveryId, eventId, recipient, subject, text, html, orderId, 
  * picks up. Messages that come together are written together.
  *
  * It is idempotent: a message that was written before is not written again, also after a crash between writing and
- * recording, since the ids of the last messages are read back from the file. One process at a time may write to a file.
+ * recording, since the ids of the last messages are read back from the file. One process at a time may write to a file, so
+ * replicas have one each, and what one of them was writing when it died may stand in the file of another too if the template says
+ * `at-least-once`.
  *
  * Throws `UNAVAILABLE` / `MESSAGE_FILE_UNWRITABLE` while the file cannot be written; nothing of the batch stays behind then.
  *
@@ -157,7 +159,8 @@ export function fileChannel(options: FileChannelOptions): FileChannel {
   return {
     name,
     path,
-    capabilities: { idempotent: true, batch: true },
+    // Another process writes to another file, and knows nothing of this one.
+    capabilities: { idempotent: 'alone', batch: true },
     open: () =>
       inTurn(async () => {
         await opened();

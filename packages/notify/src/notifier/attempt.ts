@@ -95,7 +95,7 @@ export async function attemptAll(options: AttemptOptions, deliveries: readonly P
   } catch (error) {
     const failure = failureOf(error);
     // One message at fault must not take the others with it; where sending again could send twice there is no finding out.
-    const alone = failure.kind === 'deferred' || (failure.kind === 'unknown' && channel.capabilities.idempotent);
+    const alone = failure.kind === 'deferred' || (failure.kind === 'unknown' && channel.capabilities.idempotent !== false);
     if (!alone || stop.aborted) return deliveries.map(() => failure);
     const attempts: Attempt[] = [];
     for (const delivery of deliveries) attempts.push(await attemptOne(options, delivery));

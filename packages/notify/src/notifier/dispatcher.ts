@@ -13,6 +13,8 @@ export interface DispatcherOptions {
   /** The channel's name in the notifier. */
   readonly name: string;
   readonly channel: Channel;
+  /** Whether it is so for all who may go on with a delivery of this instance. */
+  readonly idempotent: boolean;
   readonly store: DeliveryStore;
   readonly ownership: Pick<Ownership, 'owner' | 'valid'>;
   readonly storing: Pick<Storing, 'has'>;
@@ -64,8 +66,7 @@ const recordAgainMs = 1_000;
 
 /** Makes the dispatcher of one channel. Nothing that happens to it touches another. */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
-  const { name, channel, store, ownership, storing, retry, concurrency, clock, random, logger, telemetry } = options;
-  const { idempotent } = channel.capabilities;
+  const { name, channel, idempotent, store, ownership, storing, retry, concurrency, clock, random, logger, telemetry } = options;
   const batchSize = channel.capabilities.batch === true ? options.batchSize : 1;
   const capacity = 4 * batchSize * concurrency + 100;
   const labels = { channel: name };

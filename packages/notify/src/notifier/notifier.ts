@@ -158,12 +158,15 @@ export async function createNotifier<const R extends readonly unknown[]>(options
     const recorder = createRecorder({ database, store, outbox, businessLog, instance, clock, telemetry });
     toClose.push(() => recorder.close());
     for (const [name, channel] of Object.entries(channels)) {
+      const { batch, idempotent } = channel.capabilities;
       const dispatcher = createDispatcher({
         ...deliveryDefaults,
-        concurrency: channel.capabilities.batch === true ? 2 : 8,
+        concurrency: batch === true ? 2 : 8,
         ...options.delivery,
         name,
         channel,
+        // What a channel alone knows of is enough where nobody else can take over.
+        idempotent: idempotent === true || (idempotent === 'alone' && database.exclusive),
         store,
         ownership,
         storing,
