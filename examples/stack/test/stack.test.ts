@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Health } from '@paystream/core';
-import { OrderState } from '@paystream/core/contracts';
+import { DeliveryState, OrderState } from '@paystream/core/contracts';
 import { createOrderClient } from '@paystream/order/client';
 import { SMTPServer } from 'smtp-server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -232,6 +232,15 @@ describe('with a mail server', () => {
       return components.find(({ name, state }) => name === 'notify' && state === 'degraded')?.detail;
     });
     expect(detail).toMatch(/^CHANNEL_AWAY: email: .*ECONNREFUSED/);
+  });
+
+  it('gives messages up that have waited for one for as long as the settings say', async () => {
+    await using stack = await createTestStack({ PAYSTREAM_SMTP_URL: 'smtp://127.0.0.1:1', PAYSTREAM_NOTIFY_GIVE_UP_AFTER_MS: '1' });
+    await stack.orders.placeAndWait({ ...goodOrder, requestId: 'r-1' });
+    const { database } = stack.running.engine;
+    const failed = `SELECT channel FROM ${database.tables('notify_deliveries')} WHERE state = ${DeliveryState.FAILED}`;
+    const row = await eventually('the message fails', async () => (await database.query(failed))[0]);
+    expect(row).toEqual({ channel: 'email' });
   });
 });
 

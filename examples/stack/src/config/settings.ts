@@ -135,6 +135,7 @@ export const settings = z.object({
     .url({ protocol: /^smtps?$/, error: 'must be an address such as smtp://user:password@mail.example.org:587' })
     .optional(),
   PAYSTREAM_SMTP_FROM: z.email('must be an email address').default('payments@paystream.example'),
+  PAYSTREAM_NOTIFY_GIVE_UP_AFTER_MS: milliseconds(1).default(604_800_000),
   PAYSTREAM_TOPIC_ORDERS: topic.default('orders'),
   PAYSTREAM_TOPIC_TRANSACTIONS: topic.default('transactions'),
   PAYSTREAM_TOPIC_ORDER_UPDATES: topic.default('order-updates'),

@@ -32,6 +32,7 @@ export const notifyService: StackService = {
       telemetry: metrics.telemetry,
       logTopic: topics.transactionLogs,
       migrations: config.PAYSTREAM_MIGRATIONS,
+      retry: { giveUpAfterMs: config.PAYSTREAM_NOTIFY_GIVE_UP_AFTER_MS },
       ...(config.PAYSTREAM_INSTANCE === undefined ? {} : { instance: config.PAYSTREAM_INSTANCE }),
       channels: { email: decorate.channel(email), sms: decorate.channel(sms) },
       rules: [

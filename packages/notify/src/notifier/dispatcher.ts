@@ -61,7 +61,7 @@ export interface Dispatcher {
 }
 
 const firstPauseMs = 1_000;
-const longestPauseMs = 60_000;
+const longestPauseMs = 30_000;
 const recordAgainMs = 1_000;
 
 /** Makes the dispatcher of one channel. Nothing that happens to it touches another. */
@@ -82,6 +82,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   let claiming = false;
   let closing: Promise<void> | undefined;
   let pausedBy: string | undefined;
+  /** Since when the channel says so, by the monotonic clock; a table that cannot be written pauses it too. */
+  let awaySinceMs: number | undefined;
   let pauseMs = 0;
   let probing = false;
   let wakeTimer: ClockTimer | undefined;
@@ -117,6 +119,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     probing = false;
   };
   const resume = (): void => {
+    awaySinceMs = undefined;
     if (pausedBy === undefined) return;
     pausedBy = undefined;
     probing = false;
@@ -139,7 +142,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   };
 
   const settle = async (batch: readonly PendingDelivery[], attempts: readonly Attempt[]): Promise<void> => {
-    const context = { channel: name, idempotent, retry, random, nowMs: clock.now() };
+    const awayForMs = awaySinceMs === undefined ? 0 : clock.monotonic() - awaySinceMs;
+    const context = { channel: name, idempotent, retry, random, awayForMs, nowMs: clock.now() };
     const results: DeliveryResult[] = [];
     const notSent: PendingDelivery[] = [];
     batch.forEach((delivery, index) => {
@@ -192,7 +196,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const away = attempts.find((attempt) => attempt.kind === 'away');
     span?.end(undefined, { 'paystream.outcome': [...new Set(attempts.map((attempt) => attempt.kind))].join(' ') });
     if (away === undefined) resume();
-    else pause(away.detail);
+    else {
+      awaySinceMs ??= clock.monotonic();
+      pause(away.detail);
+    }
     await settle(batch, attempts);
   };
 

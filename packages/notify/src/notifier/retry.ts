@@ -12,7 +12,10 @@ export interface DeliveryRetry {
   readonly delayMs?: number;
   /** The longest wait, in milliseconds. Default: 3,600,000. */
   readonly maxDelayMs?: number;
-  /** A delivery that is older than so many milliseconds has failed, if its channel is away. Default: 86,400,000. */
+  /**
+   * A delivery has failed when its channel has been away for so many milliseconds without a break, as this process saw it, and the
+   * delivery was there all the while. Default: 604,800,000, a week.
+   */
   readonly giveUpAfterMs?: number;
 }
 
@@ -21,7 +24,7 @@ export const defaultRetry: Required<DeliveryRetry> = {
   attempts: 10,
   delayMs: 5_000,
   maxDelayMs: 3_600_000,
-  giveUpAfterMs: 86_400_000,
+  giveUpAfterMs: 604_800_000,
 };
 
 /** How long to wait after so many tries. */
@@ -36,6 +39,8 @@ export interface DecisionContext {
   readonly idempotent: boolean;
   readonly retry: Required<DeliveryRetry>;
   readonly random: Random;
+  /** For how long nothing could be sent, up to now. */
+  readonly awayForMs: number;
   readonly nowMs: number;
 }
 
@@ -55,7 +60,11 @@ export function decide(delivery: PendingDelivery, attempt: Attempt, context: Dec
 
   if (attempt.kind === 'delivered') return end(DeliveryState.DELIVERED);
   if (attempt.kind === 'rejected') return end(DeliveryState.REJECTED);
-  if (attempt.kind === 'away') return nowMs - delivery.createdAtMs >= retry.giveUpAfterMs ? end(DeliveryState.FAILED) : again(0);
+  if (attempt.kind === 'away') {
+    // Age alone says nothing: a delivery may have waited for a notifier to be started, or for its turn.
+    const waitedMs = Math.min(nowMs - delivery.createdAtMs, context.awayForMs);
+    return waitedMs >= retry.giveUpAfterMs ? end(DeliveryState.FAILED) : again(0);
+  }
   if (attempt.kind === 'unknown' && !context.idempotent && delivery.atMostOnce) return end(DeliveryState.UNKNOWN);
   return tries >= retry.attempts ? end(DeliveryState.FAILED) : again(retryDelayMs(retry, tries, random));
 }
