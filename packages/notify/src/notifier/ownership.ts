@@ -29,7 +29,8 @@ export interface Ownership {
 }
 
 const statements = defineStatements(({ tables, dialect }) => {
-  const pending = `${tables('notify_deliveries')} SET owner = '' WHERE state = ${DeliveryState.PENDING} AND channel = ?`;
+  const deliveries = tables('notify_deliveries');
+  const pending = `state = ${DeliveryState.PENDING}`;
   return {
     join: `INSERT INTO ${tables('notify_owners')} (owner, lease_until) VALUES (?, ${dialect.nowMs} + ?)`,
     renew: `UPDATE ${tables('notify_owners')} SET lease_until = ${dialect.nowMs} + ? WHERE owner = ? AND (? = 1 OR lease_until >= ${dialect.nowMs})`,
@@ -37,7 +38,10 @@ const statements = defineStatements(({ tables, dialect }) => {
     lapsed: `SELECT owner, CASE WHEN lease_until < ${dialect.nowMs} - 3600000 THEN 1 ELSE 0 END AS gone FROM ${tables('notify_owners')} WHERE lease_until < ${dialect.nowMs}`,
     others: `SELECT owner FROM ${tables('notify_owners')} WHERE lease_until >= ${dialect.nowMs}`,
     expire: `UPDATE ${tables('notify_owners')} SET lease_until = 0 WHERE owner IN ${dialect.inJson}`,
-    free: `UPDATE ${pending} AND owner IN ${dialect.inJson}`,
+    owned: `SELECT delivery_id, owner FROM ${deliveries} WHERE ${pending} AND channel = ? AND owner IN ${dialect.inJson}`,
+    stillOwned: `SELECT delivery_id FROM ${deliveries} WHERE delivery_id IN ${dialect.inJson} AND owner IN ${dialect.inJson} AND ${pending} ${dialect.forUpdateSkipLocked}`,
+    free: `UPDATE ${deliveries} SET owner = '' WHERE delivery_id IN ${dialect.inJson}`,
+    giveBack: `UPDATE ${deliveries} SET owner = '' WHERE ${pending} AND channel = ? AND owner = ?`,
   };
 });
 
@@ -87,17 +91,26 @@ export async function createOwnership(options: OwnershipOptions): Promise<Owners
     onLost();
   };
 
-  /** Rows of a dead instance may become visible late, so its name is kept for an hour and looked for again and again. */
+  /**
+   * Rows of a dead instance may become visible late, so its name is kept for an hour and looked for again and again, and for as
+   * long as a row carries it: one that somebody holds locked keeps nobody from the others.
+   */
   const takeOver = async (): Promise<void> => {
     const found = await database.query<{ readonly owner: string; readonly gone: number }>(sql.lapsed);
     const lapsed = found.filter((row) => !living.has(row.owner));
     if (lapsed.length === 0) return;
     const names = JSON.stringify(lapsed.map((row) => row.owner));
+    const rows: { readonly delivery_id: string; readonly owner: string }[] = [];
+    for (const channel of channels) rows.push(...(await database.query<(typeof rows)[number]>(sql.owned, [channel, names])));
+    const named = new Set(rows.map((row) => row.owner));
+    const forgotten = lapsed.filter((row) => row.gone === 1 && !named.has(row.owner));
+    if (rows.length === 0 && forgotten.length === 0) return;
     const freed = await database.transaction(async (tx) => {
-      let count = 0;
-      for (const channel of channels) count += (await tx.execute(sql.free, [channel, names])).affected;
-      for (const row of lapsed) if (row.gone === 1) await tx.execute(sql.leave, [row.owner]);
-      return count;
+      for (const row of forgotten) await tx.execute(sql.leave, [row.owner]);
+      const ids = JSON.stringify(rows.map((row) => row.delivery_id));
+      const taken = (await tx.execute<{ readonly delivery_id: string }>(sql.stillOwned, [ids, names])).rows;
+      if (taken.length > 0) await tx.execute(sql.free, [JSON.stringify(taken.map((row) => row.delivery_id))]);
+      return taken.length;
     });
     if (freed > 0) logger.info({ deliveries: freed }, 'deliveries of an instance that is gone were taken over');
   };
@@ -114,10 +127,11 @@ export async function createOwnership(options: OwnershipOptions): Promise<Owners
   const look = async (): Promise<void> => {
     try {
       await takeOver();
-      onSweep();
     } catch (error) {
       logger.warn({ err: error }, 'deliveries of others could not be taken over');
     }
+    // What is free already, or this instance's without its knowing, waits for none of that.
+    onSweep();
     looking = undefined;
   };
 
@@ -149,7 +163,7 @@ export async function createOwnership(options: OwnershipOptions): Promise<Owners
     await looking;
     living.delete(owner);
     await database.transaction(async (tx) => {
-      for (const channel of channels) await tx.execute(sql.free, [channel, JSON.stringify([owner])]);
+      for (const channel of channels) await tx.execute(sql.giveBack, [channel, owner]);
       await tx.execute(sql.leave, [owner]);
     });
   };
