@@ -38,9 +38,9 @@ function start(world: TestWorld, email: Channel, retry: NotifierOptions<never>['
   return createNotifier({ ...world, channels: { email }, rules, retry, leaseMs: 86_400_000 });
 }
 
-async function publish(world: TestWorld, count: number): Promise<void> {
+async function publish(world: TestWorld, count: number, from = 0): Promise<void> {
   const producer = await createProducer(world.broker, events, { clock: world.clock, random: world.random });
-  for (let n = 0; n < count; n += 1) await producer.send({ n });
+  for (let n = 0; n < count; n += 1) await producer.send({ n: from + n });
   await producer.close();
 }
 
@@ -111,6 +111,35 @@ describe('a channel that is away', () => {
     expect((await statesIn(world)).toSorted()).toEqual([PENDING, DELIVERED].toSorted());
     await world.advance({ minutes: 15 });
     expect((await statesIn(world)).toSorted()).toEqual([DELIVERED, FAILED].toSorted());
+  });
+
+  it('is not taken for away for the sake of one message that its server always refuses with those words: it fails, others go on', async () => {
+    await using world = await createTestWorld();
+    const sent: string[] = [];
+    let asked = 0;
+    const email: Channel = {
+      name: 'email',
+      capabilities: { idempotent: false },
+      deliver: async ({ text }) => {
+        if (text === 'poison') asked += 1;
+        if (text === 'poison') throw new PaystreamError('UNAVAILABLE', '421 try again later', { reason: 'TEST' });
+        sent.push(text);
+        return { outcome: 'delivered' };
+      },
+    };
+    const template = defineTemplate<{ readonly n: number }>(({ n }) => ({ text: n === 0 ? 'poison' : `message ${n}` }));
+    const rules = [{ on: events, to: () => ({ addresses: { email: 'a@example.org' } }), templates: { email: template } }] as const;
+    await using _notifier = await createNotifier({ ...world, channels: { email }, rules, retry: { attempts: 4 } });
+    await publish(world, 20);
+    await world.advance({ seconds: 10 });
+    expect(sent).toHaveLength(19);
+    for (let n = 1; n <= 20; n += 1) {
+      await publish(world, 1, n);
+      await world.advance({ minutes: 1 });
+    }
+    expect(sent).toHaveLength(39);
+    expect((await statesIn(world)).filter((state) => state === FAILED)).toHaveLength(1);
+    expect(asked).toBeLessThan(50);
   });
 
   it('costs those messages in the end that were there all the while, and none that came since', async () => {

@@ -63,6 +63,7 @@ export interface Dispatcher {
 const firstPauseMs = 1_000;
 const longestPauseMs = 30_000;
 const recordAgainMs = 1_000;
+const mostBlamed = 10_000;
 
 /** Makes the dispatcher of one channel. Nothing that happens to it touches another. */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
@@ -86,6 +87,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   let awaySinceMs: number | undefined;
   let pauseMs = 0;
   let probing = false;
+  /** What the channel was said to be away for since it was last probed. */
+  const suspects = new Map<string, string>();
+  const blamedBefore = new Set<string>();
   let wakeTimer: ClockTimer | undefined;
   let wakeAtMs = Number.POSITIVE_INFINITY;
 
@@ -103,6 +107,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   const pause = (why: string): void => {
     if (pausedBy === undefined || probing) {
+      suspects.clear();
       pauseMs = pausedBy === undefined ? firstPauseMs : Math.min(pauseMs * 2, longestPauseMs);
       if (pausedBy === undefined) logger.warn({ channel: name, detail: why }, 'a channel is away: its deliveries wait');
       telemetry.gauge('paystream_notify_channel_paused', { channel: name }, 1);
@@ -118,6 +123,20 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     pausedBy = why;
     probing = false;
   };
+  /**
+   * When others go through right after, it was perhaps not away: it may refuse one message with those words, which would stop all others
+   * again and again. Once that costs a message nothing, and from then on a try.
+   */
+  const blame = (): void => {
+    const isBlamed = ({ message }: PendingDelivery): boolean => blamedBefore.has(message.deliveryId) && suspects.has(message.deliveryId);
+    const blamed = queue.filter(isBlamed);
+    queue = queue.filter((delivery) => !isBlamed(delivery));
+    if (blamedBefore.size > mostBlamed) blamedBefore.clear();
+    for (const deliveryId of suspects.keys()) blamedBefore.add(deliveryId);
+    const attempts = blamed.map(({ message }): Attempt => ({ kind: 'deferred', detail: suspects.get(message.deliveryId) ?? '' }));
+    suspects.clear();
+    if (blamed.length > 0) start(settle(blamed, attempts));
+  };
   const resume = (): void => {
     awaySinceMs = undefined;
     if (pausedBy === undefined) return;
@@ -125,6 +144,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     probing = false;
     telemetry.gauge('paystream_notify_channel_paused', { channel: name }, 0);
     logger.info({ channel: name }, 'a channel is back');
+    blame();
   };
 
   /** Records until the database has it: forgetting an outcome could send twice. */
@@ -150,13 +170,19 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       const attempt = attempts[index] as Attempt;
       const result = decide(delivery, attempt, context);
       const marked = !idempotent && delivery.atMostOnce;
-      if (attempt.kind === 'away' && result.state === DeliveryState.PENDING && !marked) notSent.push(delivery);
-      else results.push(result);
+      if (attempt.kind === 'away' && result.state === DeliveryState.PENDING && !marked) {
+        notSent.push(delivery);
+        suspects.set(delivery.message.deliveryId, attempt.detail);
+      } else results.push(result);
       telemetry.count('paystream_notify_attempts_total', { channel: name, outcome: attempt.kind });
     });
     if (results.length > 0) await recordSurely(results);
-    for (const { delivery } of results) held.delete(delivery.message.deliveryId);
-    if (notSent.length > 0) queue = [...notSent, ...queue];
+    for (const { delivery, state } of results) {
+      held.delete(delivery.message.deliveryId);
+      if (state !== DeliveryState.PENDING) blamedBefore.delete(delivery.message.deliveryId);
+    }
+    // The channel is probed with each in its turn: it may refuse one alone with these words.
+    queue.push(...notSent);
     for (const result of results) if (result.state === DeliveryState.PENDING) wakeAt(result.dueAtMs);
   };
 

@@ -6,7 +6,10 @@ import type { PendingDelivery } from './pending-delivery.ts';
 
 /** When deliveries are tried again. */
 export interface DeliveryRetry {
-  /** How often a delivery is tried in all before it has failed. Tries while the channel is away do not count. Default: 10. */
+  /**
+   * How often a delivery is tried in all before it has failed. Tries while the channel is away do not count; that it
+   * is away for one message while others go through right after does, from the second time on. Default: 10.
+   */
   readonly attempts?: number;
   /** The first wait, in milliseconds; doubles with each try, with jitter of up to a half. Default: 5,000. */
   readonly delayMs?: number;
