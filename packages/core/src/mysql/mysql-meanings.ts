@@ -171,7 +171,7 @@ function byDriver(code: string): Meaning | undefined {
 }
 
 /** What the driver's pool says of itself, without a code. */
-export const saidByPool = /^(?:Pool is closed|No connections available|Queue limit reached)\.$/;
+export const saidByPool: RegExp = /^(?:Pool is closed|No connections available|Queue limit reached)\.$/;
 
 /** What is thrown by the driver, as far as it is looked at. */
 export interface Failure {
