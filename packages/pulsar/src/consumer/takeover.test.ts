@@ -10,16 +10,29 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('asks once when nothing has come two seconds after a consumer became the active one', () => {
+it('asks when nothing has come two seconds after a consumer became the active one, and ever more seldom within a minute', () => {
   let asked = 0;
   const takeover = new Takeover(() => {
     asked += 1;
   });
   takeover.begin();
-  vi.advanceTimersByTime(1_999);
-  expect(asked).toBe(0);
-  vi.advanceTimersByTime(1);
-  expect(asked).toBe(1);
+  const askedAt: number[] = [];
+  for (let second = 1; second <= 600; second++) {
+    const before = asked;
+    vi.advanceTimersByTime(1_000);
+    if (asked > before) askedAt.push(second);
+  }
+  expect(askedAt).toEqual([2, 6, 14, 30, 62]);
+});
+
+it('asks no more once a message has come after it asked', () => {
+  let asked = 0;
+  const takeover = new Takeover(() => {
+    asked += 1;
+  });
+  takeover.begin();
+  vi.advanceTimersByTime(2_000);
+  takeover.end();
   vi.advanceTimersByTime(60_000);
   expect(asked).toBe(1);
 });
