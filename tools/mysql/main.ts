@@ -1,7 +1,7 @@
 // A database server for people: `npm run mariadb -- start | stop | status`, and the same with `mysql`.
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { runServerCommand } from '../servers/server-command.ts';
+import { portOf, runServerCommand } from '../servers/server-command.ts';
 import type { FlavorName } from './flavor.ts';
 import { flavors, startDatabase } from './server.ts';
 
@@ -20,7 +20,7 @@ next; --delete throws it away.`,
   data: 'server',
   options: { port: '3306', password: 'paystream' },
   async start({ port, password }, directory, config) {
-    const server = await startDatabase(name, { port: Number(port), password, directory, config, detached: true });
+    const server = await startDatabase(name, { port: portOf('port', port), password, directory, config, detached: true });
     return { pid: server.pid, directory: server.directory, shown: { url: server.url } };
   },
 });

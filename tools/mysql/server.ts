@@ -111,6 +111,7 @@ export async function startDatabase(name: FlavorName, options: DatabaseServerOpt
     args: [...firstArguments, ...Object.entries(settings).map(([setting, value]) => `--${setting}=${value}`)],
     directory,
     temporary: options.directory === undefined,
+    ports: [port],
     detached: options.detached,
     isReady: () => greets(port),
     startTimeoutMs,

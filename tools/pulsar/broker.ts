@@ -115,6 +115,7 @@ export async function startPulsar(options: PulsarOptions = {}): Promise<PulsarBr
     kill: launch.kill,
     directory,
     temporary: options.directory === undefined,
+    ports: Object.values(used),
     detached: options.detached,
     isReady: () => isReady(adminUrl, options.adminHeaders ?? {}),
     startTimeoutMs,

@@ -32,21 +32,29 @@ export async function canRun(command: string, ...args: readonly string[]): Promi
   );
 }
 
+async function jarsFolder(): Promise<string> {
+  const pom = await readFile(join(settingsFolder, 'pom.xml'));
+  return join(cacheFolder(), `jars-${createHash('sha256').update(pom).digest('hex').slice(0, 12)}`);
+}
+
+/** Whether the jars are here, or can be fetched. */
+export async function hasJars(): Promise<boolean> {
+  return (await exists(await jarsFolder())) || canRun('mvn', '--version');
+}
+
 /**
  * The folder of the broker's jars, the official Java client among them. The first call downloads some 235 MB with Maven.
  * Rejects with what to install if there is no Maven.
  */
 export async function pulsarJars(): Promise<string> {
-  const cache = cacheFolder();
-  const pom = await readFile(join(settingsFolder, 'pom.xml'));
-  const folder = join(cache, `jars-${createHash('sha256').update(pom).digest('hex').slice(0, 12)}`);
+  const folder = await jarsFolder();
   if (await exists(folder)) return folder;
   if (!(await canRun('mvn', '--version'))) {
     throw new Error(
       'The jars of Pulsar are needed and there is no Maven to fetch them: install Maven and a JDK 17 or later, and run this again',
     );
   }
-  const work = join(cache, `fetching-${process.pid}`);
+  const work = join(cacheFolder(), `fetching-${process.pid}`);
   await mkdir(work, { recursive: true });
   try {
     for (const name of ['pom.xml', 'settings.xml']) await copyFile(join(settingsFolder, name), join(work, name));
@@ -57,7 +65,7 @@ export async function pulsarJars(): Promise<string> {
     await rename(join(work, 'jars'), folder).catch(async (error: unknown) => {
       if (!(await exists(folder))) throw error;
     });
-    await writeFile(join(cache, 'README'), 'Jars of Apache Pulsar for tests. Safe to delete: fetched again when needed.\n');
+    await writeFile(join(cacheFolder(), 'README'), 'Jars of Apache Pulsar for tests. Safe to delete: fetched again when needed.\n');
     return folder;
   } finally {
     await rm(work, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 // How the broker's process is started: Java where there is a JDK or JRE, a container where there is only an engine.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { canRun, pulsarJars, pulsarVersion, settingsFolder } from './jars.ts';
+import { canRun, hasJars, pulsarJars, pulsarVersion, settingsFolder } from './jars.ts';
 
 /** A command that starts a broker in the foreground. */
 export interface Launch {
@@ -72,7 +72,8 @@ function dockerLaunch({ directory, ports, heapMb, directMemoryMb }: LaunchOption
 /** How to start a broker on this machine. Rejects with what to install if it cannot be done. */
 export async function launchOf(options: LaunchOptions): Promise<Launch> {
   await mkdir(options.directory, { recursive: true });
-  if (await canRun('java', '-version')) return javaLaunch(options);
+  const java = await canRun('java', '-version');
+  if (java && (await hasJars())) return javaLaunch(options);
   if (await canRun('docker', 'info')) return dockerLaunch(options);
   throw new Error(
     'Pulsar needs Java 17 or later with Maven, or a Docker engine, and neither is here: install one of them and run this again',

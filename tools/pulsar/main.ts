@@ -1,5 +1,5 @@
 // A broker for people: `npm run pulsar -- start | stop | status`.
-import { runServerCommand } from '../servers/server-command.ts';
+import { portOf, runServerCommand } from '../servers/server-command.ts';
 import { startPulsar } from './broker.ts';
 import { cacheFolder, pulsarVersion } from './jars.ts';
 
@@ -15,7 +15,7 @@ from one start to the next; --delete throws it away. Needs Java 17 with Maven, o
   data: 'data',
   options: { port: '6650', 'web-port': '8080' },
   async start(values, directory, config) {
-    const ports = { broker: Number(values.port), web: Number(values['web-port']) };
+    const ports = { broker: portOf('port', values.port), web: portOf('web-port', values['web-port']) };
     const broker = await startPulsar({ ports, directory, config, detached: true });
     return { pid: broker.pid, directory: broker.directory, shown: { service: broker.serviceUrl, admin: broker.adminUrl } };
   },

@@ -1,6 +1,6 @@
 // The commands `start | stop | status` of a server for people, which goes on in the background.
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { run } from '../workspace.ts';
@@ -36,8 +36,29 @@ export interface StartedServer {
   readonly shown: Readonly<Record<string, string>>;
 }
 
-/** Runs the command that the command line asks for. */
+/** Runs the command that the command line asks for. What is wrong is told in a sentence, and the process ends with 1. */
 export async function runServerCommand<K extends string>(args: readonly string[], server: ServerCommand<K>): Promise<void> {
+  await runCommand(args, server).catch((error: Error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });
+}
+
+/** The port that an option names. */
+export function portOf(option: string, text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new Error(`--${option} takes a port from 1 to 65535, not ${JSON.stringify(text)}`);
+  return port;
+}
+
+function settingOf(text: string): [string, string] {
+  const at = text.indexOf('=');
+  if (at < 1) throw new Error(`--set takes name=value, not ${JSON.stringify(text)}`);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+async function runCommand<K extends string>(args: readonly string[], server: ServerCommand<K>): Promise<void> {
   const { title, folder } = server;
   const stateFile = join(folder, 'running.json');
   const own = Object.entries<string>(server.options).map(([name, value]) => [name, { type: 'string', default: value }] as const);
@@ -71,8 +92,7 @@ export async function runServerCommand<K extends string>(args: readonly string[]
   async function start(): Promise<void> {
     const already = await running();
     if (already !== undefined) return show(already);
-    const config = values.set.map((text): [string, string] => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)]);
-    const state = await server.start(values, values.data, Object.fromEntries(config));
+    const state = await server.start(values, resolve(values.data), Object.fromEntries(values.set.map(settingOf)));
     await writeFile(stateFile, JSON.stringify(state), { mode: 0o600 });
     show(state);
   }
@@ -87,7 +107,7 @@ export async function runServerCommand<K extends string>(args: readonly string[]
       console.log(`${title} has stopped.`);
     }
     await rm(stateFile, { force: true });
-    if (values.delete) await rm(state?.directory ?? values.data, { recursive: true, force: true });
+    if (values.delete) await rm(state?.directory ?? resolve(values.data), { recursive: true, force: true });
   }
 
   async function status(): Promise<void> {

@@ -1,7 +1,7 @@
 // A server in a process of its own, whatever it is: started, stopped, killed and restarted by tests, benchmarks and people.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { open, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +16,8 @@ export interface ServerProcessOptions {
   readonly directory: string;
   /** Whether the folder goes when the server is stopped. */
   readonly temporary: boolean;
+  /** The ports of the loopback address that it listens on. One that is taken is refused before anything is started. */
+  readonly ports: readonly number[];
   /** For a container: the command that ends it at once. */
   readonly kill?: readonly string[] | undefined;
   /** Goes on when this process ends. Default: false. */
@@ -43,23 +45,38 @@ const supervisor = fileURLToPath(new URL('./supervise.ts', import.meta.url));
 const stopTimeoutMs = 30_000;
 const askEveryMs = 50;
 
+/** A server that listens on this port of the loopback address, any free one for 0. */
+async function listenOn(port: number): Promise<Server> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
+  return server;
+}
+
+const closed = (server: Server): Promise<unknown> => new Promise((resolve) => server.close(resolve));
+
 /** Ports of the loopback address that nobody listens on. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const servers = await Promise.all(Array.from({ length: count }, () => listenOn(0)));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map(closed));
   return ports;
+}
+
+/** Whoever listens there would be taken for the server that is started. */
+async function refuseTaken(title: string, ports: readonly number[]): Promise<void> {
+  for (const port of ports) {
+    const server = await listenOn(port).catch((cause: unknown) => {
+      const taken = (cause as NodeJS.ErrnoException).code === 'EADDRINUSE';
+      const why = taken ? 'something else listens there: end that, or choose another port' : (cause as Error).message;
+      throw new Error(`${title} cannot have port ${port}: ${why}`, { cause });
+    });
+    await closed(server);
+  }
 }
 
 /** Starts a server and resolves when it is ready. It dies with this process unless `detached`. Rejects with the end of its log if it does not come up. */
 export async function startServerProcess(options: ServerProcessOptions): Promise<ServerProcess> {
-  const { title, directory, temporary, isReady, startTimeoutMs, detached = false } = options;
+  const { title, directory, temporary, ports, isReady, startTimeoutMs, detached = false } = options;
   const logFile = join(directory, 'server.log');
   let child: ChildProcess | undefined;
   let exited: Promise<void> = Promise.resolve();
@@ -96,6 +113,10 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
   }
 
   async function start(): Promise<void> {
+    await refuseTaken(title, ports).catch(async (error: unknown) => {
+      await forgetData();
+      throw error;
+    });
     const started = await spawnIt();
     for (const until = Date.now() + startTimeoutMs; Date.now() < until; ) {
       if (await isReady()) return;
