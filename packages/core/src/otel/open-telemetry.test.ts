@@ -98,6 +98,26 @@ describe('traces by OpenTelemetry', () => {
     expect(trace.getSpan(context.active())).toBeUndefined();
   });
 
+  it('keep nothing that comes later in the trace of a call that ended, though its caller did not sample', async () => {
+    const { telemetry, spans } = createSdk();
+    const call = telemetry.startSpan('call', { parent: { traceparent: `00-${traceId}-b7ad6b7169203331-00` } });
+    await call.run(async () => {
+      const work = telemetry.startSpan('work', { parent: 'current' });
+      const background = work.run(async () => {
+        await Promise.resolve();
+        expect(telemetry.current()?.traceparent).toBe(work.traceparent);
+        work.end();
+        expect(telemetry.current()).toBeUndefined();
+        telemetry.startSpan('late', { parent: 'current' }).end();
+      });
+      expect(telemetry.current()?.traceparent).toBe(call.traceparent);
+      await background;
+      call.end();
+      expect(telemetry.current()).toBeUndefined();
+    });
+    expect(spans().map(({ name, parentSpanContext }) => [name, parentSpanContext])).toEqual([['late', undefined]]);
+  });
+
   it('link a batch with each trace that it has messages of, once', () => {
     const { telemetry, spans } = createSdk();
     telemetry.startSpan('batch', { links: [remote, {}, remote, { traceparent: 'nonsense' }] }).end();

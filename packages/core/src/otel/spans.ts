@@ -30,10 +30,13 @@ const serverFaults: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'DATA_LOSS',
 ]);
 
+/** Spans that were ended here: one that is not sampled does not tell by itself. */
+const endedSpans = new WeakSet<SdkSpan>();
+
 /** The span that is current and still open. Work in the background may outlive the span in which it began. */
 function openSpan(): SdkSpan | undefined {
   const span = trace.getSpan(context.active());
-  if (span === undefined) return undefined;
+  if (span === undefined || endedSpans.has(span)) return undefined;
   const { traceFlags, isRemote } = span.spanContext();
   const sampled = (traceFlags & 1) === 1;
   return sampled && isRemote !== true && !span.isRecording() ? undefined : span;
@@ -65,14 +68,13 @@ function fail(span: SdkSpan, kind: SpanKind, thrown: unknown): void {
 
 function started(span: SdkSpan, kind: SpanKind, parent: Context): Span {
   const { traceparent, tracestate } = writeTraceContext(span.spanContext());
-  let over = false;
   return {
     traceparent,
     tracestate,
     run: (work) => context.with(trace.setSpan(parent, span), work),
     end: (error: unknown, attributes?: SpanAttributes) => {
-      if (over) return;
-      over = true;
+      if (endedSpans.has(span)) return;
+      endedSpans.add(span);
       if (attributes !== undefined) span.setAttributes(attributes);
       if (error !== undefined) fail(span, kind, error);
       span.end();
