@@ -6,6 +6,8 @@ enableCompileCache(join(import.meta.dirname, '../../node_modules/.cache/node'));
 await Promise.all([
   import('./src/run.ts'),
   import('./src/otlp.ts'),
+  import('./src/otlp-resource.ts'),
+  import('./src/traces-sampler.ts'),
   import('@paystream/core/mysql'),
   import('@paystream/core/pulsar'),
   import('nodemailer'),

@@ -59,9 +59,12 @@ describe('the settings', () => {
       PAYSTREAM_TOPIC_ORDERS: 'my orders',
       PAYSTREAM_FEE_FIXED_UNITS: '0.3',
       PAYSTREAM_SMTP_FROM: 'nobody',
+      OTEL_TRACES_SAMPLER: 'sometimes',
+      OTEL_TRACES_SAMPLER_ARG: '10%',
     });
-    expect(faults).toHaveLength(7);
+    expect(faults).toHaveLength(9);
     expect(faults.join('\n')).not.toMatch(/Invalid|NaN|received|undefined/);
+    expect(faults).toContain('OTEL_TRACES_SAMPLER_ARG "10%": must be a share of the traces: a number from 0 to 1, such as 0.1');
   });
 
   it('refuses to serve other machines without keys, and a topic for two purposes', () => {
@@ -77,8 +80,10 @@ describe('the settings', () => {
       PAYSTREAM_SMTP_URL: 'http://user:hunter2@host',
       PAYSTREAM_MYSQL_URL: 'postgres://user:hunter2@host/db',
       PAYSTREAM_GATEWAY_URL: 'nowhere',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'grpc://me:hunter2@collector:4317',
     });
-    expect(faults).toHaveLength(4);
+    expect(faults).toHaveLength(5);
+    expect(faults.join('\n')).toContain('OTEL_EXPORTER_OTLP_ENDPOINT "grpc://(secret)@collector:4317"');
     expect(faults.join('\n')).not.toContain('hunter2');
   });
 

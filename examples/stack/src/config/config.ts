@@ -84,6 +84,11 @@ function faultsBetween(given: Given, wrong: ReadonlySet<string>): FieldViolation
   );
 }
 
+/** A value as it stands in a message: addresses may have a password in them. */
+function shown(value: string | undefined): string {
+  return JSON.stringify(value?.replace(/\/\/.*@/, '//(secret)@'));
+}
+
 /** Reads the settings. Throws one `INVALID_ARGUMENT` that names every fault, unknown `PAYSTREAM_` names included. */
 export function readConfig(environment: Given): Config {
   const { settings: all, faults: unread } = readSecretFiles(environment, fixedSecrets);
@@ -99,7 +104,7 @@ export function readConfig(environment: Given): Config {
   const result = settings.safeParse(given);
   const issues = new Map((result.error?.issues ?? []).map((issue) => [String(issue.path[0]), issue]));
   const wrong = [...issues].map(([field, issue]) => {
-    const value = secrets.has(field) ? '(secret)' : JSON.stringify(all[field]);
+    const value = secrets.has(field) ? '(secret)' : shown(all[field]);
     return { field, description: `${value}: ${issue.message}` };
   });
   const between = faultsBetween(given, new Set([...issues.keys(), ...unread.map(({ field }) => secretOf(field))]));

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Broker, combineTelemetry, type Running, systemClock, type Telemetry } from '@paystream/core';
+import { type Broker, combineTelemetry, type Logger, type Running, systemClock, type Telemetry } from '@paystream/core';
 import { type PaystreamTopics, paystreamTopics } from '@paystream/core/contracts';
 import { lockFolder } from '@paystream/core/embedded';
 import { createOutbox, type Database, type Outbox, observeDatabase } from '@paystream/core/sql';
@@ -30,10 +30,14 @@ export interface Engine extends Running {
 }
 
 /** Sends what is counted and traced where the settings say. */
-async function openTelemetry(config: Config, endpoint: string, services: readonly ServiceName[]): Promise<Otlp> {
+async function openTelemetry(config: Config, endpoint: string, services: readonly ServiceName[], logger: Logger): Promise<Otlp> {
   // Most do without, and it takes long to load.
-  const [{ openOtlp }, { otlpResource }] = await Promise.all([import('../otlp.ts'), import('../otlp-resource.ts')]);
-  return openOtlp(endpoint, otlpResource(services, config.PAYSTREAM_INSTANCE));
+  const [{ openOtlp }, { otlpResource }, { tracesSampler }] = await Promise.all([
+    import('../otlp.ts'),
+    import('../otlp-resource.ts'),
+    import('../traces-sampler.ts'),
+  ]);
+  return openOtlp({ endpoint, resource: otlpResource(services, config.PAYSTREAM_INSTANCE), sampler: tracesSampler(config), logger });
 }
 
 /** What a process that died was about to publish is published by another after so long, which leaves it time within ten seconds. */
@@ -70,12 +74,8 @@ export async function openEngine(
     if (failures.length > 0) throw failures[0];
   };
   try {
-    const otlp = endpoint === undefined ? undefined : await openTelemetry(config, endpoint, services);
-    if (otlp !== undefined) {
-      opened.push(() =>
-        otlp.close().catch((err: unknown) => logger.warn({ err, endpoint }, 'the last traces and metrics could not be sent')),
-      );
-    }
+    const otlp = endpoint === undefined ? undefined : await openTelemetry(config, endpoint, services, logger);
+    if (otlp !== undefined) opened.push(otlp.close);
     const telemetry = combineTelemetry(metrics.telemetry, ...(otlp === undefined ? [] : [otlp.telemetry]), ...also);
     const broker = decorate.broker(await openBroker(config, path('broker.sqlite'), logger, telemetry));
     opened.push(() => broker.close());
