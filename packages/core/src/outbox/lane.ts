@@ -1,11 +1,11 @@
 import type { BrokerProducer } from '../broker/port.ts';
 import type { Clock } from '../clock/port.ts';
 import { backoffMs } from '../consumer/backoff.ts';
-import { PaystreamError } from '../errors/paystream-error.ts';
+import type { PaystreamError } from '../errors/paystream-error.ts';
 import type { Logger } from '../logger/port.ts';
 import type { Random } from '../random/port.ts';
-import type { Span, Telemetry } from '../telemetry/port.ts';
-import { openTrace } from '../topic/envelope.ts';
+import type { Telemetry } from '../telemetry/port.ts';
+import { createAttempt } from './attempt.ts';
 import { createKeyHold } from './key-hold.ts';
 import type { OutboxEntry } from './row.ts';
 
@@ -47,82 +47,33 @@ export function createLane(topic: string, context: LaneContext): Lane {
   const { signal } = context;
   let queue: OutboxEntry[] = [];
   let running = false;
+  const attempt = createAttempt(topic, context);
   const hold = createKeyHold(topic, context);
-
-  const { telemetry } = context;
-  const labels = { topic };
-  const spanName = `send ${topic}`;
-  const attributes = {
-    'messaging.system.name': context.system,
-    'messaging.destination.name': topic,
-    'messaging.operation.name': 'send',
-    'messaging.operation.type': 'send',
-  };
-
-  /** One event goes on with the trace of who added it; several are linked with theirs. */
-  const startSpan = (batch: readonly OutboxEntry[]): Span => {
-    const traces = batch.map(({ message }) => openTrace(message));
-    return telemetry.startSpan(spanName, {
-      kind: 'producer',
-      parent: traces.length === 1 ? traces[0] : undefined,
-      links: traces.length === 1 ? [] : traces,
-      attributes: { ...attributes, 'messaging.batch.message_count': batch.length },
-    });
-  };
-
-  const send = async (producer: BrokerProducer, batch: readonly OutboxEntry[]): Promise<void> => {
-    const messages = batch.map((entry) => entry.message);
-    if (!telemetry.tracing) return producer.sendAll(messages);
-    const span = startSpan(batch);
-    try {
-      await producer.sendAll(messages);
-      span.end();
-    } catch (error) {
-      span.end(error);
-      throw error;
-    }
-  };
-
-  const attempt = async (batch: readonly OutboxEntry[]): Promise<void> => {
-    const producer = await context.producer(topic);
-    // Asked for last: a producer may take longer than a lease to be made.
-    const permit = context.permit();
-    if (permit !== undefined) await permit;
-    if (signal.aborted) return;
-    await send(producer, batch);
-    context.published(topic, batch);
-  };
 
   /** Publishes a batch; what the broker refuses for what it is holds back its own key only. */
   const publish = async (batch: readonly OutboxEntry[]): Promise<void> => {
     for (let failures = 1; !signal.aborted; failures++) {
-      try {
-        await attempt(batch);
+      const failed = await attempt(batch);
+      const [first] = batch;
+      if (failed === undefined || first === undefined) return;
+      const { error, refused } = failed;
+      context.failed(topic, first, error);
+      if (refused && batch.length === 1) {
+        hold.add(first, error);
         return;
-      } catch (caught) {
-        if (signal.aborted) return;
-        const error = PaystreamError.from(caught);
-        telemetry.count('paystream_outbox_failures_total', labels);
-        const [first] = batch;
-        if (first !== undefined) context.failed(topic, first, error);
-        if (error.code === 'INVALID_ARGUMENT' && first !== undefined) {
-          if (batch.length === 1) {
-            hold.add(first, error);
-            return;
-          }
-          const middle = batch.length >> 1;
-          await publish(batch.slice(0, middle));
-          await publish(hold.pass(batch.slice(middle)));
-          return;
-        }
-        context.dropProducer(topic);
-        const waitMs = backoffMs(backoff, failures, context.random);
-        context.logger.warn(
-          { topic, events: batch.length, failures, err: error },
-          `events cannot be published; trying again in ${waitMs} ms`,
-        );
-        await context.clock.sleep(waitMs, signal).catch(() => undefined);
       }
+      if (refused) {
+        const middle = batch.length >> 1;
+        await publish(batch.slice(0, middle));
+        await publish(hold.pass(batch.slice(middle)));
+        return;
+      }
+      const waitMs = backoffMs(backoff, failures, context.random);
+      context.logger.warn(
+        { topic, events: batch.length, failures, err: error },
+        `events cannot be published; trying again in ${waitMs} ms`,
+      );
+      await context.clock.sleep(waitMs, signal).catch(() => undefined);
     }
   };
 

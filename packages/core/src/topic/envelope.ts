@@ -38,6 +38,16 @@ export function openTrace({ properties = {} }: Pick<OutgoingMessage, 'properties
   return { traceparent: properties[envelopeProperties.traceparent], tracestate: properties[envelopeProperties.tracestate] };
 }
 
+/** The message with a trace context, which it had none of; as it is if there is none. */
+export function withTrace(message: OutgoingMessage, { traceparent, tracestate }: TraceContext): OutgoingMessage {
+  if (traceparent === undefined) return message;
+  // What may stand there means nothing without a `traceparent`.
+  const { [envelopeProperties.tracestate]: _, ...properties }: Record<string, string> = message.properties ?? {};
+  properties[envelopeProperties.traceparent] = traceparent;
+  if (tracestate !== undefined) properties[envelopeProperties.tracestate] = tracestate;
+  return { ...message, properties };
+}
+
 /** Reads the envelope of a message. One that another program published without an event id gets its place in the topic as one. */
 export function openEnvelope(message: IncomingMessage): Envelope {
   return {

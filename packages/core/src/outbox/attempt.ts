@@ -1,0 +1,79 @@
+import type { BrokerProducer, OutgoingMessage } from '../broker/port.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import type { Span } from '../telemetry/port.ts';
+import { openTrace, withTrace } from '../topic/envelope.ts';
+import type { LaneContext } from './lane.ts';
+import type { OutboxEntry } from './row.ts';
+
+/** Why events were not published. */
+export interface AttemptFailure {
+  readonly error: PaystreamError;
+  /** Whether the broker refuses one of them for what it is, and would at any time. */
+  readonly refused: boolean;
+}
+
+/** Tries once to publish events together. Gives why not; `undefined` if they are published, or the lane was ended. */
+export type Attempt = (batch: readonly OutboxEntry[]) => Promise<AttemptFailure | undefined>;
+
+/** Makes what publishes the events of one topic, counts what fails, and traces each call of the broker. */
+export function createAttempt(topic: string, context: LaneContext): Attempt {
+  const { signal, telemetry } = context;
+  const labels = { topic };
+  const spanName = `send ${topic}`;
+  const attributes = {
+    'messaging.system.name': context.system,
+    'messaging.destination.name': topic,
+    'messaging.operation.name': 'send',
+    'messaging.operation.type': 'send',
+  };
+
+  /** One event goes on with the trace of who added it, or begins one here; several are linked with theirs. */
+  const startSpan = (messages: readonly OutgoingMessage[]): { readonly span: Span; readonly sent: readonly OutgoingMessage[] } => {
+    const [message] = messages;
+    if (message === undefined || messages.length > 1) {
+      const more = { ...attributes, 'messaging.batch.message_count': messages.length };
+      return { span: telemetry.startSpan(spanName, { kind: 'client', links: messages.map(openTrace), attributes: more }), sent: messages };
+    }
+    const trace = openTrace(message);
+    if (trace.traceparent !== undefined) {
+      return { span: telemetry.startSpan(spanName, { kind: 'client', parent: trace, attributes }), sent: messages };
+    }
+    const span = telemetry.startSpan(spanName, { kind: 'producer', attributes });
+    return { span, sent: [withTrace(message, span)] };
+  };
+
+  const send = async (producer: BrokerProducer, messages: readonly OutgoingMessage[]): Promise<void> => {
+    if (!telemetry.tracing) return producer.sendAll(messages);
+    const { span, sent } = startSpan(messages);
+    try {
+      await producer.sendAll(sent);
+      span.end();
+    } catch (error) {
+      span.end(error);
+      throw error;
+    }
+  };
+
+  return async (batch) => {
+    try {
+      const producer = await context.producer(topic);
+      // Asked for last: a producer may take longer than a lease to be made.
+      const permit = context.permit();
+      if (permit !== undefined) await permit;
+      if (signal.aborted) return undefined;
+      await send(
+        producer,
+        batch.map((entry) => entry.message),
+      );
+      context.published(topic, batch);
+      return undefined;
+    } catch (caught) {
+      if (signal.aborted) return undefined;
+      const error = PaystreamError.from(caught);
+      const refused = error.code === 'INVALID_ARGUMENT';
+      telemetry.count('paystream_outbox_failures_total', labels);
+      if (!refused) context.dropProducer(topic);
+      return { error, refused };
+    }
+  };
+}
