@@ -55,12 +55,14 @@ export function createAttempt(topic: string, context: LaneContext): Attempt {
   };
 
   return async (batch) => {
+    let asked = false;
     try {
       const producer = await context.producer(topic);
       // Asked for last: a producer may take longer than a lease to be made.
       const permit = context.permit();
       if (permit !== undefined) await permit;
       if (signal.aborted) return undefined;
+      asked = true;
       await send(
         producer,
         batch.map((entry) => entry.message),
@@ -70,7 +72,7 @@ export function createAttempt(topic: string, context: LaneContext): Attempt {
     } catch (caught) {
       if (signal.aborted) return undefined;
       const error = PaystreamError.from(caught);
-      const refused = error.code === 'INVALID_ARGUMENT';
+      const refused = asked && error.code === 'INVALID_ARGUMENT';
       telemetry.count('paystream_outbox_failures_total', labels);
       if (!refused) context.dropProducer(topic);
       return { error, refused };

@@ -1,5 +1,6 @@
 import { backoffMs } from '../consumer/backoff.ts';
-import { PaystreamError } from '../errors/paystream-error.ts';
+import type { PaystreamError } from '../errors/paystream-error.ts';
+import type { Attempt } from './attempt.ts';
 import type { LaneContext } from './lane.ts';
 import type { OutboxEntry } from './row.ts';
 
@@ -15,31 +16,28 @@ export interface KeyHold {
 const backoff = { delayMs: 1_000, maxDelayMs: 60_000 } as const;
 
 /** Makes the hold of one lane. Events without a key hold nothing back but themselves. */
-export function createKeyHold(topic: string, context: LaneContext): KeyHold {
-  const { signal } = context;
+export function createKeyHold(topic: string, context: LaneContext, attempt: Attempt): KeyHold {
+  const { signal, logger } = context;
   const held = new Map<string, OutboxEntry[]>();
+  const about = ({ row, message }: OutboxEntry) => ({ topic, key: message.key, epoch: row.epoch, seq: row.seq });
 
   const retry = async (key: string | undefined, entries: OutboxEntry[]): Promise<void> => {
     let failures = 1;
-    for (let [next] = entries; next !== undefined && !signal.aborted; [next] = entries) {
-      try {
-        if (failures > 0) await context.clock.sleep(backoffMs(backoff, failures, context.random), signal);
-        const producer = await context.producer(topic);
-        const permit = context.permit();
-        if (permit !== undefined) await permit;
-        if (signal.aborted) return;
-        await producer.sendAll([next.message]);
+    for (let [next] = entries; next !== undefined; [next] = entries) {
+      if (failures > 0) await context.clock.sleep(backoffMs(backoff, failures, context.random), signal).catch(() => undefined);
+      if (signal.aborted) return;
+      const failed = await attempt([next]);
+      if (signal.aborted) return;
+      if (failed === undefined) {
         entries.shift();
         failures = 0;
-        context.published(topic, [next]);
-      } catch (caught) {
-        if (signal.aborted) return;
-        failures += 1;
-        const error = PaystreamError.from(caught);
-        context.failed(topic, next, error);
-        if (error.code !== 'INVALID_ARGUMENT') context.dropProducer(topic);
-        context.logger.error({ topic, key: next.message.key, waiting: entries.length, failures, err: error }, 'an event is still refused');
+        context.refused(next, -1);
+        continue;
       }
+      failures += 1;
+      const told = { ...about(next), waiting: entries.length, failures, err: failed.error };
+      if (failed.refused) logger.error(told, 'an event is still refused');
+      else logger.warn(told, 'an event that was refused cannot be tried again yet');
     }
     if (key !== undefined) held.delete(key);
   };
@@ -49,15 +47,18 @@ export function createKeyHold(topic: string, context: LaneContext): KeyHold {
       const { key } = entry.message;
       const entries = [entry];
       if (key !== undefined) held.set(key, entries);
-      context.logger.error({ topic, key, err: error }, 'an event is refused by the broker: later ones of its key wait for it');
+      context.refused(entry, 1);
+      logger.error({ ...about(entry), err: error }, 'an event is refused by the broker: later ones of its key wait for it');
       void retry(key, entries);
     },
     pass: (entries) => {
       if (held.size === 0) return entries;
       return entries.filter((entry) => {
         const waiting = entry.message.key === undefined ? undefined : held.get(entry.message.key);
-        waiting?.push(entry);
-        return waiting === undefined;
+        if (waiting === undefined) return true;
+        waiting.push(entry);
+        context.refused(entry, 1);
+        return false;
       });
     },
   };

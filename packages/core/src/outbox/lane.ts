@@ -27,7 +27,9 @@ export interface LaneContext {
   /** Resolves once the rows are known to be this instance's; the signal may be aborted then. */
   permit(): undefined | Promise<void>;
   published(topic: string, entries: readonly OutboxEntry[]): void;
-  /** An attempt failed whose first event this is. */
+  /** An event is held back from now on, or no more: the broker refuses it, or one of its key before it. */
+  refused(entry: OutboxEntry, by: 1 | -1): void;
+  /** An attempt failed whose first event this is, for another reason than what it is. */
   failed(topic: string, entry: OutboxEntry, error: PaystreamError): void;
 }
 
@@ -48,7 +50,7 @@ export function createLane(topic: string, context: LaneContext): Lane {
   let queue: OutboxEntry[] = [];
   let running = false;
   const attempt = createAttempt(topic, context);
-  const hold = createKeyHold(topic, context);
+  const hold = createKeyHold(topic, context, attempt);
 
   /** Publishes a batch; what the broker refuses for what it is holds back its own key only. */
   const publish = async (batch: readonly OutboxEntry[]): Promise<void> => {
@@ -57,7 +59,6 @@ export function createLane(topic: string, context: LaneContext): Lane {
       const [first] = batch;
       if (failed === undefined || first === undefined) return;
       const { error, refused } = failed;
-      context.failed(topic, first, error);
       if (refused && batch.length === 1) {
         hold.add(first, error);
         return;
@@ -68,6 +69,7 @@ export function createLane(topic: string, context: LaneContext): Lane {
         await publish(hold.pass(batch.slice(middle)));
         return;
       }
+      context.failed(topic, first, error);
       const waitMs = backoffMs(backoff, failures, context.random);
       context.logger.warn(
         { topic, events: batch.length, failures, err: error },

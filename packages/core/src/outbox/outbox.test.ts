@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Broker } from '../broker/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
-import { createTestWorld } from '../testing/test-world.ts';
+import { createTestWorld, type TestWorld } from '../testing/test-world.ts';
 import { commit, contents, events, foreign, others, outboxIn, rowCount, steps, withProducer } from './test-support.ts';
 
 const away = (): PaystreamError => new PaystreamError('UNAVAILABLE', 'the broker is away', { reason: 'TEST' });
@@ -92,18 +92,25 @@ describe('outbox', () => {
     await outbox.close();
   });
 
-  it('holds back the key of an event that the broker refuses, and no other', async () => {
-    await using world = await createTestWorld();
-    let refuses = true;
-    const broker = withProducer(world.broker, (producer) => ({
+  /** A broker that refuses b2 for what it is, and is told for how long. */
+  const refusing = ({ broker }: TestWorld) => {
+    const state = { refuses: true, away: false };
+    const changed = withProducer(broker, (producer) => ({
       ...producer,
       sendAll: async (messages) => {
-        if (refuses && messages.some((one) => Buffer.from(one.payload).toString().includes('"key":"b","n":2'))) {
+        if (state.away) throw away();
+        if (state.refuses && messages.some((one) => Buffer.from(one.payload).toString().includes('"key":"b","n":2'))) {
           throw new PaystreamError('INVALID_ARGUMENT', 'too large', { reason: 'TEST' });
         }
         await producer.sendAll(messages);
       },
     }));
+    return { state, broker: changed };
+  };
+
+  it('holds back the key of an event that the broker refuses, and no other', async () => {
+    await using world = await createTestWorld();
+    const { state, broker } = refusing(world);
     const outbox = await outboxIn(world, { broker });
     await commit(world.database, outbox, 'a1 b1 c1 a2 b2 c2 b3 a3');
     await world.advance(100);
@@ -111,14 +118,105 @@ describe('outbox', () => {
     await world.advance(100);
     expect(await contents(world.broker)).toEqual(['a1', 'b1', 'c1', 'a2', 'c2', 'a3', 'a4']);
     expect(outbox.pending).toBe(3);
-    await world.advance(10_000);
-    await expect(outbox.check?.()).rejects.toThrow(/^3 events wait .* topic "steps", failed with TEST: too large$/);
-    refuses = false;
+    state.refuses = false;
     await world.advance(60_000);
     await commit(world.database, outbox, 'b5');
     await outbox.flush();
     expect((await contents(world.broker)).filter((name) => name.startsWith('b'))).toEqual(['b1', 'b2', 'b3', 'b4', 'b5']);
+    expect(world.telemetry.gaugeValue('paystream_outbox_refused')).toBe(0);
     await outbox.close();
+  });
+
+  it('takes no instance out of service for an event that the broker refuses for good, and alarms by a gauge of its own', async () => {
+    await using world = await createTestWorld();
+    const { broker } = refusing(world);
+    const outbox = await outboxIn(world, { broker });
+    await commit(world.database, outbox, 'a1 b2 b3');
+    await commit(world.database, outbox, 'b4');
+    await world.advance(100);
+    const failures = () => world.telemetry.counter('paystream_outbox_failures_total', { topic: 'steps' });
+    const failedSends = () => world.telemetry.spans.filter(({ name, error }) => name === 'send steps' && error !== undefined).length;
+    const before = failures();
+    expect(failedSends()).toBe(before);
+    await world.advance(300_000);
+    expect(failures()).toBeGreaterThan(before + 5);
+    expect(failedSends()).toBe(failures());
+    await outbox.check?.();
+    expect(outbox.pending).toBe(3);
+    expect(world.telemetry.gaugeValue('paystream_outbox_refused')).toBe(3);
+    expect(world.telemetry.gaugeValue('paystream_outbox_oldest_seconds')).toBe(0);
+    await outbox.close(0);
+  });
+
+  it('says that others wait beside one that is refused', async () => {
+    await using world = await createTestWorld();
+    const { state, broker } = refusing(world);
+    const outbox = await outboxIn(world, { broker });
+    await commit(world.database, outbox, 'b2');
+    await world.advance(5_000);
+    state.away = true;
+    await commit(world.database, outbox, 'a1');
+    await world.advance(10_000);
+    await expect(outbox.check?.()).rejects.toThrow(
+      /^1 events wait to be published, the oldest for 10 s: the last attempt, on topic "steps", failed with TEST: the broker is away$/,
+    );
+    await outbox.close(0);
+  });
+
+  it('goes on with a topic of which the broker would make no producer, once it does', async () => {
+    await using world = await createTestWorld();
+    let refuses = true;
+    const broker: Broker = {
+      ...world.broker,
+      createProducer: (options) =>
+        refuses
+          ? Promise.reject(new PaystreamError('INVALID_ARGUMENT', 'no such namespace', { reason: 'TEST' }))
+          : world.broker.createProducer(options),
+    };
+    const outbox = await outboxIn(world, { broker });
+    await commit(world.database, outbox, 'a1 b1');
+    await world.advance(11_000);
+    await expect(outbox.check?.()).rejects.toThrow(/^2 events wait .* failed with TEST: no such namespace$/);
+    refuses = false;
+    await world.advance(6_000);
+    expect(await contents(world.broker)).toEqual(['a1', 'b1']);
+    await outbox.close();
+  });
+
+  it('tells how long events wait also while the database is away', async () => {
+    await using world = await createTestWorld();
+    let down = false;
+    const broker = withProducer(world.broker, (producer) => ({
+      ...producer,
+      sendAll: (messages) => (down ? Promise.reject(away()) : producer.sendAll(messages)),
+    }));
+    const database: typeof world.database = {
+      ...world.database,
+      exclusive: false,
+      query: (sql, parameters) => (down ? Promise.reject(away()) : world.database.query(sql, parameters)),
+      transaction: ((work) => (down ? Promise.reject(away()) : world.database.transaction(work))) as typeof world.database.transaction,
+    };
+    const outbox = await outboxIn(world, { broker, database });
+    await world.database.transaction((tx) => outbox.add(tx, events('a1')));
+    down = true;
+    await world.advance(60_000);
+    expect(world.telemetry.gaugeValue('paystream_outbox_oldest_seconds')).toBeGreaterThanOrEqual(55);
+    await outbox.close(0);
+  });
+
+  it('tells of nothing that waits once it is closed, for another instance has it then', async () => {
+    await using world = await createTestWorld();
+    const { state, broker } = refusing(world);
+    const outbox = await outboxIn(world, { broker });
+    await commit(world.database, outbox, 'b2');
+    await world.clock.settle();
+    state.away = true;
+    await commit(world.database, outbox, 'a1');
+    await world.advance(10_000);
+    const told = () => ['pending', 'refused', 'oldest_seconds'].map((name) => world.telemetry.gaugeValue(`paystream_outbox_${name}`));
+    expect(told()).toEqual([2, 1, 10]);
+    await outbox.close(0);
+    expect(told()).toEqual([0, 0, 0]);
   });
 
   it('lets no topic wait for another one that cannot be reached', async () => {

@@ -50,8 +50,8 @@ export interface OutboxOptions {
 }
 
 /** What is said of events that wait for too long. */
-function stalled({ pending, lastFailure }: Publisher, oldestForMs: number): PaystreamError {
-  const waits = `${pending} events wait to be published, the oldest for ${Math.round(oldestForMs / 1_000)} s`;
+function stalled({ pending, refused, lastFailure }: Publisher, oldestForMs: number): PaystreamError {
+  const waits = `${pending - refused} events wait to be published, the oldest for ${Math.round(oldestForMs / 1_000)} s`;
   const { topic, error } = lastFailure ?? {};
   const why =
     error === undefined ? 'is the broker up?' : `the last attempt, on topic "${topic}", failed with ${error.reason}: ${error.message}`;
@@ -170,6 +170,7 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
         addedAtMs: nowMs,
         bytes,
         left: events.length,
+        refused: 0,
       };
       await tx.execute(insert, [row.epoch, row.seq, nowMs, row.events, content]);
       let told = false;

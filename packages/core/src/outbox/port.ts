@@ -54,7 +54,7 @@ export interface Outbox {
    * is missing, fails a start and not an event. Rejects with what the broker says, and with `UNAVAILABLE` if it cannot be reached.
    */
   prepare(topics: readonly { readonly name: string }[]): Promise<void>;
-  /** How many events are committed and not yet published by this instance. */
+  /** How many events are committed and not yet published by this instance, those among them that the broker refuses. */
   readonly pending: number;
   /**
    * Resolves when what is committed so far is published and its rows are gone; it does not wait for a row that cannot be read,

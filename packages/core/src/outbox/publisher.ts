@@ -10,9 +10,10 @@ import { createLane, type Lane, type LaneContext } from './lane.ts';
 import { createLeftToOthers } from './left-to-others.ts';
 import { createRemover } from './remover.ts';
 import { type OutboxEntry, type OutboxRow, rowKey } from './row.ts';
+import { createWaiters } from './waiters.ts';
 
 /** Options of {@link createPublisher}. */
-export interface PublisherOptions extends Omit<LaneContext, 'signal' | 'published' | 'failed'> {
+export interface PublisherOptions extends Omit<LaneContext, 'signal' | 'published' | 'refused' | 'failed'> {
   readonly database: Database;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -33,7 +34,9 @@ export interface PublishFailure {
 export interface Publisher {
   /** How many events it has still to publish. */
   readonly pending: number;
-  /** When the oldest row that is not published was added; `undefined` if there is none. */
+  /** How many of them are held back, since the broker refuses them or one of their key before them. */
+  readonly refused: number;
+  /** When the oldest row was added that has others to publish; `undefined` if there is none. */
   readonly oldestMs: number | undefined;
   /** The last attempt that failed, until what it was about is published. */
   readonly lastFailure: PublishFailure | undefined;
@@ -54,18 +57,14 @@ export interface Publisher {
   stop(): Promise<void>;
 }
 
-interface Waiter {
-  readonly rows: Set<OutboxRow>;
-  resolve(): void;
-}
-
 /** Makes the publisher of an outbox. */
 export function createPublisher(options: PublisherOptions): Publisher {
   const { clock, logger, telemetry } = options;
   const known = new Map<string, OutboxRow>();
   const unreadable = new WeakSet<OutboxRow>();
-  let waiters: Waiter[] = [];
+  const waiters = createWaiters();
   let pending = 0;
+  let refused = 0;
   let inMemoryEvents = 0;
   let inMemoryBytes = 0;
   let controller = new AbortController();
@@ -87,7 +86,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   });
 
   const oldestMs = (): number | undefined => {
-    for (const row of known.values()) if (row.left > 0) return row.addedAtMs;
+    for (const row of known.values()) if (row.left > row.refused) return row.addedAtMs;
     return undefined;
   };
   const ageMs = (): number => {
@@ -95,19 +94,16 @@ export function createPublisher(options: PublisherOptions): Publisher {
     return oldest === undefined ? 0 : Math.max(0, clock.now() - oldest);
   };
 
-  const stopWaiting = (rows: readonly OutboxRow[]): void => {
-    if (waiters.length === 0) return;
-    for (const waiter of waiters) {
-      for (const row of rows) waiter.rows.delete(row);
-      if (waiter.rows.size === 0) waiter.resolve();
-    }
-    waiters = waiters.filter((waiter) => waiter.rows.size > 0);
+  const tell = (told: { readonly waiting: number; readonly held: number; readonly ageMs: number }): void => {
+    telemetry.gauge('paystream_outbox_pending', noLabels, told.waiting);
+    telemetry.gauge('paystream_outbox_refused', noLabels, told.held);
+    telemetry.gauge('paystream_outbox_oldest_seconds', noLabels, told.ageMs / 1_000);
   };
 
   /** Nothing is left to do about these rows. */
   const over = (rows: readonly OutboxRow[]): void => {
     for (const row of rows) known.delete(rowKey(row));
-    stopWaiting(rows);
+    waiters.over(rows);
   };
 
   const remover = createRemover({
@@ -137,8 +133,15 @@ export function createPublisher(options: PublisherOptions): Publisher {
     telemetry.count('paystream_outbox_published_total', { topic }, entries.length);
     telemetry.observe('paystream_outbox_lag_seconds', { topic }, Math.max(0, clock.now() - oldest.row.addedAtMs) / 1_000);
     telemetry.gauge('paystream_outbox_pending', noLabels, pending);
-    if (waiters.length > 0) removeNow();
+    if (waiters.some) removeNow();
     refill();
+  };
+
+  const holdBack = (entry: OutboxEntry, by: 1 | -1): void => {
+    if (lastFailure?.entry === entry) lastFailure = undefined;
+    entry.row.refused += by;
+    refused += by;
+    telemetry.gauge('paystream_outbox_refused', noLabels, refused);
   };
 
   const laneOf = (topic: string): Lane => {
@@ -151,6 +154,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
         published: (name, entries) => {
           // What a forgotten lane had under way is published again by whoever has its rows now.
           if (!signal.aborted) published(name, entries);
+        },
+        refused: (entry, by) => {
+          if (!signal.aborted) holdBack(entry, by);
         },
         failed: (name, entry, error) => {
           if (!signal.aborted) lastFailure = { topic: name, entry, error };
@@ -184,7 +190,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       pending -= row.left;
       row.left = 0;
       unreadable.add(row);
-      stopWaiting([row]);
+      waiters.over([row]);
       logger.error({ epoch: row.epoch, seq: row.seq, err: error }, 'a row of the outbox cannot be read: its events are not published');
     }
   };
@@ -210,6 +216,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
     get pending() {
       return pending;
     },
+    get refused() {
+      return refused;
+    },
     get oldestMs() {
       return oldestMs();
     },
@@ -218,9 +227,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     },
     knows: (row) => known.has(rowKey(row)),
     report: () => {
-      if (telemetry === noTelemetry) return;
-      telemetry.gauge('paystream_outbox_pending', noLabels, pending);
-      telemetry.gauge('paystream_outbox_oldest_seconds', noLabels, ageMs() / 1_000);
+      if (telemetry !== noTelemetry) tell({ waiting: pending, held: refused, ageMs: ageMs() });
     },
     committed: (row, messages) => {
       if (controller.signal.aborted) return;
@@ -244,6 +251,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       lanes = new Map();
       backlog.clear();
       pending = 0;
+      refused = 0;
       inMemoryEvents = 0;
       inMemoryBytes = 0;
       held = [];
@@ -255,6 +263,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       for (const row of rows) {
         if (!owned.has(row.epoch) || row.left === 0) continue;
         row.left = row.events;
+        row.refused = 0;
         pending += row.events;
         if (leftToOthers.some) held.push(row);
         else backlog.add(row);
@@ -262,12 +271,11 @@ export function createPublisher(options: PublisherOptions): Publisher {
       refill();
     },
     flush: () => {
-      const rows = new Set([...known.values()].filter((row) => !unreadable.has(row)));
-      if (rows.size === 0) return Promise.resolve();
-      return new Promise((resolve) => {
-        waiters.push({ rows, resolve });
-        removeNow();
-      });
+      const rows = [...known.values()].filter((row) => !unreadable.has(row));
+      if (rows.length === 0) return Promise.resolve();
+      const over = waiters.wait(rows);
+      removeNow();
+      return over;
     },
     stop: async () => {
       controller.abort();
@@ -278,6 +286,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
         logger.warn({ err: error }, 'published rows of the outbox could not be removed: their events will be published again');
       }
       remover.stop();
+      // What is left is another instance's to tell of.
+      tell({ waiting: 0, held: 0, ageMs: 0 });
     },
   };
 }

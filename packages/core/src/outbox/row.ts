@@ -12,6 +12,8 @@ export interface OutboxRow {
   bytes: number;
   /** How many of its events are not published yet. */
   left: number;
+  /** How many of those are held back, since the broker refuses them or one of their key before them. */
+  refused: number;
 }
 
 /** One event of a row on its way. */

@@ -81,7 +81,7 @@ export function createSweeper(options: SweeperOptions): Sweeper {
       for (const { seq, added_at, events } of rows) {
         after = seq;
         count += 1;
-        const row = { epoch, seq, events, addedAtMs: added_at, bytes: 0, left: events };
+        const row = { epoch, seq, events, addedAtMs: added_at, bytes: 0, left: events, refused: 0 };
         if (publisher.knows(row)) continue;
         if (epoch === epochs.current) {
           remember(rowKey(row));
@@ -131,7 +131,6 @@ export function createSweeper(options: SweeperOptions): Sweeper {
         if ((await scan(epoch)) === 0) empty.push(epoch);
       }
       if (watchesOwn) await scan(epochs.current);
-      publisher.report();
       // A row that becomes visible later is found again, and its epoch with it.
       if (empty.length > 0) await epochs.release(empty);
     });
@@ -154,7 +153,10 @@ export function createSweeper(options: SweeperOptions): Sweeper {
   return {
     start: async () => {
       await sweep();
+      publisher.report();
       if (!database.exclusive) every(Math.ceil(leaseMs / 3), 'renew its lease', renew);
+      // Not with the sweeps: what waits grows older while the database is away, too.
+      every(Math.ceil(leaseMs / 2), 'tell how much waits', async () => publisher.report());
       every(Math.ceil(leaseMs / 2), 'look for rows that were left behind', sweep);
     },
     ascertain: async () => {
