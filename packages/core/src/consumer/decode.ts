@@ -20,6 +20,8 @@ export function createDecode<T>(
   const { logger, telemetry, subscription } = settings;
   const labels = { topic: topic.name, subscription };
   const undecodable = { ...labels, outcome: 'undecodable' };
+  // Before the first there is one to see: an alarm on the increase does not hear of a series that begins with 1.
+  telemetry.count('paystream_consumer_messages_total', undecodable, 0);
 
   const reject = async (held: Held, source: Source, error: PaystreamError): Promise<void> => {
     const { message } = held;

@@ -91,6 +91,8 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
     work.then(settled, settled);
   };
   const count = (labels: Record<string, string>, by: number): void => telemetry.count('paystream_consumer_messages_total', labels, by);
+  // For alarms, which hear of no first one that was not 0 before.
+  count(outcomes.deadLettered, 0);
   const about = (entry: Entry<T>): Record<string, unknown> => ({
     topic,
     subscription,

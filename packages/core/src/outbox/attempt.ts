@@ -1,6 +1,6 @@
 import type { BrokerProducer, OutgoingMessage } from '../broker/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
-import type { Span } from '../telemetry/port.ts';
+import type { Span, Telemetry } from '../telemetry/port.ts';
 import { openTrace, withTrace } from '../topic/envelope.ts';
 import type { LaneContext } from './lane.ts';
 import type { OutboxEntry } from './row.ts';
@@ -15,10 +15,16 @@ export interface AttemptFailure {
 /** Tries once to publish events together. Gives why not; `undefined` if they are published, or the lane was ended. */
 export type Attempt = (batch: readonly OutboxEntry[]) => Promise<AttemptFailure | undefined>;
 
+/** Begins to count failures: an alarm on the increase hears of no first one that was not 0 before. */
+export function expectFailures(telemetry: Telemetry, topic: string): void {
+  telemetry.count('paystream_outbox_failures_total', { topic }, 0);
+}
+
 /** Makes what publishes the events of one topic, counts what fails, and traces each call of the broker. */
 export function createAttempt(topic: string, context: LaneContext): Attempt {
   const { signal, telemetry } = context;
   const labels = { topic };
+  expectFailures(telemetry, topic);
   const spanName = `send ${topic}`;
   const attributes = {
     'messaging.system.name': context.system,

@@ -11,6 +11,7 @@ import { systemRandom } from '../random/system-random.ts';
 import type { Database, MigrationMode } from '../sql/port.ts';
 import { noTelemetry, type Telemetry, type TraceContext } from '../telemetry/port.ts';
 import { sealMessage } from '../topic/envelope.ts';
+import { expectFailures } from './attempt.ts';
 import { encodeContent } from './content.ts';
 import { createEpochs } from './epochs.ts';
 import { outboxMigrations } from './migrations.ts';
@@ -186,6 +187,7 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
     },
     prepare: async (topics) => {
       if (closing !== undefined) throw outboxClosed();
+      for (const { name } of topics) expectFailures(telemetry, name);
       await producers.prepare(topics.map(({ name }) => name));
     },
     get pending() {
