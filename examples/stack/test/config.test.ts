@@ -121,4 +121,18 @@ describe('the settings', () => {
       rmSync(directory, { recursive: true });
     }
   });
+
+  it.each(['hunter2', 'hunter2\n', 'hunter2\r\n', 'hunter2\n\n', 'hunter2\r\n\r\n'])(
+    'takes no line break at the end of the file %j for a part of the password, which the database would refuse',
+    (text) => {
+      const directory = mkdtempSync(join(tmpdir(), 'paystream-secrets-'));
+      const path = join(directory, 'password');
+      writeFileSync(path, text);
+      try {
+        expect(readConfig({ PAYSTREAM_MYSQL_PASSWORD_FILE: path }).PAYSTREAM_MYSQL_PASSWORD).toBe('hunter2');
+      } finally {
+        rmSync(directory, { recursive: true });
+      }
+    },
+  );
 });

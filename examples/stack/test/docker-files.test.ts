@@ -105,6 +105,14 @@ describe('the compose file', () => {
       expect(readFileSync(join(root, file), 'utf8'), name).toMatch(/^try-it-/);
   });
 
+  it('mounts secrets whose lines end as containers read them, on a machine whose git writes others too', () => {
+    const rules = textOf('.gitattributes')
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'));
+    expect(rules).toEqual(['* text=auto eol=lf']);
+    for (const { file } of Object.values(compose.secrets)) expect(textOf(file)).not.toContain('\r');
+  });
+
   it('names servers by where they are, with the password that they were given', () => {
     const { mysql, pulsar, payment, gateway } = compose.services;
     const config = configOf(payment!);

@@ -18,7 +18,8 @@ function reasonOf(error: unknown): string {
 
 /**
  * Puts the contents of files in the place of the settings that name them: `PAYSTREAM_API_KEYS_FILE` gives
- * `PAYSTREAM_API_KEYS`, as container platforms hand over secrets. A line break at the end is not part of the secret.
+ * `PAYSTREAM_API_KEYS`, as container platforms hand over secrets. Line breaks at the end are not
+ * part of the secret: the image of MySQL, which reads the same file, drops all of them too.
  */
 export function readSecretFiles(
   given: Given,
@@ -36,7 +37,7 @@ export function readSecretFiles(
       continue;
     }
     try {
-      settings[secret] = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+      settings[secret] = readFileSync(path, 'utf8').replace(/[\r\n]+$/, '');
       if (settings[secret] === '') faults.push({ field, description: `${JSON.stringify(path)}: the file is empty` });
     } catch (error) {
       faults.push({ field, description: `${JSON.stringify(path)}: ${reasonOf(error)}` });
