@@ -87,6 +87,15 @@ describe('the settings', () => {
     expect(faults.join('\n')).not.toContain('hunter2');
   });
 
+  it.each(['hunter2\n', 'hunter\n2', 'hunter 2', 'hünter2'])(
+    'refuses a gateway key that no call could carry, and does not show it: %j',
+    (key) => {
+      expect(faultsOf({ PAYSTREAM_GATEWAY_KEY: key })).toEqual([
+        'PAYSTREAM_GATEWAY_KEY (secret): must be printable ASCII without blanks, as it is sent in a header',
+      ]);
+    },
+  );
+
   it('runs on Pulsar and MySQL in production, whose addresses it asks for', () => {
     const urls = { PAYSTREAM_PULSAR_URL: 'pulsar://p:6650', PAYSTREAM_MYSQL_URL: 'mysql://u:secret@m/paystream' };
     expect(readConfig({ PAYSTREAM_PROFILE: 'production', ...urls })).toMatchObject({

@@ -45,6 +45,10 @@ describe('the options of npm run orders', () => {
     expect(() => readLoadOptions(args)).toThrow(message);
     expect(() => readLoadOptions(args)).toThrow(/--help/);
   });
+
+  it('show no key that no call could carry', () => {
+    expect(() => readLoadOptions(['--api-key', 'hunter\n2'])).toThrow(/^--api-key \(secret\): must be printable ASCII without blanks/);
+  });
 });
 
 describe('npm run orders', () => {

@@ -1,5 +1,6 @@
 import type { SimulatedBehaviour } from '@paystream/payment/simulated';
 import { z } from 'zod';
+import { sentKey } from './keys.ts';
 
 /** A whole number. Whatever is wrong with it, there is one thing to say. */
 function whole(least: number, most: number, what: string) {
@@ -127,7 +128,7 @@ export const settings = z.object({
   OTEL_TRACES_SAMPLER_ARG: fraction.optional(),
   PAYSTREAM_SHUTDOWN_TIMEOUT_MS: milliseconds(0).default(10_000),
   PAYSTREAM_GATEWAY_URL: z.url({ protocol: /^https?$/, error: 'must be an address such as http://127.0.0.1:50061' }).optional(),
-  PAYSTREAM_GATEWAY_KEY: z.string().min(1).optional(),
+  PAYSTREAM_GATEWAY_KEY: sentKey.optional(),
   PAYSTREAM_GATEWAY_LATENCY_MS: latency.default([20, 80]),
   PAYSTREAM_GATEWAY_MIX: mix.default({ approve: 1 }),
   PAYSTREAM_GATEWAY_SEED: whole(0, largest, 'a seed').optional(),

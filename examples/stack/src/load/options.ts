@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { PaystreamError } from '@paystream/core';
 import { z } from 'zod';
+import { sentKey } from '../config/keys.ts';
 
 /** Where the stack listens for gRPC unless told otherwise. */
 export const defaultTarget = '127.0.0.1:50051';
@@ -67,7 +68,7 @@ const options = z.object({
   payment: z.string().min(1, 'must be the reference of a payment method').default('pm_card_visa'),
   target: z.string().regex(address, `must be HOST:PORT, such as ${defaultTarget}`),
   at: places.default({}),
-  'api-key': z.string().min(1, 'must not be empty').optional(),
+  'api-key': sentKey.optional(),
   'logs-removed': z.boolean(),
   timeout: whole(1, 86_400).default(150),
   verify: z.boolean().default(false),
@@ -118,5 +119,6 @@ export function readLoadOptions(args: readonly string[], environment: Readonly<R
   const result = options.safeParse(given);
   if (result.success) return result.data;
   const issues = new Map(result.error.issues.map(({ path, message }) => [String(path[0]), message]));
-  throw invalid([...issues].map(([name, message]) => `--${name} ${given[name as keyof typeof given]}: ${message}`));
+  const shown = (name: string): string => (name === 'api-key' ? '(secret)' : `${given[name as keyof typeof given]}`);
+  throw invalid([...issues].map(([name, message]) => `--${name} ${shown(name)}: ${message}`));
 }
