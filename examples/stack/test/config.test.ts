@@ -96,6 +96,35 @@ describe('the settings', () => {
     },
   );
 
+  it('knows each key by what callers show, however the pairs are laid out', () => {
+    const keys = [
+      { key: 'shop', merchant: 'merchant-1' },
+      { key: 'ops', merchant: '*' },
+    ];
+    for (const text of ['shop=merchant-1,ops=*', 'shop=merchant-1, ops=*', ' shop=merchant-1 ,\n  ops=*\n\n'])
+      expect(readConfig({ PAYSTREAM_API_KEYS: text }).PAYSTREAM_API_KEYS, text).toEqual(keys);
+  });
+
+  it.each([
+    'my shop=merchant-1',
+    'shop=merchant 1',
+    'shop =merchant-1',
+    'shop= merchant-1',
+    'shöp=merchant-1',
+    'shop=merchant-1,,ops=*',
+    'shop=merchant-1,',
+  ])('refuses keys that no caller could show, and merchants that nobody could name, and shows neither: %j', (text) => {
+    expect(faultsOf({ PAYSTREAM_API_KEYS: text })).toEqual([
+      'PAYSTREAM_API_KEYS (secret): must be pairs such as key=merchant-1,other-key=*, the keys of printable ASCII, without blanks inside',
+    ]);
+  });
+
+  it('refuses a key that is given twice, of which one would count', () => {
+    expect(faultsOf({ PAYSTREAM_API_KEYS: 'hunter2=merchant-1,ops=*,hunter2=merchant-2' })).toEqual([
+      'PAYSTREAM_API_KEYS (secret): must name each key once; pairs 1 and 3 have the same',
+    ]);
+  });
+
   it('runs on Pulsar and MySQL in production, whose addresses it asks for', () => {
     const urls = { PAYSTREAM_PULSAR_URL: 'pulsar://p:6650', PAYSTREAM_MYSQL_URL: 'mysql://u:secret@m/paystream' };
     expect(readConfig({ PAYSTREAM_PROFILE: 'production', ...urls })).toMatchObject({
@@ -122,7 +151,7 @@ describe('the settings', () => {
       expect(faultsOf({ PAYSTREAM_API_KEYS_FILE: join(directory, 'none') }).join()).toMatch(/there is no such file/);
       writeFileSync(path, 'hunter2');
       expect(faultsOf({ PAYSTREAM_API_KEYS_FILE: path })).toEqual([
-        'PAYSTREAM_API_KEYS (secret): must be pairs such as key=merchant-1,other-key=*',
+        'PAYSTREAM_API_KEYS (secret): must be pairs such as key=merchant-1,other-key=*, the keys of printable ASCII, without blanks inside',
       ]);
       writeFileSync(path, '');
       expect(faultsOf({ PAYSTREAM_API_KEYS_FILE: path }).join()).toMatch(/the file is empty/);

@@ -1,6 +1,6 @@
 import type { SimulatedBehaviour } from '@paystream/payment/simulated';
 import { z } from 'zod';
-import { sentKey } from './keys.ts';
+import { keyPairs, sentKey } from './keys.ts';
 
 /** A whole number. Whatever is wrong with it, there is one thing to say. */
 function whole(least: number, most: number, what: string) {
@@ -69,17 +69,6 @@ const mix = z
     }),
   );
 
-/** `key=merchant-1` or `key=*`, separated by commas: who may act for which merchant. */
-const apiKeys = z
-  .string()
-  .regex(/^[^=,]+=[^=,]+(,[^=,]+=[^=,]+)*$/, 'must be pairs such as key=merchant-1,other-key=*')
-  .transform((text) =>
-    text.split(',').map((pair) => {
-      const at = pair.lastIndexOf('=');
-      return { key: pair.slice(0, at), merchant: pair.slice(at + 1) };
-    }),
-  );
-
 /** Every setting of the stack, with its default. `.env.example` explains each. */
 export const settings = z.object({
   PAYSTREAM_PROFILE: word(['embedded', 'production']).default('embedded'),
@@ -118,7 +107,7 @@ export const settings = z.object({
   PAYSTREAM_HOST: z.string().min(1).default('127.0.0.1'),
   PAYSTREAM_GRPC_PORT: port.default(50_051),
   PAYSTREAM_HTTP_PORT: port.default(3_000),
-  PAYSTREAM_API_KEYS: apiKeys.optional(),
+  PAYSTREAM_API_KEYS: keyPairs.optional(),
   PAYSTREAM_LOG_LEVEL: word(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('warn'),
   PAYSTREAM_LOG_DIR: z.string().min(1).optional(),
   PAYSTREAM_LOG_FILES: whole(1, 1_000_000, 'a number of files').default(10),
