@@ -67,6 +67,26 @@ describe('the settings', () => {
     expect(faults).toContain('OTEL_TRACES_SAMPLER_ARG "10%": must be a share of the traces: a number from 0 to 1, such as 0.1');
   });
 
+  it('refuses times that no timer can wait and no order can show, which would fail with each order', () => {
+    const tooLong = {
+      PAYSTREAM_MYSQL_STATEMENT_TIMEOUT_MS: '2147483648',
+      PAYSTREAM_SHUTDOWN_TIMEOUT_MS: '86400001',
+      PAYSTREAM_GATEWAY_LATENCY_MS: '20-2147483648',
+      PAYSTREAM_PAYMENT_RETRY_DELAY_MS: '31536000001',
+      PAYSTREAM_PAYMENT_EXPIRY_MS: '999999999999999',
+      PAYSTREAM_PAYMENT_CALL_TIMEOUT_MS: '5000000000',
+      PAYSTREAM_NOTIFY_GIVE_UP_AFTER_MS: '31536000001',
+    };
+    expect(faultsOf(tooLong).map((fault) => fault.split(' ')[0])).toEqual(Object.keys(tooLong));
+    expect(faultsOf(tooLong)).toContain(
+      'PAYSTREAM_PAYMENT_EXPIRY_MS "999999999999999": must be milliseconds: a whole number from 1 to 31536000000',
+    );
+    expect(Object.keys(example).filter((name) => name.endsWith('_MS') && !(name in tooLong))).toEqual([
+      'PAYSTREAM_PAYMENT_LOOKUP_DELAYS_MS',
+    ]);
+    expect(faultsOf({ PAYSTREAM_PAYMENT_EXPIRY_MS: '2592000000', PAYSTREAM_PAYMENT_CALL_TIMEOUT_MS: '2147483647' })).toEqual([]);
+  });
+
   it('refuses to serve other machines without keys, and a topic for two purposes', () => {
     expect(faultsOf({ PAYSTREAM_HOST: '0.0.0.0' }).join()).toMatch(/PAYSTREAM_HOST "0\.0\.0\.0".*PAYSTREAM_API_KEYS/);
     expect(faultsOf({ PAYSTREAM_HOST: '0.0.0.0', PAYSTREAM_API_KEYS: 'secret-key=*' })).toEqual([]);

@@ -11,7 +11,12 @@ function whole(least: number, most: number, what: string) {
 
 const largest = Number.MAX_SAFE_INTEGER;
 const port = whole(0, 65_535, 'a port');
-const milliseconds = (least: number) => whole(least, largest, 'milliseconds');
+/** The platform fires a timer of more at once. */
+const longestTimerMs = 2_147_483_647;
+const dayMs = 86_400_000;
+/** For what is waited for by dates instead, which must be ones that everybody can show. */
+const yearMs = 365 * dayMs;
+const milliseconds = (least: number, most = longestTimerMs) => whole(least, most, 'milliseconds');
 
 /** One of some words. */
 const word = <const W extends readonly [string, ...string[]]>(words: W) => z.enum(words, `must be one of: ${words.join(', ')}`);
@@ -40,7 +45,8 @@ const latency = z
     const [low = 0, high = low] = text.split('-').map(Number);
     return [low, high];
   })
-  .refine(([low, high]) => low <= high, 'must begin with the smaller number, such as 20-80');
+  .refine(([low, high]) => low <= high, 'must begin with the smaller number, such as 20-80')
+  .refine(([, high]) => high <= longestTimerMs, `must be milliseconds, at most ${longestTimerMs}`);
 
 /** Any name but one with blanks, which no broker takes. */
 const topic = z.string().regex(/^\S+$/, 'must be a name without blanks');
@@ -115,15 +121,15 @@ export const settings = z.object({
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/, error: 'must be an address such as http://127.0.0.1:4318' }).optional(),
   OTEL_TRACES_SAMPLER: word(samplers).default('parentbased_always_on'),
   OTEL_TRACES_SAMPLER_ARG: fraction.optional(),
-  PAYSTREAM_SHUTDOWN_TIMEOUT_MS: milliseconds(0).default(10_000),
+  PAYSTREAM_SHUTDOWN_TIMEOUT_MS: milliseconds(0, dayMs).default(10_000),
   PAYSTREAM_GATEWAY_URL: z.url({ protocol: /^https?$/, error: 'must be an address such as http://127.0.0.1:50061' }).optional(),
   PAYSTREAM_GATEWAY_KEY: sentKey.optional(),
   PAYSTREAM_GATEWAY_LATENCY_MS: latency.default([20, 80]),
   PAYSTREAM_GATEWAY_MIX: mix.default({ approve: 1 }),
   PAYSTREAM_GATEWAY_SEED: whole(0, largest, 'a seed').optional(),
   PAYSTREAM_PAYMENT_ATTEMPTS: whole(1, 20, 'a number of attempts').default(3),
-  PAYSTREAM_PAYMENT_RETRY_DELAY_MS: milliseconds(0).default(30_000),
-  PAYSTREAM_PAYMENT_EXPIRY_MS: milliseconds(1).default(120_000),
+  PAYSTREAM_PAYMENT_RETRY_DELAY_MS: milliseconds(0, yearMs).default(30_000),
+  PAYSTREAM_PAYMENT_EXPIRY_MS: milliseconds(1, yearMs).default(120_000),
   PAYSTREAM_PAYMENT_CALL_TIMEOUT_MS: milliseconds(1).default(10_000),
   PAYSTREAM_PAYMENT_LOOKUP_DELAYS_MS: z
     .string()
@@ -140,7 +146,7 @@ export const settings = z.object({
     .url({ protocol: /^smtps?$/, error: 'must be an address such as smtp://user:password@mail.example.org:587' })
     .optional(),
   PAYSTREAM_SMTP_FROM: z.email('must be an email address').default('payments@paystream.example'),
-  PAYSTREAM_NOTIFY_GIVE_UP_AFTER_MS: milliseconds(1).default(604_800_000),
+  PAYSTREAM_NOTIFY_GIVE_UP_AFTER_MS: milliseconds(1, yearMs).default(604_800_000),
   PAYSTREAM_TOPIC_ORDERS: topic.default('orders'),
   PAYSTREAM_TOPIC_TRANSACTIONS: topic.default('transactions'),
   PAYSTREAM_TOPIC_ORDER_UPDATES: topic.default('order-updates'),

@@ -1,4 +1,5 @@
-import { OrderState } from '@paystream/core/contracts';
+import { toJson } from '@bufbuild/protobuf';
+import { OrderSchema, OrderState } from '@paystream/core/contracts';
 import { describe, expect, it } from 'vitest';
 import { staticCatalog } from '../catalog/static-catalog.ts';
 import { errorOf, products, settled, teaOrder, transaction } from '../testing/fixtures.ts';
@@ -34,6 +35,25 @@ describe('a placed order', () => {
     expect(orders.orderEvents.map(({ event }) => event.case === 'placed' && event.value.order)).toEqual([order]);
     expect(orders.facts()).toEqual(['order.placed']);
     expect(await service.getOrder({ orderId: order.orderId, merchantId: 'm-1' })).toEqual(order);
+  });
+
+  it.each([0, -1, 0.5, Number.NaN, 3_153_600_000_001])(
+    'is shown to everybody: a service whose orders would expire after %d ms, which no answer can say, does not start',
+    async (expiryMs) => {
+      await using orders = await createOrderWorld();
+      await expect(orders.start({ expiryMs })).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        reason: 'INVALID_ORDER_OPTION',
+        message: `expiryMs is ${expiryMs}; it must be a whole number from 1 to 3153600000000, a hundred years`,
+      });
+    },
+  );
+
+  it('is shown to everybody where it expires as late as it may', async () => {
+    await using orders = await createOrderWorld();
+    const service = await orders.start({ expiryMs: 3_153_600_000_000 });
+    const order = await service.createOrder(teaOrder('r-1'));
+    expect(() => toJson(OrderSchema, order)).not.toThrow();
   });
 
   it('is placed once, however often the request is repeated', async () => {

@@ -17,7 +17,7 @@ export interface OrderServiceOptions {
   readonly topics?: Pick<PaystreamTopics, 'orders' | 'transactions' | 'orderUpdates' | 'orderLogs'> | undefined;
   /** The durable subscription to `transactions`, shared by all replicas. Default: `order`. */
   readonly subscription?: string | undefined;
-  /** For how long after an order was placed its customer may be charged, in milliseconds. Default: 120,000. */
+  /** For how long after an order was placed its customer may be charged, in milliseconds, up to a hundred years. Default: 120,000. */
   readonly expiryMs?: number | undefined;
   /** A watch on which nothing comes for so long gets a heartbeat, in milliseconds. Default: 15,000. */
   readonly heartbeatMs?: number | undefined;

@@ -32,6 +32,7 @@ import { createOrderStore } from '../store/order-store.ts';
 import { createOrderFeed } from '../waits/order-feed.ts';
 import { createWatchers } from '../waits/watchers.ts';
 import { type CancelContext, cancelOrder } from './cancel-order.ts';
+import { checkExpiry } from './check-expiry.ts';
 import { closeAll } from './close-all.ts';
 import { createOrder } from './create-order.ts';
 import { listOrders } from './list-orders.ts';
@@ -49,7 +50,7 @@ const defaults = { subscription: 'order', expiryMs: 120_000, heartbeatMs: 15_000
  * replicas may share a database and a broker; each wakes those who wait on it, whichever replica applied the news.
  *
  * Throws `UNAVAILABLE` if database or broker cannot be reached or the broker refuses one of the topics, `FAILED_PRECONDITION` / `SCHEMA_OUT_OF_DATE` where
- * migrations are only checked.
+ * migrations are only checked, `INVALID_ARGUMENT` / `INVALID_ORDER_OPTION` for an `expiryMs` that makes no sense.
  *
  * @example
  * const orders = await createOrderService({ database, broker, catalog });
@@ -59,6 +60,7 @@ export async function createOrderService(options: OrderServiceOptions): Promise<
   const { database, broker, catalog, clock = systemClock, random = systemRandom } = options;
   const { logger = silentLogger, telemetry = noTelemetry, topics = paystreamTopics() } = options;
   const { subscription = defaults.subscription, expiryMs = defaults.expiryMs, migrations = 'apply' } = options;
+  checkExpiry(expiryMs);
   const encoded = { orders: encodedTopic(topics.orders), updates: encodedTopic(topics.orderUpdates) };
   await database.migrate(orderMigrations, migrations);
 
