@@ -87,6 +87,15 @@ describe('the settings', () => {
     expect(faultsOf({ PAYSTREAM_PAYMENT_EXPIRY_MS: '2592000000', PAYSTREAM_PAYMENT_CALL_TIMEOUT_MS: '2147483647' })).toEqual([]);
   });
 
+  it.each(['0,1000', '1000,500', '1000,1000', '1000,31536000001', '1000,', 'soon'])(
+    'names the setting where times to look an outcome up make no sense: %j',
+    (delays) => {
+      expect(faultsOf({ PAYSTREAM_PAYMENT_LOOKUP_DELAYS_MS: delays })).toEqual([
+        `PAYSTREAM_PAYMENT_LOOKUP_DELAYS_MS "${delays}": must be milliseconds from 1 to 31536000000, each more than the one before, such as 1000,5000,30000`,
+      ]);
+    },
+  );
+
   it('refuses to serve other machines without keys, and a topic for two purposes', () => {
     expect(faultsOf({ PAYSTREAM_HOST: '0.0.0.0' }).join()).toMatch(/PAYSTREAM_HOST "0\.0\.0\.0".*PAYSTREAM_API_KEYS/);
     expect(faultsOf({ PAYSTREAM_HOST: '0.0.0.0', PAYSTREAM_API_KEYS: 'secret-key=*' })).toEqual([]);

@@ -48,6 +48,15 @@ const latency = z
   .refine(([low, high]) => low <= high, 'must begin with the smaller number, such as 20-80')
   .refine(([, high]) => high <= longestTimerMs, `must be milliseconds, at most ${longestTimerMs}`);
 
+/** `1000,5000`: points in time, each later than the one before. */
+const growing = z
+  .string()
+  .transform((text) => text.split(',').map((part) => (/^\d+$/.test(part) ? Number(part) : 0)))
+  .refine(
+    (delays) => delays.every((delay, index) => delay > (delays[index - 1] ?? 0) && delay <= yearMs),
+    `must be milliseconds from 1 to ${yearMs}, each more than the one before, such as 1000,5000,30000`,
+  );
+
 /** Any name but one with blanks, which no broker takes. */
 const topic = z.string().regex(/^\S+$/, 'must be a name without blanks');
 
@@ -131,11 +140,7 @@ export const settings = z.object({
   PAYSTREAM_PAYMENT_RETRY_DELAY_MS: milliseconds(0, yearMs).default(30_000),
   PAYSTREAM_PAYMENT_EXPIRY_MS: milliseconds(1, yearMs).default(120_000),
   PAYSTREAM_PAYMENT_CALL_TIMEOUT_MS: milliseconds(1).default(10_000),
-  PAYSTREAM_PAYMENT_LOOKUP_DELAYS_MS: z
-    .string()
-    .regex(/^\d+(,\d+)*$/, 'must be milliseconds such as 1000,5000,30000')
-    .transform((text) => text.split(',').map(Number))
-    .optional(),
+  PAYSTREAM_PAYMENT_LOOKUP_DELAYS_MS: growing.optional(),
   PAYSTREAM_FEE_BASIS_POINTS: whole(0, 10_000, 'hundredths of a percent').default(290),
   PAYSTREAM_FEE_FIXED_UNITS: z
     .string()
