@@ -50,6 +50,15 @@ describe('a start is refused in plain words', () => {
     });
   });
 
+  it('by an address of MySQL whose password has a % that stands for itself, which it names and does not show', async () => {
+    const settings = { PAYSTREAM_DATABASE: 'mysql', PAYSTREAM_MYSQL_URL: `mysql://user:hunter2%zz@${there()}/paystream` };
+    await expect(start(settings)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      reason: 'INVALID_MYSQL_URL',
+      message: expect.stringMatching(/^(?!.*hunter2).* has a % .*; PAYSTREAM_MYSQL_URL says where it is$/),
+    });
+  });
+
   it('by a gateway that takes the connection and never answers', async () => {
     const settings = { PAYSTREAM_GATEWAY_URL: `http://${there()}`, PAYSTREAM_PAYMENT_CALL_TIMEOUT_MS: '200' };
     await expect(start(settings)).rejects.toMatchObject({

@@ -7,20 +7,21 @@ import { readNamed } from './named-file.ts';
 async function openMysql(config: Config, url: string, logger: Logger): Promise<Database> {
   const { createMysqlDatabase } = await import('@paystream/core/mysql');
   const ca = await readNamed('PAYSTREAM_MYSQL_CA', config.PAYSTREAM_MYSQL_CA);
-  const database = createMysqlDatabase({
-    url,
-    password: config.PAYSTREAM_MYSQL_PASSWORD,
-    poolSize: config.PAYSTREAM_MYSQL_POOL_SIZE,
-    statementTimeoutMs: config.PAYSTREAM_MYSQL_STATEMENT_TIMEOUT_MS,
-    tablePrefix: config.PAYSTREAM_TABLE_PREFIX,
-    tls: config.PAYSTREAM_MYSQL_TLS === 'on' ? { ca } : false,
-    logger,
-  });
+  let database: Database | undefined;
   try {
+    database = createMysqlDatabase({
+      url,
+      password: config.PAYSTREAM_MYSQL_PASSWORD,
+      poolSize: config.PAYSTREAM_MYSQL_POOL_SIZE,
+      statementTimeoutMs: config.PAYSTREAM_MYSQL_STATEMENT_TIMEOUT_MS,
+      tablePrefix: config.PAYSTREAM_TABLE_PREFIX,
+      tls: config.PAYSTREAM_MYSQL_TLS === 'on' ? { ca } : false,
+      logger,
+    });
     await database.ping();
     return database;
   } catch (cause) {
-    await database.close();
+    await database?.close();
     const { code, reason, message } = PaystreamError.from(cause);
     throw new PaystreamError(code, `${message}; PAYSTREAM_MYSQL_URL says where it is`, { reason, cause });
   }

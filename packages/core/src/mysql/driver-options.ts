@@ -19,6 +19,14 @@ function parse(url: string): URL {
   return parsed;
 }
 
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return refuse('has a % in user, password or database that is not percent-encoded (as %25)');
+  }
+}
+
 function sslOf(tls: MysqlConnectionOptions['tls'], host: string): SslOptions | undefined {
   if (tls === undefined || tls === false) return undefined;
   const { ca, cert, key, acceptAnyCertificate = false } = tls === true ? {} : tls;
@@ -39,7 +47,7 @@ export function driverOptions(options: MysqlConnectionOptions): { readonly pool:
   const url = parse(options.url);
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const port = url.port === '' ? 3306 : Number(url.port);
-  const user = decodeURIComponent(url.username);
+  const user = decoded(url.username);
   const socket = url.searchParams.get('socket');
   const ssl = sslOf(options.tls, host);
   const poolSize = options.poolSize ?? 10;
@@ -48,8 +56,8 @@ export function driverOptions(options: MysqlConnectionOptions): { readonly pool:
     pool: {
       ...(socket === null ? { host, port } : { socketPath: socket }),
       user,
-      password: options.password ?? decodeURIComponent(url.password),
-      database: decodeURIComponent(url.pathname.slice(1)),
+      password: options.password ?? decoded(url.password),
+      database: decoded(url.pathname.slice(1)),
       ...(ssl === undefined ? {} : { ssl }),
       connectionLimit: poolSize,
       // Fewer would have the driver end free connections every second, however soon they are needed again.
