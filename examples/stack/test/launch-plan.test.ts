@@ -42,6 +42,16 @@ describe('the processes of services', () => {
     expect(planProcesses(config, readLaunchOptions(['--gateway'])).map(({ service }) => service)).toContain('gateway');
   });
 
+  it('have a gateway that makes the file of its book, also where the schema of the database may only be checked', () => {
+    const environment = { ...production, PAYSTREAM_MIGRATIONS: 'check' };
+    const [gateway, ...others] = planProcesses(readConfig(environment), readLaunchOptions([]));
+    expect(readConfig({ ...environment, ...gateway?.settings })).toMatchObject({
+      PAYSTREAM_DATABASE: 'embedded',
+      PAYSTREAM_MIGRATIONS: 'apply',
+    });
+    for (const { settings } of others) expect(readConfig({ ...environment, ...settings }).PAYSTREAM_MIGRATIONS).toBe('check');
+  });
+
   it('need what they share', () => {
     expect(messageOf(() => planProcesses(readConfig({}), readLaunchOptions([])))).toMatch(/PAYSTREAM_PROFILE=production/);
   });

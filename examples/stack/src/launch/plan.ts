@@ -91,8 +91,13 @@ export function planProcesses(config: Config, options: LaunchOptions): readonly 
     name: 'gateway',
     service: 'gateway',
     ...gatewayPorts,
-    // It stands for somebody else's: it shares nothing, and runs on while everything else is down.
-    settings: { PAYSTREAM_PROFILE: 'embedded', PAYSTREAM_BROKER: 'embedded', PAYSTREAM_DATABASE: 'embedded' },
+    // It stands for somebody else's: it shares nothing, not even who may change a schema, and runs on while everything else is down.
+    settings: {
+      PAYSTREAM_PROFILE: 'embedded',
+      PAYSTREAM_BROKER: 'embedded',
+      PAYSTREAM_DATABASE: 'embedded',
+      PAYSTREAM_MIGRATIONS: 'apply',
+    },
   };
   const services = wanted.map(({ service, index }, place) => {
     const ports = portsOf(byPort.indexOf(wanted[place] ?? { service, index }));
