@@ -43,7 +43,7 @@ async function startProcesses(settings: Readonly<Record<string, string>>): Promi
     clock: systemClock,
     onLine: (name, line) => printed.push(`${name}: ${line}`),
   });
-  const at = Object.fromEntries(services.processes.map(({ plan }) => [plan.service, `127.0.0.1:${plan.grpcPort}`]));
+  const at = Object.fromEntries(services.processes.map(({ plan }) => [plan.service, plan.grpc]));
   return measureStack({
     target: `127.0.0.1:${firstPort}`,
     at,

@@ -6,18 +6,15 @@ import { type LaunchedServices, launchServices } from './src/launch/launcher.ts'
 import { readLaunchOptions, usage } from './src/launch/plan.ts';
 
 function show({ processes }: LaunchedServices): void {
-  const rows = processes.map(({ plan, pid }) => ({
-    ...{ service: plan.name, gRPC: `127.0.0.1:${plan.grpcPort}`, HTTP: `http://127.0.0.1:${plan.httpPort}`, pid },
-  }));
-  console.table(rows);
+  console.table(processes.map(({ plan, pid }) => ({ service: plan.name, gRPC: plan.grpc, HTTP: plan.http, pid })));
   const at = ['payment', 'wallet', 'notify', 'logger'].flatMap((name) => {
     const found = processes.find(({ plan }) => plan.service === name);
-    return found === undefined ? [] : [`${name}=127.0.0.1:${found.plan.grpcPort}`];
+    return found === undefined ? [] : [`${name}=${found.plan.grpc}`];
   });
-  const target = processes.find(({ plan }) => plan.service === 'order')?.plan.grpcPort;
+  const target = processes.find(({ plan }) => plan.service === 'order')?.plan.grpc;
   console.log(`All services run. Place a thousand orders and check the books:
 
-  npm run orders -- --count 1000 --concurrency 64 --target 127.0.0.1:${target} --at ${at.join(',')}
+  npm run orders -- --count 1000 --concurrency 64 --target ${target} --at ${at.join(',')}
 
 Ctrl+C stops them.`);
 }

@@ -42,6 +42,39 @@ describe('the processes of services', () => {
     expect(planProcesses(config, readLaunchOptions(['--gateway'])).map(({ service }) => service)).toContain('gateway');
   });
 
+  it.each([
+    ['127.0.0.1', '127.0.0.1'],
+    ['0.0.0.0', '127.0.0.1'],
+    ['::', '127.0.0.1'],
+    ['10.0.0.5', '10.0.0.5'],
+    ['fd00::5', '[fd00::5]'],
+  ])('that listen on %s are looked for where they listen: the gateway by payment, all of them by people', (host, reached) => {
+    const config = readConfig({ ...production, PAYSTREAM_HOST: host, PAYSTREAM_API_KEYS: 'ops=*' });
+    const plan = planProcesses(config, readLaunchOptions([]));
+    const gateway = plan.find(({ service }) => service === 'gateway');
+    expect(plan.find(({ service }) => service === 'payment')?.settings).toEqual({
+      PAYSTREAM_GATEWAY_URL: `http://${reached}:${gateway?.grpcPort}`,
+    });
+    expect(plan.find(({ service }) => service === 'order')).toMatchObject({ grpc: `${reached}:50051`, http: `http://${reached}:3000` });
+  });
+
+  it('have ports of their own, or none of them starts', () => {
+    const planned = (grpc: string, http: string, ...args: readonly string[]) =>
+      messageOf(() =>
+        planProcesses(readConfig({ ...production, PAYSTREAM_GRPC_PORT: grpc, PAYSTREAM_HTTP_PORT: http }), readLaunchOptions(args)),
+      );
+    const apart = /PAYSTREAM_GRPC_PORT \d+ and PAYSTREAM_HTTP_PORT \d+: 6 processes .* set them 6 apart or more/;
+    expect(planned('3001', '3000')).toMatch(apart);
+    expect(planned('3000', '3005')).toMatch(apart);
+    expect(planned('3000', '3000')).toMatch(apart);
+    expect(planned('3006', '3000')).toBe('nothing was thrown');
+    expect(planned('3006', '3000', '--replicas', 'order=2')).toMatch(/7 processes/);
+    expect(planned('0', '3000')).toMatch(/PAYSTREAM_GRPC_PORT 0: .* must be a port, not 0/);
+    expect(planned('50051', '0')).toMatch(/PAYSTREAM_HTTP_PORT 0: .* must be a port, not 0/);
+    expect(planned('50051', '65531')).toMatch(/PAYSTREAM_HTTP_PORT 65531: 6 processes .* 65530 at most/);
+    expect(planned('65530', '3000')).toBe('nothing was thrown');
+  });
+
   it('have a gateway that makes the file of its book, also where the schema of the database may only be checked', () => {
     const environment = { ...production, PAYSTREAM_MIGRATIONS: 'check' };
     const [gateway, ...others] = planProcesses(readConfig(environment), readLaunchOptions([]));

@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util';
 import { PaystreamError } from '@paystream/core';
 import type { Config } from '../config/config.ts';
+import { reachedAt } from '../reached-at.ts';
 import { type ServiceName, serviceNames, wholeStack } from '../service-names.ts';
+import { checkPorts } from './ports.ts';
 
 /** What `npm run services` takes. */
 export const usage = `Runs every service in a process of its own, on this machine, with the settings of the environment and of .env.
@@ -24,6 +26,10 @@ export interface PlannedProcess {
   readonly service: ServiceName;
   readonly grpcPort: number;
   readonly httpPort: number;
+  /** Where it is reached from this machine: `127.0.0.1:50051`. */
+  readonly grpc: string;
+  /** `http://127.0.0.1:3000`. */
+  readonly http: string;
   /** What it gets beside the settings of the launcher. */
   readonly settings: Readonly<Record<string, string>>;
 }
@@ -69,7 +75,7 @@ export function readLaunchOptions(args: readonly string[]): LaunchOptions {
   }
 }
 
-/** The processes, in the order in which they start: those first on whom others depend. */
+/** The processes, in the order in which they start: those first on whom others depend. Throws if they share nothing, or would share ports. */
 export function planProcesses(config: Config, options: LaunchOptions): readonly PlannedProcess[] {
   if (config.PAYSTREAM_BROKER === 'embedded' || config.PAYSTREAM_DATABASE === 'embedded') {
     throw new PaystreamError(
@@ -82,15 +88,20 @@ export function planProcesses(config: Config, options: LaunchOptions): readonly 
   const wanted = wholeStack.flatMap((service) =>
     Array.from({ length: options.replicas[service] ?? 1 }, (_, index) => ({ service, index })),
   );
+  checkPorts(config, wanted.length + Number(withGateway));
   // Those who take orders have the ports that people know.
   const byPort = [...wanted].sort((a, b) => Number(b.service === 'order') - Number(a.service === 'order'));
-  const portsOf = (place: number) => ({ grpcPort: config.PAYSTREAM_GRPC_PORT + place, httpPort: config.PAYSTREAM_HTTP_PORT + place });
-  const gatewayPorts = portsOf(wanted.length);
-  const shared: Record<string, string> = withGateway ? { PAYSTREAM_GATEWAY_URL: `http://127.0.0.1:${gatewayPorts.grpcPort}` } : {};
+  const placeOf = (place: number) => {
+    const [grpcPort, httpPort] = [config.PAYSTREAM_GRPC_PORT + place, config.PAYSTREAM_HTTP_PORT + place];
+    const host = config.PAYSTREAM_HOST;
+    return { grpcPort, httpPort, grpc: reachedAt(host, grpcPort), http: `http://${reachedAt(host, httpPort)}` };
+  };
+  const gatewayPlace = placeOf(wanted.length);
+  const shared: Record<string, string> = withGateway ? { PAYSTREAM_GATEWAY_URL: `http://${gatewayPlace.grpc}` } : {};
   const gateway: PlannedProcess = {
     name: 'gateway',
     service: 'gateway',
-    ...gatewayPorts,
+    ...gatewayPlace,
     // It stands for somebody else's: it shares nothing, not even who may change a schema, and runs on while everything else is down.
     settings: {
       PAYSTREAM_PROFILE: 'embedded',
@@ -100,8 +111,8 @@ export function planProcesses(config: Config, options: LaunchOptions): readonly 
     },
   };
   const services = wanted.map(({ service, index }, place) => {
-    const ports = portsOf(byPort.indexOf(wanted[place] ?? { service, index }));
-    return { name: `${service}-${index + 1}`, service, ...ports, settings: shared };
+    const listening = placeOf(byPort.indexOf(wanted[place] ?? { service, index }));
+    return { name: `${service}-${index + 1}`, service, ...listening, settings: shared };
   });
   return withGateway ? [gateway, ...services] : services;
 }

@@ -2,16 +2,15 @@ import { parseArgs } from 'node:util';
 import { PaystreamError } from '@paystream/core';
 import { z } from 'zod';
 import { sentKey } from '../config/keys.ts';
+import { reachedAt } from '../reached-at.ts';
 
 /** Where the stack listens for gRPC unless told otherwise. */
 export const defaultTarget = '127.0.0.1:50051';
 
 /** Where a stack with these settings listens for gRPC, seen from the same machine. */
 function targetOf({ PAYSTREAM_HOST: host = '', PAYSTREAM_GRPC_PORT: port = '' }: Readonly<Record<string, string | undefined>>): string {
-  const [defaultHost, defaultPort] = defaultTarget.split(':');
-  const everywhere = ['', '0.0.0.0', '::'].includes(host);
-  const name = host.includes(':') ? `[${host}]` : host;
-  return `${everywhere ? defaultHost : name}:${/^[1-9]\d*$/.test(port) ? port : defaultPort}`;
+  const [defaultHost = '', defaultPort = ''] = defaultTarget.split(':');
+  return reachedAt(host === '' ? defaultHost : host, /^[1-9]\d*$/.test(port) ? port : defaultPort);
 }
 
 /** What `npm run orders` takes. */

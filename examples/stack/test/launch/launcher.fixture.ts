@@ -3,8 +3,9 @@ import { systemClock } from '@paystream/core';
 import { startProcess } from '../../src/launch/processes.ts';
 
 const [grpcPort = 0, httpPort = 0] = process.argv.slice(2).map(Number);
+const [grpc, http] = [`127.0.0.1:${grpcPort}`, `http://127.0.0.1:${httpPort}`];
 const { pid } = await startProcess({
-  plan: { name: 'gateway', service: 'gateway', grpcPort, httpPort, settings: {} },
+  plan: { name: 'gateway', service: 'gateway', grpcPort, httpPort, grpc, http, settings: {} },
   environment: process.env,
   shutdownTimeoutMs: 5_000,
   clock: systemClock,

@@ -14,7 +14,7 @@ let lastPid = 1_000_000_000;
 function fakeProcess(service: ServiceProcess['plan']['service'], replica: number): FakeProcess {
   lastPid += 1;
   return {
-    plan: { name: `${service}-${replica}`, service, grpcPort: 0, httpPort: 0, settings: {} },
+    plan: { name: `${service}-${replica}`, service, grpcPort: 0, httpPort: 0, grpc: '', http: '', settings: {} },
     pid: lastPid,
     restarts: 0,
     get ready() {

@@ -90,7 +90,7 @@ export async function startProduction(options: ProductionRunOptions): Promise<Pr
     mysql,
     tablePrefix,
     services,
-    grpcOf: (service) => services.processes.filter(({ plan }) => plan.service === service).map(({ plan }) => `127.0.0.1:${plan.grpcPort}`),
+    grpcOf: (service) => services.processes.filter(({ plan }) => plan.service === service).map(({ plan }) => plan.grpc),
     lastLines: () => printed.slice(-50).join('\n'),
     [Symbol.asyncDispose]: () => services.stop(),
   };
