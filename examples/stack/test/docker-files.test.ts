@@ -166,9 +166,15 @@ describe('the compose file', () => {
     const published = all.flatMap(([name, { ports = [] }]) => ports.map((port) => [name, ...port.split(':')]));
     expect(published.map(([name]) => name)).toEqual(['order', 'order', 'order-2', 'order-2', 'prometheus']);
     expect(published.every(([, address]) => address === '127.0.0.1')).toBe(true);
-    expect(new Set(published.map(([, , port]) => port)).size).toBe(published.length);
+    const fixed = published.filter(([name]) => name !== 'order-2').map(([, , port]) => port);
+    expect(new Set(fixed).size).toBe(fixed.length);
     const inside = published.filter(([name]) => name?.startsWith('order')).map(([, , , port]) => Number(port));
     expect(new Set(inside)).toEqual(new Set(image.ports));
+  });
+
+  it('starts a second order service on whatever ports the first was moved to', () => {
+    expect(compose.services['order-2']?.ports).toEqual(['127.0.0.1::50051', '127.0.0.1::3000']);
+    expect(textOf('docs/production.md')).toContain('docker compose port order-2 3000');
   });
 
   it('keeps what a service writes: a volume where that must last, memory where it is a lock alone, shared by nobody', () => {
