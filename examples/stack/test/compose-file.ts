@@ -3,13 +3,21 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { root } from './dockerfile.ts';
 
+/** How often a container is asked for its health: `15s`. */
+export interface ComposeHealthCheck {
+  readonly test: readonly string[];
+  readonly interval: string;
+  readonly start_period?: string;
+  readonly start_interval?: string;
+}
+
 /** What the tests look at of a service of `docker-compose.yml`. */
 export interface ComposeService {
   readonly image?: string;
   readonly build?: string;
   readonly command?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
-  readonly healthcheck?: { readonly test: readonly string[] };
+  readonly healthcheck?: ComposeHealthCheck;
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
   readonly ports?: readonly string[];
   readonly profiles?: readonly string[];

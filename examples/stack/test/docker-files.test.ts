@@ -162,6 +162,15 @@ describe('the compose file', () => {
     }
   });
 
+  it('asks for health seldom enough that an idle machine is idle, in ways that every engine knows', () => {
+    for (const [name, { healthcheck }] of all) {
+      expect(Number(/^(\d+)s$/.exec(healthcheck?.interval ?? '')?.[1]), name).toBeGreaterThanOrEqual(15);
+      // Engines before 25 refuse to start a container that has it; later ones ask each 5 s by themselves until it is healthy.
+      expect(healthcheck, name).not.toHaveProperty('start_interval');
+    }
+    for (const [name, { healthcheck }] of ours) expect(healthcheck?.start_period, name).toBe('60s');
+  });
+
   it('publishes only what takes orders and what shows metrics, to this machine alone', () => {
     const published = all.flatMap(([name, { ports = [] }]) => ports.map((port) => [name, ...port.split(':')]));
     expect(published.map(([name]) => name)).toEqual(['order', 'order', 'order-2', 'order-2', 'prometheus']);
