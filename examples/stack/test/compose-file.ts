@@ -18,7 +18,7 @@ export interface ComposeService {
   readonly command?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly healthcheck?: ComposeHealthCheck;
-  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string; readonly required?: boolean }>>;
   readonly ports?: readonly string[];
   readonly profiles?: readonly string[];
   readonly restart?: string;
@@ -51,4 +51,16 @@ export function composeVariables(): ReadonlySet<string> {
 export function readComposeFile(): ComposeFile {
   const fill = (_: unknown, value: unknown): unknown => (typeof value === 'string' ? value.replaceAll(variable, '$2') : value);
   return parse(textOf('docker-compose.yml'), fill, { merge: true });
+}
+
+/** The file that the guide shows, which compose lays over `docker-compose.yml`. */
+export function readOverrideOfGuide(): { readonly services: Readonly<Record<string, ComposeService>> } {
+  const [, text = ''] = /```yaml\n(# docker-compose\.override\.yml\n.*?)```/s.exec(textOf('docs/production.md')) ?? [];
+  return parse(text, { merge: true });
+}
+
+/** A service with what another file says of it laid over, as compose does it: mappings are merged, lists with them replaced. */
+export function overlaid(base: ComposeService, over: ComposeService): ComposeService {
+  const environment = { ...base.environment, ...over.environment };
+  return { ...base, ...over, environment, depends_on: { ...base.depends_on, ...over.depends_on } };
 }

@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { readConfig } from '../src/config/config.ts';
 import { fixedSecrets, settings } from '../src/config/settings.ts';
 import { serviceNames, wholeStack } from '../src/service-names.ts';
-import { type ComposeService, composeVariables, readComposeFile, textOf } from './compose-file.ts';
+import { type ComposeService, composeVariables, overlaid, readComposeFile, readOverrideOfGuide, textOf } from './compose-file.ts';
 import { buildFiles, imageSettings, readDockerfile, readDockerignore, root } from './dockerfile.ts';
 
 const stages = readDockerfile();
@@ -220,6 +220,39 @@ describe('the guide to production', () => {
     for (const [, profile] of guide.matchAll(/--profile (\w+)/g)) expect(profiles).toContain(profile);
     const [, key] = /Bearer (\S+)'/.exec(guide) ?? [];
     expect(configOf(compose.services['order']!).PAYSTREAM_API_KEYS).toEqual([{ key, merchant: '*' }]);
+  });
+
+  it('tells how each setting that it names for compose gets into a container, where it would be ignored without a word', () => {
+    const [, section = ''] = /## By docker compose\n(.*?)\n## /s.exec(guide) ?? [];
+    const override = readOverrideOfGuide();
+    const overridden = Object.values(override.services).flatMap(({ environment = {} }) => Object.keys(environment));
+    const passedOn = [...composeVariables()].filter((name) => name in settings.shape);
+    const [, listed = ''] = /passes on (.*?) and nothing else/.exec(section) ?? [];
+    expect([...listed.matchAll(/`(\w+)`/g)].map(([, name]) => name).sort()).toEqual(passedOn.sort());
+    const named = new Set([...section.matchAll(/(?:PAYSTREAM|OTEL)_[A-Z_]+/g)].map(([name]) => name));
+    expect([...named].filter((name) => !passedOn.includes(name) && !overridden.includes(name))).toEqual([]);
+  });
+
+  it('shows how to run on servers elsewhere: every service that needs them is told, and none waits for those that are left out', () => {
+    const override = readOverrideOfGuide().services;
+    const left = ['pulsar', 'mysql'];
+    for (const name of left) expect(overlaid(compose.services[name]!, override[name]!).profiles, name).toHaveLength(1);
+    const production = ours.filter(([, { environment = {} }]) => 'PAYSTREAM_MYSQL_URL' in environment);
+    expect(Object.keys(override).sort()).toEqual([...left, ...production.map(([name]) => name)].sort());
+    for (const [name, service] of production) {
+      const there = overlaid(service, override[name]!);
+      expect(configOf(there), name).toMatchObject({
+        PAYSTREAM_PROFILE: 'production',
+        PAYSTREAM_PULSAR_URL: expect.stringContaining('.example.org'),
+        PAYSTREAM_MYSQL_URL: expect.stringContaining('.example.org'),
+      });
+      const required = Object.entries(there.depends_on ?? {}).filter(([, { required = true }]) => required);
+      expect(
+        required.map(([needed]) => needed).filter((needed) => left.includes(needed)),
+        name,
+      ).toEqual([]);
+      expect(required.length, name).toBe(Object.keys(service.depends_on ?? {}).length - left.length);
+    }
   });
 
   it('exports every migration that the services ask for', () => {
