@@ -8,8 +8,11 @@ import type { Engine } from './engine/engine.ts';
 /** A service's logger and how to end it. */
 export interface ServiceLog {
   readonly logger: Logger;
-  close(): Promise<void>;
+  /** Sends what it can within so many milliseconds, a second at most: the rest is lost, and what stops after it keeps its time. */
+  close(timeoutMs: number): Promise<void>;
 }
+
+const longestCloseMs = 1_000;
 
 type ConsoleSettings = Pick<Config, 'PAYSTREAM_LOG_LEVEL'>;
 
@@ -40,5 +43,8 @@ export function openLog({ config, broker }: Engine, service: string, topic: Topi
   // The log sink has no topic: what it wrote there it would have to store, and say so.
   const destination = topic && createTopicDestination({ broker, topic, service });
   if (destination !== undefined) streams.push({ level: 'info', stream: destination });
-  return { logger: loggerOf(config, service, streams), close: async () => destination?.close() };
+  return {
+    logger: loggerOf(config, service, streams),
+    close: async (timeoutMs) => destination?.close(Math.min(timeoutMs, longestCloseMs)),
+  };
 }

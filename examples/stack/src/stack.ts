@@ -1,4 +1,12 @@
-import { type Component, createLifecycle, type Health, PaystreamError, type RpcService, type Telemetry } from '@paystream/core';
+import {
+  type Component,
+  createLifecycle,
+  type Health,
+  PaystreamError,
+  type RpcService,
+  systemClock,
+  type Telemetry,
+} from '@paystream/core';
 import type { RpcServer } from '@paystream/core/server';
 import type { Config } from './config/config.ts';
 import type { PortDecorators } from './engine/decorators.ts';
@@ -52,9 +60,13 @@ export async function startStack(
       const log = openLog(engine, name, logs && engine.topics[logs]);
       const started = await start(engine, log.logger);
       rpc.push(...(started.rpc ?? []));
-      const close = async (timeoutMs?: number): Promise<void> => {
-        await started.running.close(timeoutMs);
-        await log.close();
+      const close = async (timeoutMs = config.PAYSTREAM_SHUTDOWN_TIMEOUT_MS): Promise<void> => {
+        const endMs = systemClock.monotonic() + timeoutMs;
+        try {
+          await started.running.close(timeoutMs);
+        } finally {
+          await log.close(Math.max(0, endMs - systemClock.monotonic()));
+        }
       };
       return { check: async () => started.running.check?.(), close };
     },
