@@ -4,7 +4,7 @@ import { type LogEntry, LogEntrySchema, LogKind, LogLevel } from '../gen/paystre
 import { outboxEvent } from '../outbox/event.ts';
 import type { OutboxEvent } from '../outbox/port.ts';
 import type { IdGenerator } from '../random/id.ts';
-import type { TraceContext } from '../telemetry/port.ts';
+import { noTelemetry, type Telemetry, type TraceContext } from '../telemetry/port.ts';
 import type { Topic } from '../topic/topic.ts';
 import { timestampFromMs } from './time.ts';
 
@@ -22,7 +22,7 @@ export interface BusinessFact {
   readonly level?: LogLevel;
   /** Everything else, by name; nothing secret. Default: none. */
   readonly attributes?: Readonly<Record<string, string>>;
-  /** The trace that it happened in. Default: the current span's. */
+  /** The trace that it happened in. Default: the current span's, where the log was given `telemetry`. */
   readonly trace?: TraceContext;
 }
 
@@ -39,11 +39,16 @@ export interface BusinessLogOptions {
   readonly clock: Clock;
   /** Makes entry ids. */
   readonly nextId: IdGenerator;
+  /** Knows the current span, for facts that name no trace. Default: they have none. */
+  readonly telemetry?: Telemetry | undefined;
 }
 
 /** Business entries of one service: committed with what they tell of, so none is lost and none tells of what did not happen. */
 export function createBusinessLog(options: BusinessLogOptions): BusinessLog {
+  const { telemetry = noTelemetry } = options;
   return (fact) => {
+    // As the outbox has it: else the entry would name no trace, and its message one.
+    const trace = fact.trace?.traceparent === undefined ? telemetry.current() : fact.trace;
     const entryId = options.nextId();
     const now = options.clock.now();
     const entry = create(LogEntrySchema, {
@@ -56,9 +61,9 @@ export function createBusinessLog(options: BusinessLogOptions): BusinessLog {
       orderId: fact.orderId ?? '',
       merchantId: fact.merchantId ?? '',
       attributes: { ...fact.attributes },
-      traceId: fact.trace?.traceparent?.split('-')[1] ?? '',
+      traceId: trace?.traceparent?.split('-')[1] ?? '',
       eventTime: timestampFromMs(now),
     });
-    return outboxEvent(options.topic, entry, { ...fact.trace, eventId: entryId, occurredAtMs: now });
+    return outboxEvent(options.topic, entry, { ...trace, eventId: entryId, occurredAtMs: now });
   };
 }

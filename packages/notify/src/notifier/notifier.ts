@@ -138,7 +138,7 @@ export async function createNotifier<const R extends readonly unknown[]>(options
   const start = async (): Promise<void> => {
     const outbox = await outboxOf();
     const topic = options.logTopic ?? paystreamTopics().transactionLogs;
-    const businessLog = createBusinessLog({ topic, service: 'notify', clock, nextId });
+    const businessLog = createBusinessLog({ topic, service: 'notify', clock, nextId, telemetry });
     await outbox.prepare([topic]);
     const ownership = await createOwnership({
       database,

@@ -39,6 +39,22 @@ describe("payment's news", () => {
     expect(orders.facts()).toEqual(['order.placed', 'order.paid', 'order.partially_refunded', 'order.refunded']);
   });
 
+  it('leaves an entry in the log that is found by the trace of its own message, in a batch too', async () => {
+    await using orders = await createOrderWorld();
+    const service = await orders.start();
+    const placed = await Promise.all([1, 2, 3].map((i) => service.createOrder(teaOrder(`r-${i}`))));
+    const traces = placed.map((_order, i) => `${i + 1}`.repeat(32));
+    const sent = placed.map((order, i) =>
+      orders.transactions.send(transaction(order, 1, settled(900n)), { traceparent: `00-${traces[i]}-b7ad6b7169203331-01` }),
+    );
+    await Promise.all(sent);
+    await orders.world.clock.settle();
+    const paid = orders.entries.filter(({ event }) => event === 'order.paid');
+    expect(new Map(paid.map((entry) => [entry.orderId, entry.traceId]))).toEqual(
+      new Map(placed.map((order, i) => [order.orderId, traces[i]])),
+    );
+  });
+
   it('that cannot be goes to the dead-letter topic, and the rest of its batch is applied', async () => {
     await using orders = await createOrderWorld();
     const service = await orders.start();

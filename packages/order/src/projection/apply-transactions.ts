@@ -40,9 +40,14 @@ export function updateEvent(context: Pick<ProjectionContext, 'updates'>, record:
 }
 
 /** The business entry of a transition. */
-export function factEvent(context: Pick<ProjectionContext, 'businessLog'>, record: OrderRecord, fact: OrderFact): OutboxEvent {
+export function factEvent(
+  context: Pick<ProjectionContext, 'businessLog'>,
+  record: OrderRecord,
+  fact: OrderFact,
+  trace: TraceContext,
+): OutboxEvent {
   const { orderId, merchantId } = record.terms;
-  return context.businessLog({ ...fact, orderId, merchantId });
+  return context.businessLog({ ...fact, orderId, merchantId, trace });
 }
 
 function unknownOrder(event: TransactionEvent): PaystreamError {
@@ -75,7 +80,7 @@ async function applyAll(
       });
     }
     const next = { ...record, standing: verdict.standing };
-    facts.push(factEvent(context, next, verdict.fact));
+    facts.push(factEvent(context, next, verdict.fact, trace));
     if (changed === undefined) changes.set(event.orderId, { before, record: next, trace });
     else {
       changed.record = next;

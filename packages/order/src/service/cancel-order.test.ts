@@ -20,6 +20,16 @@ describe('a wish to cancel', () => {
     expect(await service.cancelOrder(wish)).toMatchObject({ state: OrderState.CANCELED, reason: 'changed my mind' });
   });
 
+  it('stands in the log under the trace of who asked', async () => {
+    await using orders = await createOrderWorld();
+    const service = await orders.start();
+    const { orderId, merchantId } = await service.createOrder(teaOrder('r-1'));
+    const traceId = 'c'.repeat(32);
+    await service.cancelOrder({ orderId, merchantId }, { traceparent: `00-${traceId}-b7ad6b7169203331-01` });
+    await orders.world.clock.settle();
+    expect(orders.entries.find(({ event }) => event === 'order.cancel_requested')?.traceId).toBe(traceId);
+  });
+
   it('loses against a charge that was first, and then says so', async () => {
     await using orders = await createOrderWorld();
     const service = await orders.start();

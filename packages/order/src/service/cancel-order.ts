@@ -51,7 +51,11 @@ export async function cancelOrder(context: CancelContext, request: CancelOrderRe
       }
       const after = { ...before, standing: verdict.standing };
       await store.update(tx, [{ orderId, fromVersion: before.standing.version, standing: after.standing }]);
-      await outbox.add(tx, [requested(context, after, trace), updateEvent(context, after, trace), factEvent(context, after, verdict.fact)]);
+      await outbox.add(tx, [
+        requested(context, after, trace),
+        updateEvent(context, after, trace),
+        factEvent(context, after, verdict.fact, trace),
+      ]);
       return { record: after, changed: true };
     }),
   );

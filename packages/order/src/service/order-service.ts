@@ -75,7 +75,7 @@ export async function createOrderService(options: OrderServiceOptions): Promise<
     watchers,
     telemetry,
     ...encoded,
-    businessLog: createBusinessLog({ topic: topics.orderLogs, service: 'order', clock, nextId }),
+    businessLog: createBusinessLog({ topic: topics.orderLogs, service: 'order', clock, nextId, telemetry }),
   };
   const batcher = createBatcher<Draft, Placement>({
     name: 'order-placing',

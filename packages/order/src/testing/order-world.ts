@@ -17,7 +17,9 @@ export interface OrderWorld extends AsyncDisposable {
   readonly transactions: Producer<TransactionEvent>;
   /** What the service told payment. */
   readonly orderEvents: readonly OrderEvent[];
-  /** The names of the business entries, in order. */
+  /** The business entries, in order. */
+  readonly entries: readonly LogEntry[];
+  /** Their names. */
   facts(): readonly string[];
 }
 
@@ -49,6 +51,7 @@ export async function createOrderWorld(seed = 1): Promise<OrderWorld> {
     world,
     transactions,
     orderEvents,
+    entries,
     facts: () => entries.map((entry) => entry.event),
     start: async (options = {}) => {
       const { database, telemetry } = world;

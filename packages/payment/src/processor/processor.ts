@@ -65,7 +65,8 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
 
   const store = createPaymentStore(database);
   const outbox = options.outbox ?? (await createOutbox({ database, broker, clock, random, logger, telemetry, migrations }));
-  const log = createBusinessLog({ topic: topics.transactionLogs, service: 'payment', clock, nextId: createIdGenerator(clock, random) });
+  const nextId = createIdGenerator(clock, random);
+  const log = createBusinessLog({ topic: topics.transactionLogs, service: 'payment', clock, nextId, telemetry });
   const lease = createProcessorLease({ database, clock, random, logger, takeOver: (gone) => recovery.takeOver(gone) });
   const rules = { policy, abilities: gateway.abilities, owner: lease.owner };
   const labels = { gateway: gateway.name };

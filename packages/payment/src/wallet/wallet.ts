@@ -86,7 +86,8 @@ export async function createWallet(options: WalletOptions): Promise<Wallet> {
 
   const ledger = createLedger(database, fees);
   const outbox = options.outbox ?? (await createOutbox({ database, broker, clock, random, logger, telemetry, migrations }));
-  const log = createBusinessLog({ topic: topics.transactionLogs, service: 'wallet', clock, nextId: createIdGenerator(clock, random) });
+  const nextId = createIdGenerator(clock, random);
+  const log = createBusinessLog({ topic: topics.transactionLogs, service: 'wallet', clock, nextId, telemetry });
 
   const book = async (batch: readonly Delivery<TransactionEvent>[]): Promise<void> => {
     const operations = batch.map(({ value }) => operationOf(value)).filter((operation): operation is Operation => operation !== undefined);
