@@ -1,6 +1,6 @@
-import { PaystreamError, type Topic } from '@paystream/core';
+import { noTelemetry, PaystreamError, type Telemetry, type Topic } from '@paystream/core';
 import type { LogEntry } from '@paystream/core/contracts';
-import { createTopicDestination } from '@paystream/logger';
+import { createTopicDestination, traceMixin } from '@paystream/logger';
 import { type Logger, multistream, pino, type StreamEntry, stdSerializers } from 'pino';
 import type { Config } from './config/config.ts';
 import type { Engine } from './engine/engine.ts';
@@ -27,24 +27,25 @@ function errorFields(error: unknown): unknown {
   return { code, reason, message, details };
 }
 
-function loggerOf({ PAYSTREAM_LOG_LEVEL: level }: ConsoleSettings, service: string, streams: StreamEntry[]): Logger {
+function loggerOf({ PAYSTREAM_LOG_LEVEL: level }: ConsoleSettings, service: string, streams: StreamEntry[], telemetry: Telemetry): Logger {
   const lowest = level === 'trace' || level === 'debug' ? level : 'info';
-  return pino({ level: lowest, base: { service }, serializers: { err: errorFields } }, multistream(streams));
+  const options = { level: lowest, base: { service }, serializers: { err: errorFields }, mixin: traceMixin(telemetry) };
+  return pino(options, multistream(streams));
 }
 
 /** A logger for what must not, or cannot, write to a topic: to the console only. */
-export function consoleLog(config: ConsoleSettings, service: string): Logger {
-  return loggerOf(config, service, consoleStreams(config));
+export function consoleLog(config: ConsoleSettings, service: string, telemetry: Telemetry = noTelemetry): Logger {
+  return loggerOf(config, service, consoleStreams(config), telemetry);
 }
 
 /** A logger whose lines go to the service's log topic, and to the console from the level set on. */
-export function openLog({ config, broker }: Engine, service: string, topic: Topic<LogEntry> | undefined): ServiceLog {
+export function openLog({ config, broker, metrics }: Engine, service: string, topic: Topic<LogEntry> | undefined): ServiceLog {
   const streams = consoleStreams(config);
   // The log sink has no topic: what it wrote there it would have to store, and say so.
   const destination = topic && createTopicDestination({ broker, topic, service });
   if (destination !== undefined) streams.push({ level: 'info', stream: destination });
   return {
-    logger: loggerOf(config, service, streams),
+    logger: loggerOf(config, service, streams, metrics.telemetry),
     close: async (timeoutMs) => destination?.close(Math.min(timeoutMs, longestCloseMs)),
   };
 }

@@ -72,7 +72,7 @@ export async function startStack(
     },
   });
   const startServer = async (): Promise<RpcServer> => {
-    server = await serve(engine, rpc, () => lifecycle.health(), consoleLog(config, 'server'));
+    server = await serve(engine, rpc, () => lifecycle.health(), consoleLog(config, 'server', engine.metrics.telemetry));
     return server;
   };
   const lifecycle = createLifecycle([

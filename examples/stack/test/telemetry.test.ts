@@ -84,6 +84,19 @@ describe('an order of a caller who traces', () => {
     expect([...new Set(trace.map((span) => span.spanContext().traceState?.serialize()))]).toEqual(['shop=1']);
   });
 
+  it('is told by log entries that are found by its id, each of them', async () => {
+    const entries = await eventually('the entries of the order', async () => {
+      const rows = await stack.running.engine.database.query<{ event: string; trace_id: string }>(
+        "SELECT event, trace_id FROM paystream_log_entries WHERE order_id <> ''",
+      );
+      return rows.some(({ event }) => event === 'order.paid') && rows.some(({ event }) => event === 'notification.delivered')
+        ? rows
+        : undefined;
+    });
+    expect(entries.map(({ event }) => event)).toEqual(expect.arrayContaining(['order.placed', 'order.paid', 'notification.delivered']));
+    expect(entries.filter((entry) => entry.trace_id !== traceId)).toEqual([]);
+  });
+
   it('has spans with the attributes of the semantic conventions', () => {
     const attributesOf = (name: string) => trace.find((span) => span.name === name)?.attributes;
     expect(attributesOf('POST /api/v1/checkout')).toMatchObject({ 'http.request.method': 'POST', 'http.route': '/api/v1/checkout' });

@@ -54,7 +54,7 @@ export function rpcRoutes(services: readonly RpcService[], options: RpcRoutesOpt
     try {
       return await answerOrAbort(call, run(request, call), lateErrors(report, call));
     } catch (thrown) {
-      throw connectErrorOf(report(thrown, path));
+      throw connectErrorOf(report(thrown, call));
     } finally {
       call.end();
     }
@@ -65,7 +65,7 @@ export function rpcRoutes(services: readonly RpcService[], options: RpcRoutesOpt
       try {
         yield* itemsUntilAbort(call, run(request, call), lateErrors(report, call));
       } catch (thrown) {
-        throw connectErrorOf(report(thrown, path));
+        throw connectErrorOf(report(thrown, call));
       } finally {
         call.end();
       }

@@ -4,10 +4,17 @@ import type { Span, SpanOptions } from '../telemetry/port.ts';
 import type { Delivery, HandlerContext } from './port.ts';
 import type { ConsumerSettings } from './settings.ts';
 
+/** A call that failed. */
+export interface Failure {
+  readonly error: PaystreamError;
+  /** The span that it failed in; where none is kept, of a single message the one that it came from. */
+  readonly traceparent: string | undefined;
+}
+
 /** Runs the user's handler: traced, timed, with a signal that is aborted when its time is up. */
 export interface Calls<T> {
-  /** Resolves when the handler has settled, whatever its signal says: with nothing, or with the error that it failed with. */
-  run(batch: readonly Delivery<T>[]): Promise<PaystreamError | undefined>;
+  /** Resolves when the handler has settled, whatever its signal says: with nothing, or with how it failed. */
+  run(batch: readonly Delivery<T>[]): Promise<Failure | undefined>;
   /** Aborts the signal of every call under way and of those to come. */
   abort(reason: PaystreamError): void;
   close(): void;
@@ -15,6 +22,7 @@ export interface Calls<T> {
 
 interface Call {
   readonly deadlineMs: number;
+  traceparent: string | undefined;
   controller: AbortController | undefined;
   aborted: PaystreamError | undefined;
 }
@@ -87,7 +95,7 @@ export function createCalls<T>(settings: ConsumerSettings<T>): Calls<T> {
             return;
           }
           logger.warn(
-            { ...labels, timeoutMs },
+            { ...labels, timeoutMs, traceparent: call.traceparent },
             'a handler has used up its time: its signal is aborted, its lane stays held until it settles',
           );
           abort(
@@ -106,21 +114,22 @@ export function createCalls<T>(settings: ConsumerSettings<T>): Calls<T> {
   return {
     run: async (batch) => {
       const startMs = clock.monotonic();
-      const call: Call = { deadlineMs: startMs + timeoutMs, controller: undefined, aborted: ending };
+      const call: Call = { deadlineMs: startMs + timeoutMs, traceparent: undefined, controller: undefined, aborted: ending };
       calls.add(call);
       if (timeoutMs > 0 && timer === undefined) watch(timeoutMs);
       const span = telemetry.tracing ? telemetry.startSpan(spanName, spanOptions(settings, batch)) : undefined;
-      let failure: PaystreamError | undefined;
+      call.traceparent = span === undefined && batch.length === 1 ? batch[0]?.traceparent : span?.traceparent;
+      let error: PaystreamError | undefined;
       try {
         if (span === undefined) await settings.invoke(batch, contextOf(call));
         else await span.run(() => settings.invoke(traced(batch, span), contextOf(call)));
-      } catch (error) {
-        failure = failureOf(call, settings.errorOf(error));
+      } catch (thrown) {
+        error = failureOf(call, settings.errorOf(thrown));
       }
       calls.delete(call);
-      span?.end(failure);
+      span?.end(error);
       telemetry.observe('paystream_consumer_handler_seconds', measured, (clock.monotonic() - startMs) / 1_000);
-      return failure;
+      return error === undefined ? undefined : { error, traceparent: call.traceparent };
     },
     abort: (reason) => {
       ending = reason;

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from '../broker/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
+import { openTrace } from '../topic/envelope.ts';
 import type { Topic } from '../topic/topic.ts';
 import { openDelivery } from './delivery.ts';
 import type { Forwarder } from './forwarder.ts';
@@ -26,7 +27,7 @@ export function createDecode<T>(
   const reject = async (held: Held, source: Source, error: PaystreamError): Promise<void> => {
     const { message } = held;
     logger.error(
-      { ...labels, key: message.key, messageId: message.id, err: error },
+      { ...labels, key: message.key, messageId: message.id, traceparent: openTrace(message).traceparent, err: error },
       'a message that does not decode goes to the dead-letter topic',
     );
     if (!(await forwarder.deadLetter(message, error, 0))) return;

@@ -1,8 +1,7 @@
 import type { ClockTimer } from '../clock/port.ts';
-import type { PaystreamError } from '../errors/paystream-error.ts';
 import { noTelemetry } from '../telemetry/port.ts';
 import { backoffMs } from './backoff.ts';
-import type { Calls } from './calls.ts';
+import type { Calls, Failure } from './calls.ts';
 import type { Forwarder } from './forwarder.ts';
 import type { Entry, Lane, Lanes, Taken } from './lanes.ts';
 import type { Pause } from './pause.ts';
@@ -93,12 +92,14 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
   const count = (labels: Record<string, string>, by: number): void => telemetry.count('paystream_consumer_messages_total', labels, by);
   // For alarms, which hear of no first one that was not 0 before.
   count(outcomes.deadLettered, 0);
-  const about = (entry: Entry<T>): Record<string, unknown> => ({
+  const about = (entry: Entry<T>, { error, traceparent }: Failure): Record<string, unknown> => ({
     topic,
     subscription,
     key: entry.delivery.key,
     eventId: entry.delivery.eventId,
     attempt: entry.delivery.attempt,
+    traceparent,
+    err: error,
   });
 
   const hold = (unit: Unit<T>, lane: Lane<T>, until: Promise<void>, back: Entry<T>[]): void => {
@@ -106,9 +107,9 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
     unit.holds.set(lane, { until, back });
   };
 
-  const deadLetter = async (entry: Entry<T>, error: PaystreamError): Promise<void> => {
-    logger.error({ ...about(entry), err: error }, 'a message goes to the dead-letter topic');
-    if (!(await forwarder.deadLetter(entry.message, error, entry.delivery.attempt))) return;
+  const deadLetter = async (entry: Entry<T>, failure: Failure): Promise<void> => {
+    logger.error(about(entry, failure), 'a message goes to the dead-letter topic');
+    if (!(await forwarder.deadLetter(entry.message, failure.error, entry.delivery.attempt))) return;
     count(outcomes.deadLettered, 1);
     entry.source.acknowledge(entry);
   };
@@ -126,13 +127,13 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
   };
 
   /** Waits for what others hold; whatever the mode, since the next attempt is to be soon after. */
-  const postpone = async (unit: Unit<T>, entry: Entry<T>, error: PaystreamError): Promise<void> => {
+  const postpone = async (unit: Unit<T>, entry: Entry<T>, failure: Failure): Promise<void> => {
     entry.postponed += 1;
     const delayMs = backoffMs(postponement, entry.postponed, random);
     const before = entry.postponedMs;
     entry.postponedMs += delayMs;
     count(outcomes.postponed, 1);
-    const told = { ...about(entry), err: error, delayMs, postponed: entry.postponed, postponedMs: before };
+    const told = { ...about(entry, failure), delayMs, postponed: entry.postponed, postponedMs: before };
     if (before < worthALookMs && entry.postponedMs >= worthALookMs) {
       logger.error(told, 'what a handler needs has been taken for a minute: its key waits, and takes up a place of maxInFlight');
     } else {
@@ -145,19 +146,19 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
     telemetry.gauge('paystream_consumer_postponed', labels, postponed);
   };
 
-  const fail = (unit: Unit<T>, entry: Entry<T>, error: PaystreamError): void => {
-    const verdict = verdictOf(error, { attempt: entry.delivery.attempt, postponedMs: entry.postponedMs }, retry);
+  const fail = (unit: Unit<T>, entry: Entry<T>, failure: Failure): void => {
+    const verdict = verdictOf(failure.error, { attempt: entry.delivery.attempt, postponedMs: entry.postponedMs }, retry);
     if (verdict === 'dead-letter') {
-      hold(unit, entry.lane, deadLetter(entry, error), []);
+      hold(unit, entry.lane, deadLetter(entry, failure), []);
       return;
     }
     if (verdict === 'postpone') {
-      void postpone(unit, entry, error);
+      void postpone(unit, entry, failure);
       return;
     }
     const delayMs = backoffMs(retry, entry.delivery.attempt, random);
     count(outcomes.retried, 1);
-    logger.warn({ ...about(entry), err: error, delayMs }, 'a handler failed: the message is tried again');
+    logger.warn({ ...about(entry, failure), delayMs }, 'a handler failed: the message is tried again');
     // One that was postponed stays: whoever receives it from the topic would not know for how long it was.
     if (retry.mode === 'topic' && entry.postponed === 0) {
       track(retryByTopic(entry, delayMs));
@@ -187,15 +188,12 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
     });
   };
 
-  /** Calls until what the handler needs is there. `undefined` for the error: handled. No result: the consumer stops. */
-  const call = async (
-    unit: Unit<T>,
-    entries: readonly Entry<T>[],
-  ): Promise<{ readonly failure: PaystreamError | undefined } | undefined> => {
+  /** Calls until what the handler needs is there. `undefined` for the failure: handled. No result: the consumer stops. */
+  const call = async (unit: Unit<T>, entries: readonly Entry<T>[]): Promise<{ readonly failure: Failure | undefined } | undefined> => {
     const batch = entries.map((entry) => entry.delivery);
     for (;;) {
       const failure = await calls.run(batch);
-      if (failure === undefined || !isAway(failure)) {
+      if (failure === undefined || !isAway(failure.error)) {
         pause.back(unit);
         return { failure };
       }
@@ -219,7 +217,7 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
       return;
     }
     // What fails after it was told to stop has not failed by itself: the broker delivers it again.
-    if (aborting.aborted || isStopped(failure, stopping.aborted)) {
+    if (aborting.aborted || isStopped(failure.error, stopping.aborted)) {
       leave(unit, now);
       return;
     }

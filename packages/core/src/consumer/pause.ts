@@ -1,5 +1,5 @@
-import type { PaystreamError } from '../errors/paystream-error.ts';
 import { backoffMs } from './backoff.ts';
+import type { Failure } from './calls.ts';
 import type { CommonSettings } from './settings.ts';
 
 /** Whoever asks whether what was away is back. */
@@ -16,7 +16,7 @@ export interface Pause {
    * Says that a call failed because something is away. Resolves when to call again: for the first who said so, after a
    * wait that grows each time; for all others, once that one no longer fails. `false` if the consumer stops.
    */
-  away(prober: Prober, error: PaystreamError): Promise<boolean>;
+  away(prober: Prober, failure: Failure): Promise<boolean>;
   /** Says that a call got through. */
   back(prober: Prober): void;
 }
@@ -38,22 +38,22 @@ export function createPause(settings: CommonSettings, stopping: AbortSignal, onR
   };
   stopping.addEventListener('abort', () => wakeAll(false), { once: true });
 
-  const pause = (error: PaystreamError): void => {
+  const pause = ({ error, traceparent }: Failure): void => {
     reason = `${error.reason}: ${error.message}`;
     telemetry.gauge('paystream_consumer_paused', labels, 1);
-    logger.warn({ ...labels, err: error }, 'paused: something that the handler needs is away');
+    logger.warn({ ...labels, err: error, traceparent }, 'paused: something that the handler needs is away');
   };
 
   return {
     get reason() {
       return reason;
     },
-    away: async (caller, error) => {
+    away: async (caller, failure) => {
       if (stopping.aborted) return false;
       if (prober === undefined) {
         prober = caller;
         probes = 0;
-        pause(error);
+        pause(failure);
       }
       if (prober !== caller) return new Promise<boolean>((resolve) => waiting.push(resolve));
       probes += 1;

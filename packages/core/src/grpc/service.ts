@@ -104,7 +104,7 @@ export function addRpcService(server: Server, service: RpcService, options: Grpc
           return;
         }
         call.end();
-        callback(serviceErrorOf(report(thrown, path)));
+        callback(serviceErrorOf(report(thrown, call)));
       };
       const succeed = (message: RpcResponse): void => {
         if (call.ended) return;
@@ -144,7 +144,7 @@ export function addRpcService(server: Server, service: RpcService, options: Grpc
         (thrown: unknown) => {
           call.end();
           // Of a call that the client gave up nobody reads the end.
-          if (!grpcCall.cancelled) grpcCall.emit('error', serviceErrorOf(report(call.reason ?? thrown, path)));
+          if (!grpcCall.cancelled) grpcCall.emit('error', serviceErrorOf(report(call.reason ?? thrown, call)));
         },
       );
     };

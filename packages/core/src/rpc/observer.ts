@@ -70,7 +70,14 @@ export function createObserver(options: ObserverOptions): (call: ServerCall) => 
         change(-1);
         span?.end(thrown, call.transport === 'http' ? undefined : { 'rpc.response.status_code': code });
         logger?.debug(
-          { method: call.method, code, ...(error === undefined ? {} : { reason: error.reason }), ms, principal: call.principal.id },
+          {
+            method: call.method,
+            code,
+            ...(error === undefined ? {} : { reason: error.reason }),
+            ms,
+            principal: call.principal.id,
+            traceparent: call.traceparent,
+          },
           `${call.method} ${code}`,
         );
       },

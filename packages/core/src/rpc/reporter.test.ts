@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { sqliteError } from '../embedded/sqlite/sqlite-errors.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
-import type { Logger } from '../logger/port.ts';
+import type { LogFields, Logger } from '../logger/port.ts';
 import type { Session } from '../mysql/connection.ts';
 import { mysqlError } from '../mysql/mysql-errors.ts';
 import { refuseTooLarge } from '../mysql/run-statement.ts';
@@ -10,15 +10,20 @@ import { refuseParameter } from '../sql/refuse-parameter.ts';
 import { createErrorReporter } from './reporter.ts';
 
 const where = 'db.internal:3306 as "paystream"';
+const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
 const sql = 'INSERT INTO paystream_orders (order_id) VALUES (?)';
 const sqlite = Object.assign(new Error('CHECK constraint failed: orders'), { errcode: 275 });
 
-function reporter(): { readonly report: (thrown: unknown) => PaystreamError; readonly lines: string[] } {
+function reporter(): { readonly report: (thrown: unknown) => PaystreamError; readonly lines: string[]; readonly traces: unknown[] } {
   const lines: string[] = [];
-  const log = (fields: object, message: string): void => void lines.push(`${message} ${JSON.stringify(fields)}`);
+  const traces: unknown[] = [];
+  const log = (fields: LogFields, message: string): void => {
+    lines.push(`${message} ${JSON.stringify(fields)}`);
+    traces.push(fields['traceparent']);
+  };
   const logger = { trace: log, debug: log, info: log, warn: log, error: log } as unknown as Logger;
   const report = createErrorReporter({ logger, newId: () => 'id-1' });
-  return { report: (thrown) => report(thrown, 'CreateOrder'), lines };
+  return { report: (thrown) => report(thrown, { method: 'CreateOrder', traceparent }), lines, traces };
 }
 
 /** What is thrown before a statement is sent. */
@@ -69,6 +74,17 @@ it.each<[string, PaystreamError, string, boolean]>([
   expect(lines).toHaveLength(1);
   expect(lines[0]).toContain(thrown.message);
   expect(lines[0]).toContain('id-1');
+});
+
+it.each<[string, unknown]>([
+  ['a fault of ours', new TypeError('bug')],
+  ['a part that is away', new PaystreamError('UNAVAILABLE', 'away', { reason: 'AWAY' })],
+  ['a row that is locked', mysqlError({ errno: 1205, message: 'Lock wait timeout exceeded' }, where, sql)],
+])('whoever has the id of an error finds the trace of its call: %s', (_what, thrown) => {
+  const { report, lines, traces } = reporter();
+  expect(report(thrown).details).toEqual({ errorId: 'id-1' });
+  expect(lines[0]).toContain('id-1');
+  expect(traces).toEqual([traceparent]);
 });
 
 it('what speaks of the request passes as it is', () => {

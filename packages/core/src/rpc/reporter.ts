@@ -5,9 +5,10 @@ import { type Logger, silentLogger } from '../logger/port.ts';
 import { createIdGenerator, type IdGenerator } from '../random/id.ts';
 import { systemRandom } from '../random/system-random.ts';
 import { type ServerCall, serverStops } from './call.ts';
+import type { RpcContext } from './port.ts';
 
-/** Turns what a handler threw into what the client may see. */
-export type ErrorReporter = (thrown: unknown, method: string) => PaystreamError;
+/** Turns what the handler of a call threw into what the client may see. */
+export type ErrorReporter = (thrown: unknown, call: Pick<RpcContext, 'method' | 'traceparent'>) => PaystreamError;
 
 /** Options of {@link createErrorReporter}. */
 export interface ErrorReporterOptions {
@@ -29,15 +30,15 @@ function atDatabase({ code, retryable }: PaystreamError): string {
 /**
  * Makes the function through which every error leaves a server. Errors that speak of the request pass as they are. Those
  * that speak of the server (`INTERNAL`, `DATA_LOSS`, `UNAVAILABLE`), and all that a database says, whatever their code, name
- * hosts, files, statements: they are logged whole under a new id, and the client is told the id alone.
+ * hosts, files, statements: they are logged whole under a new id, with the trace of the call, and the client is told the id alone.
  */
 export function createErrorReporter(options: ErrorReporterOptions = {}): ErrorReporter {
   const { logger = silentLogger, newId = createIdGenerator(options.clock ?? systemClock, systemRandom) } = options;
-  return (thrown, method) => {
+  return (thrown, { method, traceparent }) => {
     const error = PaystreamError.from(thrown);
     if (error.code === 'INTERNAL' || error.code === 'DATA_LOSS') {
       const errorId = newId();
-      logger.error({ err: thrown, errorId, method }, `${method} failed: ${error.message}`);
+      logger.error({ err: thrown, errorId, method, traceparent }, `${method} failed: ${error.message}`);
       return new PaystreamError(error.code, `The server failed in a way that it should not. Its log has the cause under ${errorId}.`, {
         reason: error.code === 'INTERNAL' ? 'INTERNAL_ERROR' : error.reason,
         retryable: error.retryable,
@@ -47,7 +48,7 @@ export function createErrorReporter(options: ErrorReporterOptions = {}): ErrorRe
     if (error.code === 'UNAVAILABLE' && error.reason !== serverStops) {
       const errorId = newId();
       const after = error.details['retryAfterMs'];
-      logger.warn({ err: thrown, errorId, method }, `${method} is unavailable: ${error.message}`);
+      logger.warn({ err: thrown, errorId, method, traceparent }, `${method} is unavailable: ${error.message}`);
       return new PaystreamError(
         'UNAVAILABLE',
         `Something that the server needs is away. Try again; its log has the cause under ${errorId}.`,
@@ -60,7 +61,7 @@ export function createErrorReporter(options: ErrorReporterOptions = {}): ErrorRe
     }
     if (error.details['database'] !== undefined || error.details['sql'] !== undefined) {
       const errorId = newId();
-      logger.warn({ err: thrown, errorId, method }, `${method} failed at the database: ${error.message}`);
+      logger.warn({ err: thrown, errorId, method, traceparent }, `${method} failed at the database: ${error.message}`);
       return new PaystreamError(error.code, `${atDatabase(error)} The server's log has the cause under ${errorId}.`, {
         reason: error.reason,
         retryable: error.retryable,
@@ -74,6 +75,6 @@ export function createErrorReporter(options: ErrorReporterOptions = {}): ErrorRe
 /** Writes what a handler threw after its call had been aborted, unless it only passes the reason on. */
 export function lateErrors(report: ErrorReporter, call: ServerCall): (error: unknown) => void {
   return (error) => {
-    if (error !== call.reason) report(error, call.method);
+    if (error !== call.reason) report(error, call);
   };
 }

@@ -96,7 +96,7 @@ export function createHttpHandler(options: HttpHandlerOptions): RequestListener 
       const running = bare.has(matched.route) ? work() : middleware.run(call, work, { open: matched.route.open });
       answer(await answerOrAbort(call, running, lateErrors(report, call)));
     } catch (thrown) {
-      answer(errorResponse(report(thrown, call.method)));
+      answer(errorResponse(report(thrown, call)));
     } finally {
       call.end();
     }

@@ -187,12 +187,13 @@ describe.each(['grpc', 'connect', 'connect-json', 'grpc-web'])('over %s', (name)
     expect(error).toMatchObject({ code, reason: `TEST_${code}`, message: `fails with ${code}, naïvely 😀`, details: { orderId: code } });
   });
 
-  it('hides what a fault of ours says, and logs it under an id that the client is told', async () => {
+  it('hides what a fault of ours says, and logs it, with its trace, under an id that the client is told', async () => {
     seen.logged = [];
-    const error = await failure(client().unary(getTrialBalance, {}, { headers }));
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const error = await failure(client().unary(getTrialBalance, {}, { headers: { ...headers, traceparent } }));
     expect(error).toMatchObject({ code: 'INTERNAL', reason: 'INTERNAL_ERROR' });
     expect(JSON.stringify([error.message, error.details])).not.toMatch(/hunter2|10\.0\.0\.7/);
-    expect(seen.logged).toEqual([expect.objectContaining({ errorId: error.details['errorId'], err: expect.any(TypeError) })]);
+    expect(seen.logged).toEqual([expect.objectContaining({ errorId: error.details['errorId'], traceparent, err: expect.any(TypeError) })]);
   });
 
   it('hides where a part that is away should be', async () => {

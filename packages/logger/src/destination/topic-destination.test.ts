@@ -5,6 +5,7 @@ import pino from 'pino';
 import { describe, expect, it } from 'vitest';
 import { logTopic } from '../log-topic.ts';
 import { createTopicLogger } from '../pino/topic-logger.ts';
+import { traceMixin } from '../trace-mixin.ts';
 import { createTopicDestination } from './topic-destination.ts';
 
 const topic = 'order-logs-topic';
@@ -45,6 +46,30 @@ function brokenBroker(broker: Broker, send: () => Promise<void>): Broker {
 }
 
 describe('the topic destination', () => {
+  it('lets a line be found by the trace in which it was written, or that it names', async () => {
+    await using world = await createTestWorld();
+    const { telemetry } = world;
+    const destination = createTopicDestination(common(world));
+    const log = pino({ mixin: traceMixin(telemetry) }, destination);
+    const ready = await createTopicLogger({ ...common(world), telemetry });
+    const span = telemetry.startSpan('call');
+    span.run(() => {
+      log.info('within');
+      log.info({ traceparent: `00-${'a'.repeat(32)}-b7ad6b7169203331-01` }, 'of another');
+      ready.info({}, 'within, by a logger that is ready to use');
+    });
+    log.info('outside');
+    await destination.flush();
+    await ready.close();
+    const own = span.traceparent?.split('-')[1];
+    expect(Object.fromEntries((await entriesOf(world, 4)).map(({ message, traceId }) => [message, traceId]))).toEqual({
+      within: own,
+      'of another': 'a'.repeat(32),
+      'within, by a logger that is ready to use': own,
+      outside: '',
+    });
+  });
+
   it('sends what pino writes, with its ids lifted out and its secrets left out', async () => {
     await using world = await createTestWorld();
     const destination = createTopicDestination(common(world));

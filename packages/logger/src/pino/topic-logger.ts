@@ -1,11 +1,14 @@
-import { type Logger, PaystreamError, type Running } from '@paystream/core';
+import { type Logger, noTelemetry, PaystreamError, type Running, type Telemetry } from '@paystream/core';
 import type { Logger as PinoLogger, pino } from 'pino';
 import { createTopicDestination, type TopicDestinationOptions } from '../destination/topic-destination.ts';
+import { traceMixin } from '../trace-mixin.ts';
 
 /** Options of {@link createTopicLogger}. */
 export interface TopicLoggerOptions extends Omit<TopicDestinationOptions, 'level'> {
   /** The least grave level that is written. Default: `info`. */
   readonly level?: NonNullable<TopicDestinationOptions['level']>;
+  /** Knows the current span: each line that names no trace gets its. Default: lines have the trace that they name. */
+  readonly telemetry?: Telemetry;
 }
 
 /** A logger whose lines go to a topic. */
@@ -41,12 +44,12 @@ async function loadPino(): Promise<typeof pino> {
  */
 export async function createTopicLogger(options: TopicLoggerOptions): Promise<TopicLogger> {
   const makeLogger = await loadPino();
-  const { level = 'info', ...rest } = options;
+  const { level = 'info', telemetry = noTelemetry, ...rest } = options;
   const destination = createTopicDestination(rest);
   // The time is the entry's own clock's, so that a line written in simulated time carries simulated time.
   const clock = options.clock;
   const timestamp = clock === undefined ? true : (): string => `,"time":${clock.now()}`;
-  const logger = makeLogger({ level, base: null, timestamp }, destination);
+  const logger = makeLogger({ level, base: null, timestamp, mixin: traceMixin(telemetry) }, destination);
   return {
     pino: logger,
     debug: (fields, message) => logger.debug(fields, message),
