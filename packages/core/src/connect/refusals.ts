@@ -1,30 +1,28 @@
-import type { DescService } from '@bufbuild/protobuf';
-import {
-  Code,
-  type ConnectError,
-  type ConnectRouter,
-  createConnectRouter,
-  createContextKey,
-  createContextValues,
-  type HandlerContext,
-  type ServiceImpl,
-} from '@connectrpc/connect';
+import { Code, type ConnectRouter, createContextKey, createContextValues } from '@connectrpc/connect';
 import { createAsyncIterable, encodeEnvelope, readAllBytes, type UniversalHandlerFn } from '@connectrpc/connect/protocol';
 import { codeFromString } from '@connectrpc/connect/protocol-connect';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { errorCodeOfGrpc } from '../rpc/codes.ts';
-import { connectErrorOf } from './connect-error.ts';
 import { wellFormedBody } from './well-formed.ts';
 
 // Connect refuses some requests before a handler sees them: what does not parse (as INTERNAL, if binary), what is too
 // large, what is compressed in an unknown way. It does so without details and offers no hook. So the answer to a request
-// that no handler saw is read, and made again, with details, by a second router whose handlers throw the error given.
+// that no handler saw is read, and the handler is called with an empty request: it throws the error that it is given where
+// it would read the request, and so the call is limited, authenticated, measured and answered as every other.
 
 type Answer = Awaited<ReturnType<UniversalHandlerFn>>;
 
 /** Set by a handler, to say that the request was a good one. */
 export const seenKey: ReturnType<typeof createContextKey<{ seen: boolean }>> = createContextKey({ seen: false });
-const refusalKey = createContextKey<ConnectError | undefined>(undefined);
+
+/** What is wrong with a request in whose place a handler got an empty one, and the headers that it came with. */
+interface Refused {
+  readonly error: PaystreamError;
+  readonly header: Headers;
+}
+
+/** Set where a handler is not to read the request that it is given. */
+export const refusedKey: ReturnType<typeof createContextKey<Refused | undefined>> = createContextKey<Refused | undefined>(undefined);
 
 const answerLimit = 65_536;
 const trailerFlag = 0x80;
@@ -88,50 +86,30 @@ function emptyBody(contentType: string): Uint8Array {
   return enveloped ? encodeEnvelope(0, message) : message;
 }
 
-function refusingHandlers(definition: DescService): ReadonlyMap<string, UniversalHandlerFn> {
-  const refuse = (_request: unknown, context: HandlerContext): never => {
-    throw context.values.get(refusalKey);
-  };
-  const routes: Record<string, unknown> = {};
-  for (const method of definition.methods) {
-    routes[method.localName] =
-      method.methodKind === 'unary'
-        ? refuse
-        : // biome-ignore lint/correctness/useYield: it only ever throws
-          async function* (request: unknown, context: HandlerContext) {
-            refuse(request, context);
-          };
-  }
-  const { handlers } = createConnectRouter().service(definition, routes as Partial<ServiceImpl<typeof definition>>);
-  return new Map(handlers.map((handler) => [handler.requestPath, handler]));
-}
-
 /** Puts details on the errors with which the handlers that `add` adds to the router refuse requests on their own. */
-export function explainRefusals(router: ConnectRouter, definition: DescService, maxRequestBytes: number, add: () => void): void {
+export function explainRefusals(router: ConnectRouter, maxRequestBytes: number, add: () => void): void {
   const before = router.handlers.length;
   add();
-  const refusing = refusingHandlers(definition);
   const added = router.handlers.splice(before);
   for (const handler of added) {
-    const refuse = refusing.get(handler.requestPath);
     const explained: UniversalHandlerFn = async (request) => {
       const mark = { seen: false };
       const contextValues = (request.contextValues ?? createContextValues()).set(seenKey, mark);
       const answer = await handler({ ...request, body: wellFormedBody(request), contextValues });
-      if (mark.seen || refuse === undefined) return answer;
+      if (mark.seen) return answer;
       const body = answer.body === undefined ? new Uint8Array() : await readAllBytes(answer.body, answerLimit);
       const refusal = refusalOf(answer, body);
       const error = refusal === undefined ? undefined : mend(refusal, maxRequestBytes);
       if (error === undefined) return { ...answer, ...(answer.body === undefined ? {} : { body: createAsyncIterable([body]) }) };
       const contentType = request.header.get('content-type') ?? 'application/json';
-      return refuse({
+      return handler({
         httpVersion: request.httpVersion,
         url: request.url,
         method: 'POST',
         header: new Headers({ 'content-type': contentType }),
         body: createAsyncIterable([emptyBody(contentType)]),
         signal: request.signal,
-        contextValues: createContextValues().set(refusalKey, connectErrorOf(error)),
+        contextValues: contextValues.set(seenKey, { seen: false }).set(refusedKey, { error, header: request.header }),
       });
     };
     router.handlers.push(Object.assign(explained, handler));

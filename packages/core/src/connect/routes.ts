@@ -4,11 +4,11 @@ import { systemClock } from '../clock/system-clock.ts';
 import type { Logger } from '../logger/port.ts';
 import { answerOrAbort, itemsUntilAbort } from '../rpc/abortable.ts';
 import { clientGone, deadlinePassed, ServerCall, stopped } from '../rpc/call.ts';
-import { methodsOf, type RpcRequest, type StreamHandler, type UnaryHandler } from '../rpc/methods.ts';
+import { methodsOf, type RequestReader, type RpcRequest, type StreamReading, type UnaryReading } from '../rpc/methods.ts';
 import type { RpcService } from '../rpc/port.ts';
 import { createErrorReporter, lateErrors } from '../rpc/reporter.ts';
 import { connectErrorOf } from './connect-error.ts';
-import { explainRefusals, seenKey } from './refusals.ts';
+import { explainRefusals, refusedKey, seenKey } from './refusals.ts';
 
 /** Options of {@link rpcRoutes}. */
 export interface RpcRoutesOptions {
@@ -24,7 +24,8 @@ function callOf(path: string, context: HandlerContext, clock: Clock): ServerCall
   context.values.get(seenKey).seen = true;
   const timeoutMs = context.timeoutMs();
   const deadlineMs = timeoutMs === undefined ? undefined : clock.now() + timeoutMs;
-  const call = new ServerCall(path, deadlineMs, (name) => context.requestHeader.get(name) ?? undefined, 'connectrpc');
+  const header = context.values.get(refusedKey)?.header ?? context.requestHeader;
+  const call = new ServerCall(path, deadlineMs, (name) => header.get(name) ?? undefined, 'connectrpc');
   const { signal } = context;
   const onAbort = (): void => {
     const { reason } = signal;
@@ -35,6 +36,14 @@ function callOf(path: string, context: HandlerContext, clock: Clock): ServerCall
   if (signal.aborted) onAbort();
   else signal.addEventListener('abort', onAbort, { once: true });
   return call;
+}
+
+function readerOf(request: RpcRequest, context: HandlerContext): RequestReader {
+  const refused = context.values.get(refusedKey);
+  if (refused === undefined) return () => request;
+  return () => {
+    throw refused.error;
+  };
 }
 
 /**
@@ -49,21 +58,21 @@ function callOf(path: string, context: HandlerContext, clock: Clock): ServerCall
 export function rpcRoutes(services: readonly RpcService[], options: RpcRoutesOptions = {}): (router: ConnectRouter) => void {
   const { maxRequestBytes = 1_048_576, logger, clock = systemClock } = options;
   const report = createErrorReporter({ logger, clock });
-  const unary = (path: string, run: UnaryHandler) => async (request: RpcRequest, context: HandlerContext) => {
+  const unary = (path: string, serve: UnaryReading) => async (request: RpcRequest, context: HandlerContext) => {
     const call = callOf(path, context, clock);
     try {
-      return await answerOrAbort(call, run(request, call), lateErrors(report, call));
+      return await answerOrAbort(call, serve(readerOf(request, context), call), lateErrors(report, call));
     } catch (thrown) {
       throw connectErrorOf(report(thrown, call));
     } finally {
       call.end();
     }
   };
-  const stream = (path: string, run: StreamHandler) =>
+  const stream = (path: string, serve: StreamReading) =>
     async function* (request: RpcRequest, context: HandlerContext) {
       const call = callOf(path, context, clock);
       try {
-        yield* itemsUntilAbort(call, run(request, call), lateErrors(report, call));
+        yield* itemsUntilAbort(call, serve(readerOf(request, context), call), lateErrors(report, call));
       } catch (thrown) {
         throw connectErrorOf(report(thrown, call));
       } finally {
@@ -76,9 +85,9 @@ export function rpcRoutes(services: readonly RpcService[], options: RpcRoutesOpt
       const { definition } = service;
       const routes: Record<string, unknown> = {};
       for (const entry of methodsOf(service)) {
-        routes[entry.method.localName] = entry.kind === 'stream' ? stream(entry.path, entry.run) : unary(entry.path, entry.run);
+        routes[entry.method.localName] = entry.kind === 'stream' ? stream(entry.path, entry.serve) : unary(entry.path, entry.serve);
       }
-      explainRefusals(router, definition, maxRequestBytes, () => {
+      explainRefusals(router, maxRequestBytes, () => {
         router.service(definition, routes as Partial<ServiceImpl<typeof definition>>, { readMaxBytes: maxRequestBytes });
       });
     }

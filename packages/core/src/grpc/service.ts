@@ -18,7 +18,7 @@ import { decodeMessage } from '../protobuf/decode.ts';
 import { encodeMessage } from '../protobuf/encode.ts';
 import { itemsUntilAbort } from '../rpc/abortable.ts';
 import { clientGone, deadlinePassed, ServerCall } from '../rpc/call.ts';
-import { methodsOf, type RpcRequest, type RpcResponse, type StreamHandler, type UnaryHandler } from '../rpc/methods.ts';
+import { methodsOf, type RpcRequest, type RpcResponse, type StreamReading, type UnaryReading } from '../rpc/methods.ts';
 import type { RpcService } from '../rpc/port.ts';
 import { createErrorReporter, lateErrors } from '../rpc/reporter.ts';
 import { serviceErrorOf } from './service-error.ts';
@@ -95,7 +95,7 @@ export function addRpcService(server: Server, service: RpcService, options: Grpc
     const bytes = encodeMessage(method.output, create(method.output, message));
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   };
-  const unary = (path: string, method: DescMethod, run: UnaryHandler): handleUnaryCall<Buffer, Buffer> => {
+  const unary = (path: string, method: DescMethod, serve: UnaryReading): handleUnaryCall<Buffer, Buffer> => {
     return (grpcCall, callback) => {
       const call = callOf(path, grpcCall, clock);
       const fail = (thrown: unknown): void => {
@@ -120,16 +120,17 @@ export function addRpcService(server: Server, service: RpcService, options: Grpc
       };
       call.onAbort(fail);
       try {
-        run(decode(method, grpcCall.request), call).then(succeed, fail);
+        serve(() => decode(method, grpcCall.request), call).then(succeed, fail);
       } catch (thrown) {
         fail(thrown);
       }
     };
   };
 
-  const stream = (path: string, method: DescMethod, run: StreamHandler): handleServerStreamingCall<Buffer, Buffer> => {
+  const stream = (path: string, method: DescMethod, serve: StreamReading): handleServerStreamingCall<Buffer, Buffer> => {
     const pump = async (grpcCall: ServerWritableStream<Buffer, Buffer>, call: ServerCall): Promise<void> => {
-      const items = itemsUntilAbort(call, run(decode(method, grpcCall.request), call), lateErrors(report, call));
+      const source = serve(() => decode(method, grpcCall.request), call);
+      const items = itemsUntilAbort(call, source, lateErrors(report, call));
       for await (const item of items) {
         if (!grpcCall.write(encode(method, item))) await once(grpcCall, 'drain', { signal: call.signal });
       }
@@ -154,7 +155,7 @@ export function addRpcService(server: Server, service: RpcService, options: Grpc
   const handlers: Record<string, UntypedHandleCall> = {};
   for (const entry of methodsOf(service)) {
     const { method, path } = entry;
-    handlers[method.name] = entry.kind === 'stream' ? stream(path, method, entry.run) : unary(path, method, entry.run);
+    handlers[method.name] = entry.kind === 'stream' ? stream(path, method, entry.serve) : unary(path, method, entry.serve);
     // Bytes go through grpc-js untouched: what it cannot read itself it answers with INTERNAL.
     definition[method.name] = {
       path,

@@ -11,12 +11,36 @@ export type UnaryHandler = (request: RpcRequest, context: RpcContext) => Promise
 /** A handler that answers with a stream. */
 export type StreamHandler = (request: RpcRequest, context: RpcContext) => AsyncIterable<RpcResponse>;
 
-/** A method and its handler. */
+/** Gives the request of a call; throws what is wrong with what came if it is none. */
+export type RequestReader = () => RpcRequest;
+/** A handler that reads its request itself. Gives or throws what the handler does. */
+type Reading<R> = (read: RequestReader, context: RpcContext) => R;
+/** {@link UnaryHandler}, before its request is read. */
+export type UnaryReading = Reading<ReturnType<UnaryHandler>>;
+/** {@link StreamHandler}, before its request is read. */
+export type StreamReading = Reading<ReturnType<StreamHandler>>;
+
+/** A method and its handler: `run` takes a request that was read, `serve` one that is still to be. */
 export type RpcMethod = {
   readonly method: DescMethod;
   /** `/paystream.order.v1.OrderService/CreateOrder`. */
   readonly path: string;
-} & ({ readonly kind: 'unary'; readonly run: UnaryHandler } | { readonly kind: 'stream'; readonly run: StreamHandler });
+} & (
+  | { readonly kind: 'unary'; readonly run: UnaryHandler; readonly serve: UnaryReading }
+  | { readonly kind: 'stream'; readonly run: StreamHandler; readonly serve: StreamReading }
+);
+
+const readers = new WeakMap<object, Reading<unknown>>();
+
+/**
+ * Makes a handler of one that reads its request itself. Transports find that form by {@link methodsOf}, so that it sees
+ * calls too whose request is none.
+ */
+export function handlerThatReads<R>(serve: Reading<R>): (request: RpcRequest, context: RpcContext) => R {
+  const handler = (request: RpcRequest, context: RpcContext): R => serve(() => request, context);
+  readers.set(handler, serve);
+  return handler;
+}
 
 /**
  * The methods of a service with their handlers.
@@ -40,6 +64,7 @@ export function methodsOf({ definition, implementation }: RpcService): RpcMethod
       });
     }
     const run = handler.bind(implementation);
-    return { method, path, kind: method.methodKind === 'unary' ? 'unary' : 'stream', run };
+    const serve = readers.get(handler) ?? ((read: RequestReader, context: RpcContext): unknown => run(read(), context));
+    return { method, path, kind: method.methodKind === 'unary' ? 'unary' : 'stream', run, serve } as RpcMethod;
   });
 }

@@ -7,7 +7,7 @@ import type { Telemetry } from '../telemetry/port.ts';
 import { answerOrAbort, itemsUntilAbort } from './abortable.ts';
 import type { Authenticator } from './authenticator.ts';
 import { clientGone, ServerCall } from './call.ts';
-import { methodsOf, type StreamHandler, type UnaryHandler } from './methods.ts';
+import { handlerThatReads, methodsOf, type StreamHandler, type UnaryHandler } from './methods.ts';
 import { createObserver, type Observer } from './observer.ts';
 import type { Principal, RpcContext, RpcImplementation, RpcService } from './port.ts';
 import { createErrorReporter, lateErrors } from './reporter.ts';
@@ -70,8 +70,8 @@ function adopt(context: RpcContext): ServerCall {
 }
 
 /**
- * Makes the middleware of one server: load shedding, authentication, validation, deadlines, log, metrics and trace, in this
- * order, the same for every transport. Services wrapped by one middleware share its limits.
+ * Makes the middleware of one server: log, metrics and trace, load shedding, authentication, deadlines, reading and validation
+ * of the request, in this order, the same for every transport. Services wrapped by one middleware share its limits.
  */
 export function createRpcMiddleware(options: RpcMiddlewareOptions = {}): RpcMiddleware {
   const { authenticate, deadline = {}, clock = systemClock, validate = true } = options;
@@ -150,27 +150,29 @@ export function createRpcMiddleware(options: RpcMiddlewareOptions = {}): RpcMidd
 
   const wrapUnary = (method: DescMethod, handler: UnaryHandler): UnaryHandler => {
     const { input } = method;
-    return (request, context) => {
+    return handlerThatReads((read, context) => {
       const work: Work<ReturnType<UnaryHandler>> = (call) => {
+        const request = read();
         validator?.(input, request);
         return handler(request, call);
       };
       if (context instanceof ServerCall) return runUnary(context, work);
       const call = adopt(context);
       return answerOrAbort(call, runUnary(call, work), lateErrors(report, call));
-    };
+    });
   };
   const wrapStream = (method: DescMethod, handler: StreamHandler): StreamHandler => {
     const { input } = method;
-    return (request, context) => {
+    return handlerThatReads((read, context) => {
       const work: Work<ReturnType<StreamHandler>> = (call) => {
+        const request = read();
         validator?.(input, request);
         return handler(request, call);
       };
       if (context instanceof ServerCall) return runStream(context, work);
       const call = adopt(context);
       return itemsUntilAbort(call, runStream(call, work), lateErrors(report, call));
-    };
+    });
   };
 
   return {
