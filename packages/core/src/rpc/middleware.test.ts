@@ -226,6 +226,35 @@ describe('a stream', () => {
     expect(await next).toMatchObject({ code: 'UNAVAILABLE', reason: 'SERVER_STOPS' });
   });
 
+  it('keeps its span current for its handler, from the first message to the clean-up', async () => {
+    const telemetry = createMemoryTelemetry();
+    const currents: (string | undefined)[] = [];
+    const look = (): void => void currents.push(telemetry.current()?.traceparent);
+    const service = withRpcMiddleware(
+      orderService(async function* () {
+        try {
+          look();
+          yield {};
+          await Promise.resolve();
+          look();
+          yield {};
+        } finally {
+          await Promise.resolve();
+          look();
+        }
+      }),
+      { telemetry },
+    );
+    const items = watch(service)[Symbol.asyncIterator]();
+    await items.next();
+    await telemetry.startSpan('of somebody else').run(() => items.next());
+    await items.return?.();
+    const [span] = telemetry.spans;
+    expect(currents).toEqual(Array(3).fill(span?.traceparent));
+    expect(span).toMatchObject({ name: 'paystream.wallet.v1.WalletService/GetWallet', ended: true });
+    expect(telemetry.current()).toBeUndefined();
+  });
+
   it('is not opened for a request that breaks a rule', async () => {
     const service = withRpcMiddleware(
       orderService(async function* () {

@@ -136,7 +136,7 @@ export function createRpcMiddleware(options: RpcMiddlewareOptions = {}): RpcMidd
       running.enter(call, true);
       const identified = identify(call);
       if (identified !== undefined) await identified;
-      yield* work(call);
+      yield* observed.each(() => work(call));
       observed.end(call.reason);
     } catch (thrown) {
       observed.end(call.reason ?? thrown);

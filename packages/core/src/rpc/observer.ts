@@ -8,6 +8,8 @@ import type { ServerCall } from './call.ts';
 export interface Observer {
   /** Runs the handler in the call's span. */
   run<T>(work: () => T): T;
+  /** Runs the handler of a stream in the call's span: each of its steps, since others run between them. */
+  each<T>(work: () => AsyncIterable<T>): AsyncIterable<T>;
   /** Called when it is over, with what it failed with. Only the first time counts. */
   end(error?: unknown): void;
 }
@@ -19,7 +21,23 @@ export interface ObserverOptions {
   readonly clock: Clock;
 }
 
-const ignored: Observer = { run: (work) => work(), end: () => undefined };
+const ignored: Observer = { run: (work) => work(), each: (work) => work(), end: () => undefined };
+
+/** Runs each step of a source as `run` does. */
+function within<T>(run: Observer['run'], source: AsyncIterable<T>): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = run(() => source[Symbol.asyncIterator]());
+      return {
+        next: () => run(() => iterator.next()),
+        return: async () => {
+          await run(() => iterator.return?.());
+          return { done: true, value: undefined };
+        },
+      };
+    },
+  };
+}
 
 /** A method is called `package.Service/Method` in traces; a route as HTTP has it. */
 function startSpan(telemetry: Telemetry, call: ServerCall): Span {
@@ -60,6 +78,7 @@ export function createObserver(options: ObserverOptions): (call: ServerCall) => 
     let over = false;
     return {
       run: (work) => (span === undefined ? work() : span.run(work)),
+      each: (work) => (span === undefined ? work() : within((step) => span.run(step), span.run(work))),
       end: (thrown) => {
         if (over) return;
         over = true;
