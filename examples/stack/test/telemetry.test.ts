@@ -99,7 +99,13 @@ describe('an order of a caller who traces', () => {
 
   it('has spans with the attributes of the semantic conventions', () => {
     const attributesOf = (name: string) => trace.find((span) => span.name === name)?.attributes;
-    expect(attributesOf('POST /api/v1/checkout')).toMatchObject({ 'http.request.method': 'POST', 'http.route': '/api/v1/checkout' });
+    expect(attributesOf('POST /api/v1/checkout')).toMatchObject({
+      'http.request.method': 'POST',
+      'http.route': '/api/v1/checkout',
+      'url.path': '/api/v1/checkout',
+      'url.scheme': 'http',
+      'http.response.status_code': 200,
+    });
     expect(attributesOf('process orders')).toMatchObject({
       'messaging.system.name': 'embedded',
       'messaging.destination.name': 'orders',

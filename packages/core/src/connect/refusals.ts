@@ -3,6 +3,7 @@ import { createAsyncIterable, encodeEnvelope, readAllBytes, type UniversalHandle
 import { codeFromString } from '@connectrpc/connect/protocol-connect';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { errorCodeOfGrpc } from '../rpc/codes.ts';
+import { requestTooLarge } from '../rpc/outcome.ts';
 import { wellFormedBody } from './well-formed.ts';
 
 // Connect refuses some requests before a handler sees them: what does not parse (as INTERNAL, if binary), what is too
@@ -66,7 +67,7 @@ function mend({ code, message }: Refusal, maxRequestBytes: number): PaystreamErr
       return new PaystreamError('INVALID_ARGUMENT', `The request cannot be read: ${message}.`, { reason: 'REQUEST_MALFORMED' });
     case Code.ResourceExhausted:
       return new PaystreamError('RESOURCE_EXHAUSTED', `The request is larger than the ${maxRequestBytes} bytes that are taken.`, {
-        reason: 'REQUEST_TOO_LARGE',
+        reason: requestTooLarge,
         retryable: false,
         details: { maxBytes: String(maxRequestBytes) },
       });

@@ -25,7 +25,9 @@ function callOf(path: string, context: HandlerContext, clock: Clock): ServerCall
   const timeoutMs = context.timeoutMs();
   const deadlineMs = timeoutMs === undefined ? undefined : clock.now() + timeoutMs;
   const header = context.values.get(refusedKey)?.header ?? context.requestHeader;
-  const call = new ServerCall(path, deadlineMs, (name) => header.get(name) ?? undefined, 'connectrpc');
+  // Clients of gRPC and gRPC-Web are served as well, and told of statuses by gRPC's names.
+  const system = context.protocolName === 'connect' ? 'connectrpc' : 'grpc';
+  const call = new ServerCall(path, deadlineMs, (name) => header.get(name) ?? undefined, system);
   const { signal } = context;
   const onAbort = (): void => {
     const { reason } = signal;

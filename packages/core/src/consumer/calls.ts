@@ -1,5 +1,6 @@
 import type { ClockTimer } from '../clock/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
+import { labelsWithError } from '../telemetry/labels.ts';
 import type { Span, SpanOptions } from '../telemetry/port.ts';
 import type { Delivery, HandlerContext } from './port.ts';
 import type { ConsumerSettings } from './settings.ts';
@@ -71,7 +72,7 @@ export function createCalls<T>(settings: ConsumerSettings<T>): Calls<T> {
   const { clock, timeoutMs, telemetry, logger, subscription } = settings;
   const labels = { topic: settings.topic.name, subscription };
   const spanName = `process ${settings.topic.name}`;
-  const measured = { ...labels, system: settings.system };
+  const measured = labelsWithError({ ...labels, system: settings.system });
   const calls = new Set<Call>();
   let timer: ClockTimer | undefined;
   let ending: PaystreamError | undefined;
@@ -128,7 +129,7 @@ export function createCalls<T>(settings: ConsumerSettings<T>): Calls<T> {
       }
       calls.delete(call);
       span?.end(error);
-      telemetry.observe('paystream_consumer_handler_seconds', measured, (clock.monotonic() - startMs) / 1_000);
+      telemetry.observe('paystream_consumer_handler_seconds', measured(error), (clock.monotonic() - startMs) / 1_000);
       return error === undefined ? undefined : { error, traceparent: call.traceparent };
     },
     abort: (reason) => {

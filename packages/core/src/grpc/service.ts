@@ -19,6 +19,7 @@ import { encodeMessage } from '../protobuf/encode.ts';
 import { itemsUntilAbort } from '../rpc/abortable.ts';
 import { clientGone, deadlinePassed, ServerCall } from '../rpc/call.ts';
 import { methodsOf, type RpcRequest, type RpcResponse, type StreamReading, type UnaryReading } from '../rpc/methods.ts';
+import { requestTooLarge } from '../rpc/outcome.ts';
 import type { RpcService } from '../rpc/port.ts';
 import { createErrorReporter, lateErrors } from '../rpc/reporter.ts';
 import { serviceErrorOf } from './service-error.ts';
@@ -77,7 +78,7 @@ export function addRpcService(server: Server, service: RpcService, options: Grpc
   const decode = (method: DescMethod, bytes: Buffer): RpcRequest => {
     if (bytes.length > maxRequestBytes) {
       throw new PaystreamError('RESOURCE_EXHAUSTED', `The request has ${bytes.length} bytes; at most ${maxRequestBytes} are taken.`, {
-        reason: 'REQUEST_TOO_LARGE',
+        reason: requestTooLarge,
         retryable: false,
         details: { bytes: String(bytes.length), maxBytes: String(maxRequestBytes) },
       });

@@ -1,30 +1,15 @@
 import type { Attributes, Meter, MetricOptions } from '@opentelemetry/api';
 import type { Labels, Telemetry } from '../telemetry/port.ts';
+import { attributesIn, conventions, type Translate } from './conventions.ts';
 
 /** How a metric of the packages is called in OpenTelemetry. */
 export interface OtelMetric {
   readonly name: string;
   /** As UCUM writes it: `s`, `By`, `{message}`. */
   readonly unit: string;
-  /** Names of attributes that the semantic conventions have for labels; others keep theirs, with `paystream.` before it. */
-  readonly attributes: Readonly<Record<string, string>>;
+  /** Makes attributes of its labels. */
+  readonly attributes: Translate;
 }
-
-const messaging = {
-  topic: 'messaging.destination.name',
-  subscription: 'messaging.destination.subscription.name',
-  system: 'messaging.system.name',
-} as const;
-const rpc = { method: 'rpc.method', code: 'rpc.response.status_code', system: 'rpc.system.name' } as const;
-const database = { system: 'db.system.name', operation: 'db.operation.name' } as const;
-
-/** Metrics that the semantic conventions have names for. */
-const conventional: Readonly<Record<string, string>> = {
-  paystream_consumer_handler_seconds: 'messaging.process.duration',
-  paystream_producer_send_seconds: 'messaging.client.operation.duration',
-  paystream_rpc_seconds: 'rpc.server.call.duration',
-  paystream_database_seconds: 'db.client.operation.duration',
-};
 
 /** What an area counts where a metric's name does not say. */
 const countedIn: Readonly<Record<string, string>> = {
@@ -46,11 +31,6 @@ function unitOf(area: string, what: string): string {
   return counted === undefined ? '1' : `{${counted}}`;
 }
 
-function attributesOf(area: string): Readonly<Record<string, string>> {
-  if (area === 'rpc') return rpc;
-  return area === 'database' ? database : messaging;
-}
-
 /** Translates a metric's name: `paystream_outbox_lag_seconds` is `paystream.outbox.lag` in `s`. */
 export function otelMetric(name: string): OtelMetric {
   const [, area = '', rest = ''] = /^paystream_([a-z]+)_(.+)$/.exec(name) ?? [];
@@ -58,7 +38,7 @@ export function otelMetric(name: string): OtelMetric {
   const bare = rest.replace(/_(total|seconds)$/, '');
   const own = rest === '' ? name : `paystream.${area}${bare === 'total' || bare === 'seconds' ? '' : `.${bare}`}`;
   const unit = endsWithSeconds ? 's' : unitOf(area, bare);
-  return { name: conventional[name] ?? own, unit, attributes: attributesOf(area) };
+  return { unit, ...(conventions[name] ?? { name: own, attributes: attributesIn(area) }) };
 }
 
 /** Seconds, from a tenth of a millisecond to ten minutes. */
@@ -69,24 +49,30 @@ interface Instrument {
   record(value: number, attributes: Attributes): void;
 }
 
-/** Finds the instrument of a metric, or makes it on first use; labels that come again are translated once. */
-function instruments(make: (metric: OtelMetric) => Instrument): (name: string, labels: Labels, value: number) => void {
-  const known = new Map<string, { readonly instrument: Instrument; readonly metric: OtelMetric }>();
+/** Labels that come again are translated once. */
+function remembered(translate: Translate): Translate {
   const translated = new WeakMap<Labels, Attributes>();
-  const translate = (labels: Labels, metric: OtelMetric): Attributes => {
-    const attributes: Attributes = {};
-    for (const [label, value] of Object.entries(labels)) attributes[metric.attributes[label] ?? `paystream.${label}`] = value;
-    translated.set(labels, attributes);
+  return (labels) => {
+    let attributes = translated.get(labels);
+    if (attributes === undefined) {
+      attributes = translate(labels);
+      translated.set(labels, attributes);
+    }
     return attributes;
   };
+}
+
+/** Finds the instrument of a metric, or makes it on first use. */
+function instruments(make: (metric: OtelMetric) => Instrument): (name: string, labels: Labels, value: number) => void {
+  const known = new Map<string, { readonly instrument: Instrument; readonly attributes: Translate }>();
   return (name, labels, value) => {
     let found = known.get(name);
     if (found === undefined) {
       const metric = otelMetric(name);
-      found = { metric, instrument: make(metric) };
+      found = { instrument: make(metric), attributes: remembered(metric.attributes) };
       known.set(name, found);
     }
-    found.instrument.record(value, translated.get(labels) ?? translate(labels, found.metric));
+    found.instrument.record(value, found.attributes(labels));
   };
 }
 

@@ -1,36 +1,11 @@
 import { context, SpanStatusCode, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
-import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PaystreamError } from '../errors/paystream-error.ts';
-import type { Telemetry } from '../telemetry/port.ts';
-import { createOpenTelemetry } from './open-telemetry.ts';
+import { createSdk } from './test-support.ts';
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';
 const remote = { traceparent: `00-${traceId}-b7ad6b7169203331-01`, tracestate: 'vendor=a,other=b' };
-
-interface Sdk {
-  readonly telemetry: Telemetry;
-  spans(): readonly ReadableSpan[];
-  metrics(): Promise<readonly { readonly name: string; readonly unit: string; readonly points: readonly object[] }[]>;
-}
-
-function createSdk(): Sdk {
-  const spans = new InMemorySpanExporter();
-  const tracerProvider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter: spans })] });
-  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
-  const meterProvider = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 })] });
-  return {
-    telemetry: createOpenTelemetry({ tracerProvider, meterProvider }),
-    spans: () => spans.getFinishedSpans(),
-    metrics: async () => {
-      await meterProvider.forceFlush();
-      const found = exporter.getMetrics().flatMap((batch) => batch.scopeMetrics.flatMap((scope) => scope.metrics));
-      return found.map(({ descriptor, dataPoints }) => ({ name: descriptor.name, unit: descriptor.unit, points: dataPoints }));
-    },
-  };
-}
 
 beforeAll(() => {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
@@ -129,10 +104,12 @@ describe('traces by OpenTelemetry', () => {
     telemetry.startSpan('call', { kind: 'server' }).end(new PaystreamError('NOT_FOUND', 'no order', { reason: 'UNKNOWN_ORDER' }));
     telemetry.startSpan('call', { kind: 'server' }).end(new PaystreamError('UNAVAILABLE', 'away', { reason: 'AWAY' }));
     telemetry.startSpan('send', { kind: 'producer' }).end(new Error('bug'));
-    expect(spans().map(({ status, attributes }) => [status.code, attributes['error.type']])).toEqual([
-      [SpanStatusCode.UNSET, 'UNKNOWN_ORDER'],
-      [SpanStatusCode.ERROR, 'AWAY'],
-      [SpanStatusCode.ERROR, 'UNEXPECTED'],
+    telemetry.startSpan('call', { kind: 'server' }).end(undefined, { 'error.type': '503' });
+    expect(spans().map(({ status, attributes }) => [status.code, attributes['error.type'], attributes['paystream.reason']])).toEqual([
+      [SpanStatusCode.UNSET, undefined, 'UNKNOWN_ORDER'],
+      [SpanStatusCode.ERROR, 'AWAY', 'AWAY'],
+      [SpanStatusCode.ERROR, 'UNEXPECTED', 'UNEXPECTED'],
+      [SpanStatusCode.ERROR, '503', undefined],
     ]);
   });
 });

@@ -9,7 +9,8 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api';
-import { type ErrorCode, PaystreamError } from '../errors/paystream-error.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
+import { isServerFault } from '../rpc/outcome.ts';
 import type { Span, SpanAttributes, SpanOptions, Telemetry, TraceContext } from '../telemetry/port.ts';
 import { readTraceContext, writeTraceContext } from './trace-context.ts';
 
@@ -20,15 +21,6 @@ const kinds: Readonly<Record<NonNullable<SpanOptions['kind']>, SpanKind>> = {
   producer: SpanKind.PRODUCER,
   consumer: SpanKind.CONSUMER,
 };
-
-/** Errors that are the server's own, as the conventions for RPC have it; all others are answers that a client asked for. */
-const serverFaults: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'DEADLINE_EXCEEDED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'UNSUPPORTED',
-  'DATA_LOSS',
-]);
 
 /** Spans that were ended here: one that is not sampled does not tell by itself. */
 const endedSpans = new WeakSet<SdkSpan>();
@@ -58,10 +50,11 @@ function linksOf(links: SpanOptions['links']): Link[] {
   return [...found.values()];
 }
 
-function fail(span: SdkSpan, kind: SpanKind, thrown: unknown): void {
+function fail(span: SdkSpan, kind: SpanKind, thrown: unknown, type: SpanAttributes[string] | undefined): void {
   const error = PaystreamError.from(thrown);
-  span.setAttribute('error.type', error.reason);
-  if (kind === SpanKind.SERVER && !serverFaults.has(error.code)) return;
+  span.setAttribute('paystream.reason', error.reason);
+  if (kind === SpanKind.SERVER && !isServerFault(error.code)) return;
+  span.setAttribute('error.type', type ?? error.reason);
   span.recordException(thrown instanceof Error ? thrown : error);
   span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
 }
@@ -76,7 +69,9 @@ function started(span: SdkSpan, kind: SpanKind, parent: Context): Span {
       if (endedSpans.has(span)) return;
       endedSpans.add(span);
       if (attributes !== undefined) span.setAttributes(attributes);
-      if (error !== undefined) fail(span, kind, error);
+      const type = attributes?.['error.type'];
+      if (error !== undefined) fail(span, kind, error, type);
+      else if (type !== undefined) span.setStatus({ code: SpanStatusCode.ERROR });
       span.end();
     },
   };

@@ -5,6 +5,7 @@ import { PaystreamError } from '../errors/paystream-error.ts';
 import { createIdGenerator } from '../random/id.ts';
 import type { Random } from '../random/port.ts';
 import { systemRandom } from '../random/system-random.ts';
+import { labelsWithError } from '../telemetry/labels.ts';
 import { noTelemetry, type Span, type Telemetry, type TraceContext } from '../telemetry/port.ts';
 import { sealMessage } from '../topic/envelope.ts';
 import type { Topic } from '../topic/topic.ts';
@@ -37,7 +38,7 @@ export async function createProducer<T, I>(broker: Broker, topic: Topic<T, I>, o
   const sent = { topic: topic.name, outcome: 'sent' };
   const failed = { topic: topic.name, outcome: 'failed' };
   const labels = { topic: topic.name };
-  const measured = { topic: topic.name, system: broker.name };
+  const measured = labelsWithError({ topic: topic.name, system: broker.name });
   const silent = telemetry === noTelemetry;
   const spanName = `send ${topic.name}`;
   const attributes = {
@@ -57,7 +58,7 @@ export async function createProducer<T, I>(broker: Broker, topic: Topic<T, I>, o
   const settled = (startMs: number, span: Span | undefined, error?: unknown): void => {
     change(-1);
     telemetry.count('paystream_producer_messages_total', error === undefined ? sent : failed);
-    telemetry.observe('paystream_producer_send_seconds', measured, (clock.monotonic() - startMs) / 1_000);
+    telemetry.observe('paystream_producer_send_seconds', measured(error), (clock.monotonic() - startMs) / 1_000);
     span?.end(error);
   };
 

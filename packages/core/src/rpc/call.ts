@@ -6,8 +6,18 @@ import { anonymous } from './principal.ts';
 /** The reason of the error that ends what still runs when the server stops. */
 export const serverStops = 'SERVER_STOPS';
 
-/** How a call came. */
-export type Transport = 'grpc' | 'connectrpc' | 'http';
+/** A request to a plain HTTP route. */
+export interface HttpTarget {
+  /** As the client sent it: `HEAD` for one that a route for `GET` answers. */
+  readonly method: string;
+  /** `/api/v1/orders/:orderId` */
+  readonly route: string;
+  /** `/api/v1/orders/o-1` */
+  readonly path: string;
+}
+
+/** How a call came: by which RPC system, or to which route. */
+export type Transport = 'grpc' | 'connectrpc' | HttpTarget;
 
 /**
  * A call under way, as transports make it and middleware completes it: the handler's context. Its signals come into being

@@ -7,6 +7,7 @@ export {
   type RpcDeadlines,
   type RpcMiddleware,
   type RpcMiddlewareOptions,
+  type RunOptions,
   withRpcMiddleware,
 } from './middleware.ts';
 export { anonymous, requireMerchant } from './principal.ts';

@@ -34,7 +34,7 @@ export interface RpcMiddlewareOptions {
   readonly validate?: boolean | RequestValidator | undefined;
   /** Gets a line for each call, at debug level, and what handlers throw after their call has ended. Default: none. */
   readonly logger?: Logger | undefined;
-  /** Gets `paystream_rpc_seconds{method,code}`, `paystream_rpc_in_flight` and one span a call. Default: none. */
+  /** Gets `paystream_rpc_seconds{method,code,system}`, of HTTP routes `paystream_http_seconds{method,route,status}`, `paystream_rpc_in_flight` and one span a call. Default: none. */
   readonly telemetry?: Telemetry | undefined;
   /** Default: the system's. */
   readonly clock?: Clock | undefined;
@@ -42,12 +42,20 @@ export interface RpcMiddlewareOptions {
 
 type Work<T> = (call: ServerCall) => T;
 
+/** How {@link RpcMiddleware.run} runs something. */
+export interface RunOptions<T> {
+  /** Whether it does without the authenticator. Default: false. */
+  readonly open?: boolean | undefined;
+  /** The HTTP status of an answer, for what is told of requests to the routes of a server. Default: 200. */
+  readonly statusOf?: ((answer: T) => number) | undefined;
+}
+
 /** What stands between the transports and the implementations of one server. */
 export interface RpcMiddleware {
   /** The same service behind the middleware. */
   wrap(service: RpcService): RpcService;
   /** Runs something that is no RPC, such as an HTTP route, as a call: limited, authenticated unless it is `open`, observed. */
-  run<T>(context: RpcContext, work: (context: RpcContext) => Promise<T>, how?: { readonly open?: boolean | undefined }): Promise<T>;
+  run<T>(context: RpcContext, work: (context: RpcContext) => Promise<T>, how?: RunOptions<T>): Promise<T>;
   /** How many calls run now. */
   readonly running: number;
   /** Refuses new calls, ends streams with `UNAVAILABLE` / `SERVER_STOPS`, aborts `context.stopping` of the others. */
@@ -110,16 +118,16 @@ export function createRpcMiddleware(options: RpcMiddlewareOptions = {}): RpcMidd
     });
   };
 
-  async function runUnary<T>(call: ServerCall, work: Work<Promise<T>>, open = false): Promise<T> {
+  async function runUnary<T>(call: ServerCall, work: Work<Promise<T>>, how?: RunOptions<T>): Promise<T> {
     const observed: Observer = observe(call);
     let timer: ClockTimer | undefined;
     try {
       running.enter(call, false);
-      const identified = open ? undefined : identify(call);
+      const identified = how?.open === true ? undefined : identify(call);
       if (identified !== undefined) await identified;
       timer = arm(call);
       const answer = await observed.run(() => work(call));
-      observed.end(call.reason);
+      observed.end(call.reason, how?.statusOf?.(answer));
       return answer;
     } catch (thrown) {
       observed.end(call.reason ?? thrown);
@@ -185,9 +193,9 @@ export function createRpcMiddleware(options: RpcMiddlewareOptions = {}): RpcMidd
       return { definition: service.definition, implementation: wrapped as RpcImplementation<DescService> };
     },
     run: (context, work, how) => {
-      if (context instanceof ServerCall) return runUnary(context, work, how?.open);
+      if (context instanceof ServerCall) return runUnary(context, work, how);
       const call = adopt(context);
-      return answerOrAbort(call, runUnary(call, work, how?.open), lateErrors(report, call));
+      return answerOrAbort(call, runUnary(call, work, how), lateErrors(report, call));
     },
     get running() {
       return running.size;

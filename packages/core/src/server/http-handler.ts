@@ -34,14 +34,17 @@ function headerOf(request: IncomingMessage, name: string): string | undefined {
   return Array.isArray(value) ? value.join(', ') : value;
 }
 
-function callOf(request: IncomingMessage, response: ServerResponse, { route }: MatchedRoute): ServerCall {
-  const call = new ServerCall(`${route.method} ${route.path}`, undefined, (name) => headerOf(request, name), 'http');
+function callOf(request: IncomingMessage, response: ServerResponse, { route }: MatchedRoute, path: string): ServerCall {
+  const target = { method: request.method ?? route.method, route: route.path, path };
+  const call = new ServerCall(`${route.method} ${route.path}`, undefined, (name) => headerOf(request, name), target);
   response.once('close', () => {
     call.abort(clientGone());
     call.end();
   });
   return call;
 }
+
+const statusOf = ({ status = 200 }: HttpResponse): number => status;
 
 /** Makes what answers the requests of an HTTP/1.1 server: RPC services by way of Connect, plain routes, 404 in JSON. */
 export function createHttpHandler(options: HttpHandlerOptions): RequestListener {
@@ -65,8 +68,9 @@ export function createHttpHandler(options: HttpHandlerOptions): RequestListener 
     }
   }
 
-  async function serveRoute(matched: MatchedRoute, request: IncomingMessage, response: ServerResponse, query: string): Promise<void> {
-    const call = callOf(request, response, matched);
+  async function serveRoute(matched: MatchedRoute, request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
+    const call = callOf(request, response, matched, path);
+    const query = (request.url ?? '').slice(path.length + 1);
     const json = async (): Promise<unknown> => {
       checkJson(request);
       return parseJson(await readBody(request, maxRequestBytes));
@@ -93,7 +97,7 @@ export function createHttpHandler(options: HttpHandlerOptions): RequestListener 
       send(response, given);
     };
     try {
-      const running = bare.has(matched.route) ? work() : middleware.run(call, work, { open: matched.route.open });
+      const running = bare.has(matched.route) ? work() : middleware.run(call, work, { open: matched.route.open, statusOf });
       answer(await answerOrAbort(call, running, lateErrors(report, call)));
     } catch (thrown) {
       answer(errorResponse(report(thrown, call)));
@@ -114,7 +118,7 @@ export function createHttpHandler(options: HttpHandlerOptions): RequestListener 
     const method = request.method === 'HEAD' ? 'GET' : request.method;
     const matched = candidates.find(({ route }) => route.method === method);
     if (matched !== undefined) {
-      void serveRoute(matched, request, response, target.slice(path.length + 1));
+      void serveRoute(matched, request, response, path);
       return;
     }
     request.resume();

@@ -1,17 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type DescMessage, fromJson, type JsonValue, type MessageShape } from '@bufbuild/protobuf';
 import { PaystreamError } from '../errors/paystream-error.ts';
-import { httpStatusOf } from '../rpc/codes.ts';
+import { contentTypeUnsupported, httpStatusOfError, requestTooLarge } from '../rpc/outcome.ts';
 import { retryAfterHeader, wireMessage } from '../rpc/status.ts';
 import type { RequestValidator } from '../rpc/validation.ts';
 import type { HttpResponse } from './http-route.ts';
 
-const tooLargeReason = 'REQUEST_TOO_LARGE';
-const notJsonReason = 'CONTENT_TYPE_UNSUPPORTED';
-
 function tooLarge(maxBytes: number): PaystreamError {
   return new PaystreamError('RESOURCE_EXHAUSTED', `The request is larger than the ${maxBytes} bytes that are taken.`, {
-    reason: tooLargeReason,
+    reason: requestTooLarge,
     retryable: false,
     details: { maxBytes: String(maxBytes) },
   });
@@ -46,7 +43,7 @@ export function checkJson({ headers }: IncomingMessage): void {
     'INVALID_ARGUMENT',
     `The request must be sent as content-type: application/json, not ${type || 'without one'}.`,
     {
-      reason: notJsonReason,
+      reason: contentTypeUnsupported,
     },
   );
 }
@@ -78,16 +75,11 @@ export function messageFromJson<D extends DescMessage>(
   return message;
 }
 
-function statusOf(reason: string | undefined): number | undefined {
-  if (reason === tooLargeReason) return 413;
-  return reason === notJsonReason ? 415 : undefined;
-}
-
 /** An error in the one form that plain routes answer with. */
 export function errorResponse(error: PaystreamError): HttpResponse {
   const { code, reason, violations } = error;
   return {
-    status: statusOf(reason) ?? httpStatusOf(code),
+    status: httpStatusOfError(error),
     body: { code, reason, message: wireMessage(error.message), violations },
     headers: retryAfterHeader(error),
   };

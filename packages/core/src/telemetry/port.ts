@@ -28,7 +28,7 @@ export interface SpanOptions {
 export interface Span extends TraceContext {
   /** Runs work in which this span is the current one, across its awaits too. Gives what the work gives. */
   run<T>(work: () => T): T;
-  /** Ends it; with an error if it failed. Only the first time counts. */
+  /** Ends it; with an error if it failed, or with the attribute `error.type` where nothing was thrown. Only the first time counts. */
   end(error?: unknown, attributes?: SpanAttributes): void;
 }
 
