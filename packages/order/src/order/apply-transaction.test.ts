@@ -1,4 +1,4 @@
-import { OrderState, PaymentState, type TransactionEvent } from '@paystream/core/contracts';
+import { LogLevel, OrderState, PaymentState, type TransactionEvent } from '@paystream/core/contracts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { refunded, settled, transaction } from '../testing/fixtures.ts';
@@ -92,11 +92,53 @@ describe('what payment decides', () => {
     expect(standing.reason).toContain('given back');
     expect(facts).toEqual(['order.expired', 'order.late_charge_reversed']);
   });
+
+  describe('a late charge that cannot be given back', () => {
+    const refused = { case: 'parked', value: { reason: 'the gateway refuses to give the late charge back: too_old' } } as const;
+    const told = 'a person has to decide about a late charge: the gateway refuses to give the late charge back: too_old';
+
+    it.each([
+      ['declined', declined, OrderState.DECLINED, 'the charge was declined: insufficient_funds'],
+      ['expired', expired, OrderState.EXPIRED, 'no charge succeeded in time'],
+      ['canceled', canceled, OrderState.CANCELED, 'changed my mind'],
+    ] as const)('is told with an order that ended otherwise, whichever news is first: %s', (name, closing, state, why) => {
+      const news = [transaction(terms, 1, closing), transaction(terms, 2, refused)];
+      for (const [events, facts] of [
+        [news, [`order.${name}`, 'order.in_review']],
+        [news.toReversed(), ['order.in_review', `order.${name}`]],
+      ] as const) {
+        const played = play(events);
+        expect(played.refusals).toEqual([]);
+        expect(played.standing).toMatchObject({ state, reason: `${why}; ${told}`, version: 3n, paymentVersion: 2n });
+        expect(played.facts).toEqual(facts);
+      }
+    });
+
+    it('warns whoever reads the log', () => {
+      const { standing } = play([transaction(terms, 1, expired)]);
+      expect(applyTransaction(terms, standing, transaction(terms, 2, refused))).toMatchObject({
+        fact: { event: 'order.in_review', message: told, level: LogLevel.WARN },
+      });
+    });
+
+    it('is told to be given back if it was in the end', () => {
+      const { standing, facts, refusals } = play([
+        transaction(terms, 1, expired),
+        transaction(terms, 2, refused),
+        transaction(terms, 3, reversed, PaymentState.IN_REVIEW),
+      ]);
+      expect(refusals).toEqual([]);
+      expect(standing).toMatchObject({ state: OrderState.EXPIRED, paymentVersion: 3n });
+      expect(standing.reason).toBe(`no charge succeeded in time; ${told}; a charge that came through too late was given back`);
+      expect(facts).toEqual(['order.expired', 'order.in_review', 'order.late_charge_reversed']);
+    });
+  });
 });
 
 describe('what cannot be is refused with a reason', () => {
   it.each([
     ['a charge of an expired order', [transaction(terms, 1, expired), transaction(terms, 2, settled(900n))], 'ILLEGAL_TRANSITION'],
+    ['a review of a paid order', [transaction(terms, 1, settled(900n)), transaction(terms, 2, parked)], 'ILLEGAL_TRANSITION'],
     ['a decline of a paid order', [transaction(terms, 1, settled(900n)), transaction(terms, 2, declined)], 'ILLEGAL_TRANSITION'],
     [
       'a refund of a declined order',
@@ -133,15 +175,15 @@ const standings = fc.record({
   updateMs: fc.nat(),
 });
 
-/** A history that payment can have: a decision, then refunds or reversals. */
+/** A history that payment can have: a decision, then refunds, or late charges that are given back or cannot be. */
 const histories = fc
   .tuple(
     fc.boolean(),
     fc.constantFrom('settled', 'declined', 'expired', 'canceled'),
     fc.uniqueArray(fc.integer({ min: 1, max: 900 }), { maxLength: 4 }),
-    fc.integer({ min: 0, max: 2 }),
+    fc.array(fc.constantFrom('reversed', 'parked'), { maxLength: 3 }),
   )
-  .map(([review, decision, refunds, reversals]) => {
+  .map(([review, decision, refunds, late]) => {
     const list: TransactionEvent[] = [];
     const next = (outcome: Parameters<typeof transaction>[2], state?: PaymentState): void => {
       list.push(transaction(terms, list.length + 1, outcome, state));
@@ -156,8 +198,10 @@ const histories = fc
     }
     const outcome = { declined, expired, canceled }[decision as 'declined' | 'expired' | 'canceled'];
     next(outcome);
-    const closed = list.at(-1)?.state ?? PaymentState.UNSPECIFIED;
-    for (let i = 0; i < reversals; i++) next(reversed, closed);
+    for (const end of late) {
+      if (end === 'parked') next(parked);
+      else next(reversed, list.at(-1)?.state);
+    }
     return list;
   });
 

@@ -1,7 +1,8 @@
 import { formatMoney } from '@paystream/core';
 import { LogLevel, msFromTimestamp, OrderState, PaymentState, type TransactionEvent } from '@paystream/core/contracts';
+import { type Closing, closingOf } from './closing.ts';
 import { type OrderFact, refused, type Standing, type Terms, unchanged, type Verdict } from './standing.ts';
-import { isOpenState, orderStateName } from './states.ts';
+import { isOpenState, isUnchargedState, orderStateName } from './states.ts';
 
 type Outcome = TransactionEvent['outcome'];
 type Case = NonNullable<Outcome['case']>;
@@ -93,16 +94,24 @@ function settle(terms: Terms, standing: Standing, event: TransactionEvent, charg
   return changed(standing, event, { state: OrderState.PAID, reason: '', gatewayChargeId: chargeId }, paidFact(terms, chargeId));
 }
 
-function close(
-  standing: Standing,
-  event: TransactionEvent,
-  outcome: Case,
-  state: OrderState,
-  reason: string,
-  fact: Omit<OrderFact, 'message'>,
-): Verdict {
+function close(standing: Standing, event: TransactionEvent, outcome: Case, { state, reason, fact }: Closing): Verdict {
   if (!isOpenState(standing.state)) return illegal(standing, outcome);
-  return changed(standing, event, { state, reason }, { ...fact, message: reason });
+  return changed(standing, event, { state, reason }, fact);
+}
+
+const joined = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join('; ');
+const ofLateCharge = (why: string): string => `a person has to decide about a late charge: ${why}`;
+
+/** Leaves an order to a person. One that was closed stays closed: it is a late charge, not given back, that the person has to see to. */
+function park(standing: Standing, event: TransactionEvent, why: string): Verdict {
+  const fact = { event: 'order.in_review', level: LogLevel.WARN } as const;
+  if (isOpenState(standing.state)) {
+    const reason = why || 'a person has to decide';
+    return changed(standing, event, { state: OrderState.IN_REVIEW, reason }, { ...fact, message: reason });
+  }
+  if (!isUnchargedState(standing.state)) return illegal(standing, 'parked');
+  const note = ofLateCharge(why || 'it could not be given back');
+  return changed(standing, event, { reason: joined(standing.reason, note) }, { ...fact, message: note });
 }
 
 function refund(terms: Terms, standing: Standing, event: TransactionEvent, units: bigint): Verdict {
@@ -122,11 +131,12 @@ function refund(terms: Terms, standing: Standing, event: TransactionEvent, units
 }
 
 function reverse(standing: Standing, event: TransactionEvent, chargeId: string): Verdict {
-  const state = stateOf[event.state] ?? standing.state;
+  const reviewed = event.state === PaymentState.IN_REVIEW && isUnchargedState(standing.state);
+  const state = reviewed ? standing.state : (stateOf[event.state] ?? standing.state);
   if (state !== standing.state && !isOpenState(standing.state)) return illegal(standing, 'lateChargeReversed');
   const note = 'a charge that came through too late was given back';
   const charged = state === OrderState.PAID || refundedStates.has(state);
-  const reason = charged ? standing.reason : [standing.reason, note].filter((part) => part !== '').join('; ');
+  const reason = charged ? standing.reason : joined(standing.reason, note);
   return changed(
     standing,
     event,
@@ -135,9 +145,16 @@ function reverse(standing: Standing, event: TransactionEvent, chargeId: string):
   );
 }
 
-/** News of a charge that its refund has overtaken: the state stands, the charge's id was missing. */
+/** News that later news has overtaken: most of it is known by that, but not what it left out. */
 function catchUp(terms: Terms, standing: Standing, event: TransactionEvent): Verdict {
   const { outcome } = event;
+  const closing = closingOf(outcome);
+  if (closing !== undefined) {
+    // Payment was closed before it was left to a person, so that is about a late charge.
+    if (standing.state !== OrderState.IN_REVIEW) return unchanged;
+    return changed(standing, event, { state: closing.state, reason: joined(closing.reason, ofLateCharge(standing.reason)) }, closing.fact);
+  }
+  // A charge that its refund has overtaken: the state stands, the charge's id was missing.
   if (outcome.case !== 'settled' || standing.gatewayChargeId !== '' || !refundedStates.has(standing.state)) return unchanged;
   const chargeId = outcome.value.gatewayChargeId;
   return chargeId === '' ? unchanged : changed(standing, event, { gatewayChargeId: chargeId }, paidFact(terms, chargeId));
@@ -152,31 +169,13 @@ export function applyTransaction(terms: Terms, standing: Standing, event: Transa
   if (wrong !== undefined) return wrong;
   if (event.version <= standing.paymentVersion) return catchUp(terms, standing, event);
   const { outcome } = event;
+  const closing = closingOf(outcome);
+  if (outcome.case !== undefined && closing !== undefined) return close(standing, event, outcome.case, closing);
   switch (outcome.case) {
     case 'settled':
       return settle(terms, standing, event, outcome.value.gatewayChargeId);
-    case 'declined': {
-      const { code, reason, attempts } = outcome.value;
-      const why = reason || (code === '' ? 'the charge was declined' : `the charge was declined: ${code}`);
-      return close(standing, event, 'declined', OrderState.DECLINED, why, {
-        event: 'order.declined',
-        attributes: { code, attempts: String(attempts) },
-      });
-    }
-    case 'expired':
-      return close(standing, event, 'expired', OrderState.EXPIRED, 'no charge succeeded in time', {
-        event: 'order.expired',
-        attributes: { attempts: String(outcome.value.attempts) },
-      });
-    case 'canceled':
-      return close(standing, event, 'canceled', OrderState.CANCELED, outcome.value.reason || 'cancelled before it was charged', {
-        event: 'order.canceled',
-      });
     case 'parked':
-      return close(standing, event, 'parked', OrderState.IN_REVIEW, outcome.value.reason || 'a person has to decide', {
-        event: 'order.in_review',
-        level: LogLevel.WARN,
-      });
+      return park(standing, event, outcome.value.reason);
     case 'refunded':
       return refund(terms, standing, event, outcome.value.refundedInAll?.units ?? terms.totalUnits);
     case 'lateChargeReversed':

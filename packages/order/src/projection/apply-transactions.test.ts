@@ -55,6 +55,23 @@ describe("payment's news", () => {
     );
   });
 
+  it('of a charge that came too late and cannot be given back reaches the client, in whatever order it comes', async () => {
+    await using orders = await createOrderWorld();
+    const service = await orders.start();
+    const [first, second] = [await service.createOrder(teaOrder('r-1')), await service.createOrder(teaOrder('r-2'))];
+    const expired = { case: 'expired', value: { attempts: 1 } } as const;
+    const parked = { case: 'parked', value: { reason: 'refused: too_old' } } as const;
+    await orders.say(transaction(first, 1, expired), transaction(first, 2, parked));
+    await orders.say(transaction(second, 2, parked), transaction(second, 1, expired));
+    for (const { orderId, merchantId } of [first, second]) {
+      expect(await service.getOrder({ orderId, merchantId })).toMatchObject({
+        state: OrderState.EXPIRED,
+        reason: 'no charge succeeded in time; a person has to decide about a late charge: refused: too_old',
+      });
+    }
+    expect(await deadLetters(orders)).toEqual([]);
+  });
+
   it('that cannot be goes to the dead-letter topic, and the rest of its batch is applied', async () => {
     await using orders = await createOrderWorld();
     const service = await orders.start();

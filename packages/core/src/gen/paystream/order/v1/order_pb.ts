@@ -227,7 +227,8 @@ export type Order = Message<"paystream.order.v1.Order"> & {
   total?: Money | undefined;
 
   /**
-   * Why it ended as it did, for a person to read; empty while pending and when paid.
+   * Why it ended as it did, for a person to read, and what became of a charge that came through later; empty while
+   * pending and when paid.
    *
    * @generated from field: string reason = 10;
    */
@@ -318,7 +319,8 @@ export const OrderState = {
   DECLINED: 4,
 
   /**
-   * No charge succeeded within the time that the order had.
+   * No charge succeeded within the time that the order had. One that comes through later is given back, or left to a
+   * person where the gateway refuses: `reason` then says so, also of orders that were declined or cancelled.
    *
    * @generated from enum value: ORDER_STATE_EXPIRED = 5;
    */

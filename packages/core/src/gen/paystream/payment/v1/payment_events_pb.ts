@@ -264,7 +264,8 @@ export const PaymentCanceledSchema: GenMessage<PaymentCanceled> = /*@__PURE__*/
   messageDesc(file_paystream_payment_v1_payment_events, 4);
 
 /**
- * The gateway cannot say whether it charged, and asking again could charge twice: a person has to decide.
+ * The gateway cannot say whether it charged, and asking again could charge twice; or it charged after the payment had
+ * closed, and does not give that back: a person has to decide.
  *
  * @generated from message paystream.payment.v1.PaymentParked
  */

@@ -226,7 +226,8 @@ export const PaymentState = {
   CANCELED: 5,
 
   /**
-   * A person has to decide: the gateway cannot say whether the charge happened.
+   * A person has to decide: the gateway cannot say whether the charge happened, or does not give back one that came
+   * through after the payment had closed.
    *
    * @generated from enum value: PAYMENT_STATE_IN_REVIEW = 6;
    */
