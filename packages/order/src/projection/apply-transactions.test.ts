@@ -72,6 +72,21 @@ describe("payment's news", () => {
     expect(await deadLetters(orders)).toEqual([]);
   });
 
+  it('waits for an order that another node of the database has and this one does not show yet', async () => {
+    await using orders = await createOrderWorld();
+    const service = await orders.start();
+    const { orderId, merchantId } = await service.createOrder(teaOrder('r-1'));
+    const { database, clock } = orders.world;
+    const rename = `UPDATE ${database.tables('orders')} SET order_id = ? WHERE order_id = ?`;
+    await database.transaction((tx) => tx.execute(rename, ['not-there-yet', orderId]));
+    await orders.say(transaction({ orderId, merchantId }, 1, settled(900n)));
+    await clock.advance(300);
+    await database.transaction((tx) => tx.execute(rename, [orderId, 'not-there-yet']));
+    await orders.world.advance({ seconds: 10 });
+    expect(await deadLetters(orders)).toEqual([]);
+    expect(await service.getOrder({ orderId, merchantId })).toMatchObject({ state: OrderState.PAID, version: 2n });
+  });
+
   it('that cannot be goes to the dead-letter topic, and the rest of its batch is applied', async () => {
     await using orders = await createOrderWorld();
     const service = await orders.start();

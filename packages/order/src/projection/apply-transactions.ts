@@ -53,6 +53,8 @@ export function factEvent(
 function unknownOrder(event: TransactionEvent): PaystreamError {
   return new PaystreamError('NOT_FOUND', `payment ${event.paymentId} is of order "${event.orderId}", which is not known here`, {
     reason: 'UNKNOWN_ORDER',
+    // Of several nodes of a database the one that is asked may not show yet what was committed on another.
+    retryable: true,
     details: { orderId: event.orderId },
   });
 }
