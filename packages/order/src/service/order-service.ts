@@ -100,6 +100,16 @@ export async function createOrderService(options: OrderServiceOptions): Promise<
   const open = (): void => {
     if (closing !== undefined) throw serviceClosed();
   };
+  /** A call that is under way when the service closes may find closed what it needs: batcher, outbox, or a database of the caller's. */
+  const whileOpen = async <T>(call: () => Promise<T>): Promise<T> => {
+    open();
+    try {
+      return await call();
+    } catch (error) {
+      if (closing !== undefined && PaystreamError.from(error).reason === 'CLOSED') throw serviceClosed(error);
+      throw error;
+    }
+  };
 
   try {
     await outbox.prepare([topics.orders, topics.orderUpdates, topics.orderLogs]);
@@ -125,43 +135,37 @@ export async function createOrderService(options: OrderServiceOptions): Promise<
     steps.unshift(() => batcher.close());
 
     const service: Omit<OrderService, 'rpc'> = {
-      createOrder: async (input, call = {}) => {
-        open();
-        return createOrder(creating, input, call);
-      },
-      getOrder: async (input) => {
-        open();
-        const { orderId, merchantId } = create(GetOrderRequestSchema, input);
-        return read(orderId, merchantId);
-      },
-      listOrders: async (input) => {
-        open();
-        return listOrders(store, create(ListOrdersRequestSchema, input));
-      },
-      waitOrder: async (input, call = {}) => {
-        open();
-        const { orderId, merchantId, timeout } = create(WaitOrderRequestSchema, input);
-        const timeoutMs = msFromDuration(timeout) ?? defaults.timeoutMs;
-        checkTimeout(timeoutMs);
-        const watcher = watchers.add(orderId, 0n);
-        try {
-          const order = await waitUntilFinal(clock, watcher, await read(orderId, merchantId), timeoutMs, call);
-          return create(WaitOrderResponseSchema, { order, final: isFinalState(order.state) });
-        } finally {
-          watchers.remove(watcher);
-        }
-      },
+      createOrder: (input, call = {}) => whileOpen(() => createOrder(creating, input, call)),
+      getOrder: (input) =>
+        whileOpen(async () => {
+          const { orderId, merchantId } = create(GetOrderRequestSchema, input);
+          return read(orderId, merchantId);
+        }),
+      listOrders: (input) => whileOpen(async () => listOrders(store, create(ListOrdersRequestSchema, input))),
+      waitOrder: (input, call = {}) =>
+        whileOpen(async () => {
+          const { orderId, merchantId, timeout } = create(WaitOrderRequestSchema, input);
+          const timeoutMs = msFromDuration(timeout) ?? defaults.timeoutMs;
+          checkTimeout(timeoutMs);
+          const watcher = watchers.add(orderId, 0n);
+          try {
+            const order = await waitUntilFinal(clock, watcher, await read(orderId, merchantId), timeoutMs, call);
+            return create(WaitOrderResponseSchema, { order, final: isFinalState(order.state) });
+          } finally {
+            watchers.remove(watcher);
+          }
+        }),
       watchOrder: (input, call = {}) => {
         open();
         const request = create(WatchOrderRequestSchema, input);
-        return watchOrder(watchers, () => read(request.orderId, request.merchantId), request, call);
+        return watchOrder(watchers, () => whileOpen(() => read(request.orderId, request.merchantId)), request, call);
       },
-      cancelOrder: async (input, call = {}) => {
-        open();
-        const request = create(CancelOrderRequestSchema, input);
-        checkReason(request.reason);
-        return cancelOrder(context, request, clock.now(), { traceparent: call.traceparent, tracestate: call.tracestate });
-      },
+      cancelOrder: (input, call = {}) =>
+        whileOpen(async () => {
+          const request = create(CancelOrderRequestSchema, input);
+          checkReason(request.reason);
+          return cancelOrder(context, request, clock.now(), { traceparent: call.traceparent, tracestate: call.tracestate });
+        }),
     };
     return {
       ...service,

@@ -8,8 +8,8 @@ import type { CallOptions } from './port.ts';
 import { wakeOnAbort } from './wait-order.ts';
 
 /** The error of a call that comes, or is still waiting, when the service stops. */
-export function serviceClosed(): PaystreamError {
-  return new PaystreamError('UNAVAILABLE', 'the order service stops; call again', { reason: 'SERVICE_CLOSED' });
+export function serviceClosed(cause?: unknown): PaystreamError {
+  return new PaystreamError('UNAVAILABLE', 'the order service stops; call again', { reason: 'SERVICE_CLOSED', cause });
 }
 
 const snapshot = (order: Order): WatchOrderResponse => create(WatchOrderResponseSchema, { event: { case: 'order', value: order } });
