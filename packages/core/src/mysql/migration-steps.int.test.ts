@@ -6,7 +6,7 @@ import type { Session } from './connection.ts';
 import { createMigrationSteps } from './migration-steps.ts';
 import { createSessions } from './pool.ts';
 import { createStatementCache } from './statement.ts';
-import { freshDatabase, type RealServer, realServer } from './test-support.ts';
+import { freshDatabase, type RealServer, realServer, runBare } from './test-support.ts';
 
 let real: RealServer;
 beforeAll(async () => {
@@ -60,7 +60,8 @@ it('a migration that is cut off anywhere is finished by the next process, and no
         `cut off ${after ? 'after' : 'before'} ${at}`,
       ).toEqual([{ id: 1, amount: 11, currency: null }]);
       const [progress] = (await session.run(`SELECT step FROM ${tables(migrationTables.progress)}`, '')).rows;
-      expect(progress?.['step']).toBe(statements.length);
+      // All are done, and none after them was begun.
+      expect(progress?.['step']).toBe(-1 - statements.length);
       session.release();
       await sessions.close();
     }
@@ -68,3 +69,32 @@ it('a migration that is cut off anywhere is finished by the next process, and no
   // Each of the five, the notes about them, and where rows change also the beginning and the end of their transaction.
   expect(cuts).toBeGreaterThan(2 * (2 * statements.length + 2 * 3));
 });
+
+it.each([
+  ['the first statement', 'CREATE TABLE grown (id INT)', 1050, 'DROP TABLE grown'],
+  ['a later one', 'CREATE TABLE elsewhere (id INT)', 1050, 'DROP TABLE elsewhere'],
+])(
+  'a table of somebody else in the way of %s is never taken for ours, however often a process is started',
+  async (_, theirs, errno, gone) => {
+    const url = await freshDatabase(real);
+    const compile = createStatementCache();
+    const all = [...statements, 'CREATE TABLE elsewhere (id INT)', 'UPDATE grown SET amount = amount + 1'];
+    await runBare(url, theirs);
+    for (let round = 0; round < 3; round++) {
+      const sessions = createSessions({ url });
+      const session = await sessions.acquire();
+      await expect(createMigrationSteps(session, compile, tableNames('')).run('grow_0001', all)).rejects.toMatchObject({
+        cause: { errno },
+      });
+      session.release();
+      await sessions.close();
+    }
+    await runBare(url, gone);
+    const sessions = createSessions({ url });
+    const session = await sessions.acquire();
+    await createMigrationSteps(session, compile, tableNames('')).run('grow_0001', all);
+    session.release();
+    await sessions.close();
+    expect(await runBare(url, 'SELECT * FROM grown')).toEqual([{ id: 1, amount: 12, currency: null }]);
+  },
+);
