@@ -5,6 +5,7 @@ import { systemRandom } from '../random/system-random.ts';
 import { migrateDatabase } from '../sql/migrate.ts';
 import type { Database, DatabaseCallOptions, SqlRow, SqlValue } from '../sql/port.ts';
 import { tableNames } from '../sql/table-names.ts';
+import { checkKeyCollations } from './key-collations.ts';
 import { migrationTarget } from './migration-target.ts';
 import { mysqlDialect } from './mysql-dialect.ts';
 import type { MysqlDatabaseOptions } from './options.ts';
@@ -20,6 +21,9 @@ const pingQuery = 'SELECT @@GLOBAL.read_only AS readOnly';
  * A database on MySQL 8.0.17 or later, or MariaDB 10.6 or later. Nothing connects before it is first used. Transactions are
  * `READ COMMITTED`; one that meets a deadlock, or waits in vain for a row, is run again from its beginning, and so is one that
  * lost against a transaction on another node of Galera or Group Replication, which says so at `COMMIT` only.
+ *
+ * `migrate` also refuses, as `FAILED_PRECONDITION` / `SCHEMA_WRONG_COLLATION` with the statement that mends it, tables made with
+ * `mysqlTableOptions` whose keys are not compared byte by byte.
  *
  * A change of a schema in a transaction waits for others that use the table for 2 s at most, since all who come after it wait
  * behind it; then it is `ABORTED` / `LOCK_TIMEOUT`. Migrations wait for as long as the server lets them.
@@ -134,6 +138,7 @@ export function createMysqlDatabase(options: MysqlDatabaseOptions): Database {
         const session = await sessions.acquire({ timeoutMs: 0 });
         try {
           await migrateDatabase(migrationTarget(session, compile, tables, where), migrations, mode);
+          await checkKeyCollations(session, migrations, tables, where);
         } finally {
           session.release();
         }

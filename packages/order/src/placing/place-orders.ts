@@ -62,18 +62,33 @@ async function readTaken(store: OrderStore, executor: SqlTransaction, taken: rea
   return found;
 }
 
-async function insertAll(context: PlacingContext, tx: Transaction, drafts: readonly Draft[]): Promise<readonly RequestedOrder[]> {
+/** The error for a request that the database takes for another one: comparing ids otherwise than byte by byte, it finds no order of this one. */
+function requestLost({ requestId, terms: { merchantId } }: Draft): PaystreamError {
+  return new PaystreamError(
+    'INTERNAL',
+    `request "${requestId}" of merchant "${merchantId}" counts as taken and has placed no order: are the keys of the table of orders compared byte by byte?`,
+    { reason: 'REQUEST_LOST', details: { requestId, merchantId } },
+  );
+}
+
+/** What was inserted, and the orders that others of the drafts had placed before. */
+interface Inserted {
+  readonly fresh: ReadonlySet<Draft>;
+  readonly earlier: readonly RequestedOrder[];
+}
+
+async function insertAll(context: PlacingContext, tx: Transaction, drafts: readonly Draft[]): Promise<Inserted> {
   const inserted = await context.store.insert(tx, drafts);
-  const fresh = drafts.filter((_, index) => inserted[index] === true);
-  if (fresh.length > 0)
+  const fresh = new Set(drafts.filter((_, index) => inserted[index] === true));
+  if (fresh.size > 0)
     await context.outbox.add(
       tx,
-      fresh.flatMap((draft) => eventsOf(context, draft)),
+      [...fresh].flatMap((draft) => eventsOf(context, draft)),
     );
-  const taken = drafts.filter((_, index) => inserted[index] !== true);
-  if (taken.length === 0) return [];
-  const placed = await readTaken(context.store, tx, taken);
-  if (placed.length === taken.length) return placed;
+  const taken = drafts.filter((draft) => !fresh.has(draft));
+  if (taken.length === 0) return { fresh, earlier: [] };
+  const earlier = await readTaken(context.store, tx, taken);
+  if (earlier.length === taken.length) return { fresh, earlier };
   throw new PaystreamError('ABORTED', 'an order that took a request id is gone again; try again', { reason: 'ORDER_CHANGED' });
 }
 
@@ -92,14 +107,16 @@ export async function placeOrders(context: PlacingContext, drafts: readonly Draf
   const unique = [...firsts.values()];
   // Always in the same order, so that two writers with the same requests never wait for each other.
   if (!context.database.exclusive) unique.sort(byKey);
-  const taken = await retryAborted(() => context.database.transaction((tx) => insertAll(context, tx, unique)));
-  const earlier = new Map(taken.map((placed) => [keyOf(placed.record.terms.merchantId, placed.requestId), placed]));
+  const { fresh, earlier } = await retryAborted(() => context.database.transaction((tx) => insertAll(context, tx, unique)));
+  const placedBefore = new Map(earlier.map((placed) => [keyOf(placed.record.terms.merchantId, placed.requestId), placed]));
   return drafts.map((draft) => {
+    if (fresh.has(draft)) return { order: withStanding(draft.order, draft.standing), isNew: true };
     const key = keyOf(draft.terms.merchantId, draft.requestId);
-    const placed = earlier.get(key);
-    if (placed !== undefined) return repeatOf(placed, draft.fingerprint);
     const first = firsts.get(key);
-    if (first === undefined || first === draft) return { order: withStanding(draft.order, draft.standing), isNew: true };
-    return repeatOf({ requestId: first.requestId, fingerprint: first.fingerprint, record: first }, draft.fingerprint);
+    if (first !== undefined && fresh.has(first)) {
+      return repeatOf({ requestId: first.requestId, fingerprint: first.fingerprint, record: first }, draft.fingerprint);
+    }
+    const placed = placedBefore.get(key);
+    return placed === undefined ? requestLost(draft) : repeatOf(placed, draft.fingerprint);
   });
 }

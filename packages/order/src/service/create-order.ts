@@ -43,8 +43,10 @@ async function draftOf(context: CreateContext, request: CreateOrderRequest, opti
 /** The order that the same request has placed before, if any: it stands, even if its products are no longer sold. */
 async function earlier(context: CreateContext, request: CreateOrderRequest): Promise<Placement | undefined> {
   const { store } = context;
-  const [found] = await store.findRequests(store.reader, request.merchantId, [request.requestId]);
-  return found && repeatOf(found, fingerprintOf(request));
+  const { merchantId, requestId } = request;
+  const found = await store.findRequests(store.reader, merchantId, [requestId]);
+  const own = found.find((placed) => placed.requestId === requestId && placed.record.terms.merchantId === merchantId);
+  return own && repeatOf(own, fingerprintOf(request));
 }
 
 function orderOfPlacement(context: CreateContext, placement: Placement): { readonly order: Order; readonly isNew: boolean } {
