@@ -1,5 +1,4 @@
 import {
-  type Clock,
   type Consumer,
   createBatcher,
   createConsumer,
@@ -21,6 +20,7 @@ import { paymentMigrations } from '../store/migrations.ts';
 import { createPaymentStore } from '../store/store.ts';
 import { createDecider, type Decided, type PaymentInput } from './decider.ts';
 import { createDriver } from './driver.ts';
+import { elapsed } from './elapsed.ts';
 import { readOrderEvents } from './intake.ts';
 import { createProcessorLease } from './lease.ts';
 import { toPaymentMessage } from './messages.ts';
@@ -29,14 +29,6 @@ import { createPermits } from './permits.ts';
 import type { PaymentProcessor } from './port.ts';
 import { createRecovery } from './recovery.ts';
 import { createWaker } from './waker.ts';
-
-/** Resolves after a time, or when the promise settles, so that no timer is left. */
-function elapsed(clock: Clock, delayMs: number, unless: Promise<unknown>): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = clock.setTimer(Math.max(0, delayMs), resolve);
-    void unless.then(() => timer.cancel());
-  });
-}
 
 const maxBatch = 256;
 /** How often replicas look for what another one left, in milliseconds. */

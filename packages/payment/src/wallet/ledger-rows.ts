@@ -11,6 +11,7 @@ type Name =
   | 'early'
   | 'salesToChange'
   | 'dropEarly'
+  | 'ripe'
   | 'sums'
   | 'unbalanced';
 type Statements = (database: Pick<Database, 'tables' | 'dialect'>) => Readonly<Record<Name, string>>;
@@ -50,6 +51,8 @@ export const ledgerStatements: Statements = defineStatements(({ tables, dialect 
   salesToChange: `SELECT order_id FROM ${tables('ledger_transfers')} WHERE order_id IN ${dialect.inJson} AND kind = 'SALE'
     ORDER BY order_id, operation_id ${dialect.forUpdate}`,
   dropEarly: `DELETE FROM ${tables('ledger_early_refunds')} WHERE order_id = ? AND operation_id = ?`,
+  ripe: `SELECT DISTINCT e.order_id FROM ${tables('ledger_early_refunds')} e
+    JOIN ${tables('ledger_transfers')} t ON t.order_id = e.order_id AND t.kind = 'SALE' ORDER BY e.order_id LIMIT 100`,
   sums: `SELECT currency, SUM(clearing + payable + fees) AS units, COUNT(*) AS transfers FROM ${tables('ledger_transfers')}
     GROUP BY currency ORDER BY currency`,
   unbalanced: `SELECT t.merchant_id, t.currency FROM (

@@ -37,6 +37,10 @@ export interface Ledger {
    * Throws `FAILED_PRECONDITION` / `OPERATION_MISMATCH` for an operation that was booked before with another amount.
    */
   book(tx: Transaction, operations: readonly Operation[], nowMs: number): Promise<readonly Posted[]>;
+  /** Orders, at most 100, with refunds that are kept though their sale is booked. */
+  ripe(): Promise<readonly string[]>;
+  /** Books the refunds that are kept of an order whose sale is booked. Gives what it booked; throws as {@link book}. */
+  bookKept(tx: Transaction, orderId: string, nowMs: number): Promise<readonly Posted[]>;
   balances(merchantId: string): Promise<readonly Balance[]>;
   sums(): Promise<LedgerSums>;
 }
@@ -177,9 +181,9 @@ export function createLedger(database: Database, fees: WalletFees): Ledger {
     return [...due, ...late];
   };
 
-  const takeEarly = async (tx: Transaction, sales: readonly Transfer[]): Promise<readonly Operation[]> => {
-    if (sales.length === 0) return [];
-    const { rows } = await tx.execute<EarlyRow>(sql.early, [jsonList(sales.map((sale) => sale.orderId))]);
+  const takeEarly = async (tx: Transaction, orderIds: readonly string[]): Promise<readonly Operation[]> => {
+    if (orderIds.length === 0) return [];
+    const { rows } = await tx.execute<EarlyRow>(sql.early, [jsonList(orderIds)]);
     if (rows.length === 0) return [];
     const operations = rows.map(
       (row): Operation => ({
@@ -226,16 +230,24 @@ export function createLedger(database: Database, fees: WalletFees): Ledger {
     return new Map(rows.map((row) => [`${row.merchant_id}/${row.currency}`, balanceOf(row)]));
   };
 
+  const toTransfer = (operation: Operation): Transfer => transferOf(operation, fees);
+  const post = async (tx: Transaction, booked: readonly Transfer[], nowMs: number): Promise<readonly Posted[]> =>
+    booked.length === 0 ? [] : balancesAfterEach(booked, await move(tx, booked, nowMs));
+
   return {
     book: async (tx, operations, nowMs) => {
-      const toTransfer = (operation: Operation): Transfer => transferOf(operation, fees);
       const inOrder = (some: Operation[]): readonly Operation[] => (database.exclusive ? some : some.sort(byPlace));
       const ofKind = (kind: Operation['kind']) => inOrder(operations.filter((operation) => operation.kind === kind));
       const sales = await add(tx, ofKind('SALE').map(toTransfer), nowMs);
       const due = await sortRefunds(tx, ofKind('REFUND'), nowMs);
-      const refunds = await add(tx, inOrder([...due, ...(await takeEarly(tx, sales))]).map(toTransfer), nowMs);
-      const booked = [...sales, ...refunds];
-      return booked.length === 0 ? [] : balancesAfterEach(booked, await move(tx, booked, nowMs));
+      const sold = sales.map(({ orderId }) => orderId);
+      const refunds = await add(tx, inOrder([...due, ...(await takeEarly(tx, sold))]).map(toTransfer), nowMs);
+      return post(tx, [...sales, ...refunds], nowMs);
+    },
+    ripe: async () => (await database.query<Pick<EarlyRow, 'order_id'>>(sql.ripe)).map((row) => row.order_id),
+    bookKept: async (tx, orderId, nowMs) => {
+      const kept = await takeEarly(tx, [orderId]);
+      return post(tx, await add(tx, kept.map(toTransfer), nowMs), nowMs);
     },
     balances: async (merchantId) => (await database.query<BalanceRow>(sql.balances, [jsonList([merchantId])])).map(balanceOf),
     sums: async () => {

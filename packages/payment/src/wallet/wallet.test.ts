@@ -150,6 +150,27 @@ describe('wallet', () => {
     await booksAreRight();
   });
 
+  it('books a refund within a minute that it kept though the sale was there, unseen, on another node of the database', async () => {
+    const { database } = world;
+    const kept = database.tables('ledger_early_refunds');
+    const move = (from: string, to: string): Promise<unknown> =>
+      database.transaction((tx) => tx.execute(`UPDATE ${kept} SET order_id = ? WHERE order_id = ?`, [to, from]));
+    await send(refund({ orderId: 'o1', units: 400n }), refund({ orderId: 'o2', units: 300n }));
+    // Who books the sale does not see the refund, as who kept the refund did not see the sale.
+    await move('o1', 'unseen');
+    await send(sale({ orderId: 'o1', units: 1_000n }));
+    await move('unseen', 'o1');
+    expect((await wallet.getWallet('m1'))[0]).toMatchObject({ revenue: { units: 1_000n } });
+    await world.advance({ seconds: 61 });
+    expect((await wallet.getWallet('m1'))[0]).toMatchObject({ revenue: { units: 600n }, balance: { units: 541n }, version: 2n });
+    expect(other.updates.map(({ kind }) => kind)).toEqual([WalletUpdateKind.SALE, WalletUpdateKind.REFUND]);
+    expect(other.logs.map((entry) => entry.event)).toEqual(['wallet.sale.booked', 'wallet.refund.booked']);
+    await world.advance({ minutes: 5 });
+    expect((await wallet.trialBalance()).transfers).toBe(2);
+    expect(await database.query(`SELECT order_id FROM ${kept}`)).toEqual([{ order_id: 'o2' }]);
+    await booksAreRight();
+  });
+
   it('keeps currencies and merchants apart', async () => {
     await send(
       sale({ orderId: 'o1', units: 1_000n }),

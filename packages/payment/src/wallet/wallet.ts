@@ -14,6 +14,7 @@ import {
   systemClock,
   systemRandom,
   type Telemetry,
+  type TraceContext,
 } from '@paystream/core';
 import {
   createBusinessLog,
@@ -22,8 +23,10 @@ import {
   type TransactionEvent,
   type Wallet as WalletMessage,
 } from '@paystream/core/contracts';
-import { createOutbox, type Database, type MigrationMode, type Outbox, outboxEvent } from '@paystream/core/sql';
-import { createLedger, type LedgerSums } from './ledger.ts';
+import { createOutbox, type Database, type MigrationMode, type Outbox, outboxEvent, type Transaction } from '@paystream/core/sql';
+import { elapsed } from '../processor/elapsed.ts';
+import { startKeptRefunds } from './kept-refunds.ts';
+import { createLedger, type LedgerSums, type Posted } from './ledger.ts';
 import { toWalletMessage, toWalletUpdate, transferFact } from './messages.ts';
 import { walletMigrations } from './migrations.ts';
 import { defaultWalletFees, type Operation, operationOf, type WalletFees } from './transfer.ts';
@@ -89,19 +92,18 @@ export async function createWallet(options: WalletOptions): Promise<Wallet> {
   const nextId = createIdGenerator(clock, random);
   const log = createBusinessLog({ topic: topics.transactionLogs, service: 'wallet', clock, nextId, telemetry });
 
-  const book = async (batch: readonly Delivery<TransactionEvent>[]): Promise<void> => {
-    const operations = batch.map(({ value }) => operationOf(value)).filter((operation): operation is Operation => operation !== undefined);
-    if (operations.length === 0) return;
-    const traces = new Map(
-      batch.map(({ value, traceparent, tracestate }) => [operationOf(value)?.operationId, { traceparent, tracestate }]),
-    );
+  /** Books in a transaction of its own, and tells of what was booked. */
+  const bookAndTell = async (
+    bookIn: (tx: Transaction, nowMs: number) => Promise<readonly Posted[]>,
+    traceOf: (operationId: string) => TraceContext | undefined,
+  ): Promise<void> => {
     const booked = await database.transaction(async (tx) => {
       const nowMs = clock.now();
-      const posted = await ledger.book(tx, operations, nowMs);
+      const posted = await bookIn(tx, nowMs);
       if (posted.length === 0) return 0;
       const events = posted.flatMap((one) => {
         const eventId = `wallet:${one.transfer.operationId}`;
-        const trace = traces.get(one.transfer.operationId);
+        const trace = traceOf(one.transfer.operationId);
         const update = outboxEvent(topics.walletUpdates, toWalletUpdate(one, nowMs), { ...trace, eventId, occurredAtMs: nowMs });
         return [update, log({ ...transferFact(one), ...(trace && { trace }) })];
       });
@@ -110,6 +112,23 @@ export async function createWallet(options: WalletOptions): Promise<Wallet> {
     });
     telemetry.count('paystream_wallet_transfers_total', {}, booked);
   };
+
+  const book = async (batch: readonly Delivery<TransactionEvent>[]): Promise<void> => {
+    const operations = batch.map(({ value }) => operationOf(value)).filter((operation): operation is Operation => operation !== undefined);
+    if (operations.length === 0) return;
+    const traces = new Map(
+      batch.map(({ value, traceparent, tracestate }) => [operationOf(value)?.operationId, { traceparent, tracestate }]),
+    );
+    await bookAndTell(
+      (tx, nowMs) => ledger.book(tx, operations, nowMs),
+      (operationId) => traces.get(operationId),
+    );
+  };
+  const bookKept = (orderId: string): Promise<void> =>
+    bookAndTell(
+      (tx, nowMs) => ledger.bookKept(tx, orderId, nowMs),
+      () => undefined,
+    );
 
   const closeOutbox = async (timeoutMs: number): Promise<void> => {
     if (options.outbox === undefined) await outbox.close(timeoutMs);
@@ -129,9 +148,19 @@ export async function createWallet(options: WalletOptions): Promise<Wallet> {
     await closeOutbox(0);
     throw error;
   });
+  const kept = startKeptRefunds({ ripe: ledger.ripe, book: bookKept, clock, logger });
+  const shutDown = async (timeoutMs: number): Promise<void> => {
+    const looked = kept.close();
+    try {
+      // It may wait for locks, and comes again with the next start.
+      await Promise.all([consumer.close(timeoutMs), Promise.race([looked, elapsed(clock, timeoutMs, looked)])]);
+    } finally {
+      await closeOutbox(timeoutMs);
+    }
+  };
   let closing: Promise<void> | undefined;
   const close = (timeoutMs = 10_000): Promise<void> => {
-    closing ??= consumer.close(timeoutMs).finally(() => closeOutbox(timeoutMs));
+    closing ??= shutDown(timeoutMs);
     return closing;
   };
 
