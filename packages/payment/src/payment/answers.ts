@@ -15,7 +15,8 @@ export function approve(payment: Payment, attempt: Attempt, gatewayId: string, r
   if (attempt.status === 'APPROVED' || attempt.status === 'REVERSING' || attempt.status === 'REVERSED') {
     return refuse(`attempt ${attempt.number} is known to be charged already`);
   }
-  const undecided = payment.status === 'PENDING' || payment.status === 'IN_REVIEW';
+  // One that is in review since a late charge cannot be given back was closed, and has no open attempt.
+  const undecided = payment.status === 'PENDING' || (payment.status === 'IN_REVIEW' && isOpen(attempt));
   // One that is being given back does not stand in the way: it will not be the merchant's.
   const rival = payment.attempts.some((one) => one.number !== attempt.number && (isOpen(one) || one.status === 'APPROVED'));
   if (undecided && !rival) return settle(payment, attempt, gatewayId, nowMs);

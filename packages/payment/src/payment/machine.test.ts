@@ -58,6 +58,7 @@ const event: fc.Arbitrary<PaymentEvent> = fc.oneof(
   fc.record({ kind: fc.constant('due' as const), gone: fc.constantFrom(undefined, '', 'other') }),
   fc.record({ kind: fc.constant('reversed' as const), attempt: number }),
   fc.record({ kind: fc.constant('reversal-unanswered' as const), attempt: number }),
+  fc.record({ kind: fc.constant('reversal-declined' as const), attempt: number, code: fc.constant('too_old') }),
   fc.record({ kind: fc.constant('refunded' as const), operationId: fc.constant('r1'), units: fc.bigInt({ min: -1n, max: 1_200n }) }),
 );
 const step = fc.record({ event, waitMs: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 200_000 })), toWake: fc.boolean() });
@@ -76,6 +77,7 @@ describe('payment machine', () => {
         const rules = rulesFor(change);
         let now = start;
         let payment: Payment | undefined;
+        let ended = false;
         for (const { event: planned, waitMs, toWake } of [
           { event: { kind: 'placed', order } as const, waitMs: 0, toWake: false },
           ...steps,
@@ -109,6 +111,9 @@ describe('payment machine', () => {
             if (after.status === 'IN_REVIEW') expect(uncharged.has(before.status)).toBe(true);
             else expect(['PARTIALLY_REFUNDED', 'REFUNDED']).toContain(after.status);
           }
+          // The world was told that nothing is charged: it hears of late charges only, whoever has to see to them.
+          if (ended && result.decision !== undefined) expect(['parked', 'late-charge-reversed']).toContain(result.decision.kind);
+          ended ||= uncharged.has(after.status);
           if (result.call?.call === 'charge') {
             expect(after.status).toBe('PENDING');
             expect(after.cancelReason).toBeUndefined();
@@ -144,6 +149,25 @@ describe('payment machine', () => {
       kind: 'late-charge-reversed',
       gatewayId: 'ch1',
     });
+  });
+
+  it('gives back a second late charge although the first could not be given back', () => {
+    const rules = rulesFor();
+    const declined = (attempt: number) => ({ kind: 'declined', attempt, code: 'try_later', retry: 'later' }) as const;
+    const late = (attempt: number) => ({ kind: 'approved', attempt, gatewayId: `ch${attempt}` }) as const;
+    let payment = ok(transition(undefined, { kind: 'placed', order }, rules, start)).payment;
+    payment = ok(transition(payment, declined(1), rules, start)).payment;
+    payment = ok(transition(payment, { kind: 'due' }, rules, start + 30_000)).payment;
+    payment = ok(transition(payment, { kind: 'unanswered', attempt: 2 }, rules, start + 30_001)).payment;
+    const gone = { kind: 'not-found', attempt: 2, askedAtMs: start + 130_000 } as const;
+    payment = ok(transition(payment, gone, rules, start + 130_000)).payment;
+    expect(payment.status).toBe('EXPIRED');
+    payment = ok(transition(payment, late(2), rules, start + 140_000)).payment;
+    payment = ok(transition(payment, { kind: 'reversal-declined', attempt: 2, code: 'too_old' }, rules, start + 140_001)).payment;
+    expect(payment.status).toBe('IN_REVIEW');
+    const second = ok(transition(payment, late(1), rules, start + 150_000));
+    expect(second).toMatchObject({ call: { call: 'reverse', attempt: 1 }, payment: { status: 'IN_REVIEW' } });
+    expect(second.decision).toBeUndefined();
   });
 
   it('begins no other attempt before a charge that must not stand was given back', () => {
