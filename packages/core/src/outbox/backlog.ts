@@ -3,7 +3,7 @@ import type { Database } from '../sql/port.ts';
 import type { OutboxRow } from './row.ts';
 import { outboxStatements } from './statements.ts';
 
-/** A row with what it holds; without, if it is not in the table any more. */
+/** A row with what it holds; without, if the table does not show it: not any more, or not yet. */
 export interface BacklogPage {
   readonly row: OutboxRow;
   readonly content: Uint8Array | undefined;

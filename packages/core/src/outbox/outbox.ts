@@ -101,6 +101,7 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
     maxHoldMs: 2 * leaseMs,
     producer: producers.get,
     dropProducer: producers.drop,
+    unseen: () => sweeper.lookForOwn(),
     permit: () => (epochs.fresh() ? undefined : sweeper.ascertain()),
   });
   const sweeper = createSweeper({ database, clock, logger, epochs, publisher, leaseMs });

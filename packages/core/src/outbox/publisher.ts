@@ -22,6 +22,8 @@ export interface PublisherOptions extends Omit<LaneContext, 'signal' | 'publishe
   readonly removeDelayMs: number;
   /** How long what is committed waits at most for earlier rows that others publish, in milliseconds. */
   readonly maxHoldMs: number;
+  /** Called for rows that are not in the table when they are to be read: removed by others, or not shown yet by the node that is asked. */
+  readonly unseen: () => void;
 }
 
 /** Why an event is not published yet. */
@@ -179,6 +181,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     if (content === undefined) {
       pending -= row.left;
       over([row]);
+      options.unseen();
       return;
     }
     try {

@@ -30,6 +30,8 @@ export interface Sweeper {
   unwatch(row: OutboxRow): void;
   /** Looks now for the rows that are watched. */
   lookForWatched(): Promise<void>;
+  /** Has sweeps look for rows of this instance's own too. */
+  lookForOwn(): void;
   /** Whether a sweep came upon this row of the instance's own; asked once for each. */
   wasFound(row: OutboxRow): boolean;
   stop(): Promise<void>;
@@ -167,6 +169,9 @@ export function createSweeper(options: SweeperOptions): Sweeper {
       watcher.watch(row);
     },
     unwatch: watcher.forget,
+    lookForOwn: () => {
+      watchesOwn = true;
+    },
     lookForWatched: watcher.lookNow,
     wasFound: (row) => foundOwn.delete(rowKey(row)),
     stop: async () => {
