@@ -105,6 +105,27 @@ describe('refunds', () => {
     expect((await processor.getPayment('o1'))?.refunded?.units).toBe(300n);
   });
 
+  it('that another node of the database does not show yet may be asked for again, and are made once', async () => {
+    await start();
+    const { database } = world;
+    const move = (from: string, to: string): Promise<unknown> =>
+      database.transaction((tx) =>
+        tx.execute(`UPDATE ${database.tables('payment_refunds')} SET order_id = ? WHERE order_id = ?`, [to, from]),
+      );
+    const refund = gateway.refund.bind(gateway);
+    gateway.refund = async (request) => {
+      await move('o1', 'unseen');
+      return refund(request);
+    };
+    const request = { orderId: 'o1', requestId: 'r1', amount: eur(300n) };
+    await expect(processor.refund(request)).rejects.toMatchObject({ reason: 'REFUND_GONE', retryable: true });
+    gateway.refund = refund;
+    await move('unseen', 'o1');
+    await world.advance({ minutes: 1 });
+    expect(await processor.refund(request)).toMatchObject({ status: 'REFUNDED' });
+    expect((await processor.getPayment('o1'))?.refunded?.units).toBe(300n);
+  });
+
   it('that cannot be handled when their time comes are tried again ever more seldom, and made once they can be', async () => {
     let broken = false;
     await start(

@@ -104,7 +104,8 @@ export function createRefunds(options: RefundsOptions): Refunds {
     const payment = (await payments.load(tx, [orderId])).get(orderId);
     const refund = (await store.ofOrder(tx, orderId)).find((one) => one.requestId === requestId);
     if (payment !== undefined && refund !== undefined) return [payment, refund];
-    throw new PaystreamError('DATA_LOSS', `refund ${requestId} of order ${orderId} is gone`, { reason: 'REFUND_GONE' });
+    // It was stored before, but of several nodes of a database the one that is asked may not show it yet.
+    throw new PaystreamError('DATA_LOSS', `refund ${requestId} of order ${orderId} is gone`, { reason: 'REFUND_GONE', retryable: true });
   };
 
   /** Applies an event. Gives the refund after it, and the payment and refund if the call is to be made. */
