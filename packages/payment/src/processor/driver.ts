@@ -1,9 +1,8 @@
-import { type Clock, type Labels, type Logger, PaystreamError, type Telemetry } from '@paystream/core';
+import { type Clock, type Logger, PaystreamError } from '@paystream/core';
 import type { ChargeAnswer, Gateway, LookupAnswer, RefundAnswer } from '../gateway/port.ts';
 import { type Attempt, type GatewayCall, type Payment, type PaymentEvent, paymentIdOf, reversalKey } from '../payment/payment.ts';
-import type { PaymentPolicy } from '../payment/policy.ts';
-import { type CallEnd, callWithin } from './call.ts';
 import type { Decided, PaymentInput } from './decider.ts';
+import type { GatewayCallSubject, GatewayCalls } from './gateway-calls.ts';
 
 /** Makes calls to the gateway and has their outcomes stored, and so on until none is left to make. */
 export interface Driver {
@@ -15,10 +14,9 @@ export interface Driver {
 
 export interface DriverOptions {
   readonly gateway: Gateway;
-  readonly policy: PaymentPolicy;
+  readonly calls: GatewayCalls;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly telemetry: Telemetry;
   /** Whether a charge may leave: false when others may have taken over what this processor had under way. */
   readonly mayCharge: () => boolean;
   /** Stores what happened; rejects with `UNAVAILABLE` while that cannot be done. */
@@ -45,42 +43,11 @@ function reversalEvent(attempt: number, answer: RefundAnswer): PaymentEvent {
   return answer.outcome === 'refunded' ? { kind: 'reversed', attempt } : { kind: 'reversal-declined', attempt, code: answer.code };
 }
 
-/** What a call came to, in one word; `unknown` where the gateway gave no clear answer. */
-function outcomeOf(end: CallEnd<ChargeAnswer | LookupAnswer | RefundAnswer>): string {
-  if ('failure' in end) return 'unknown';
-  return typeof end.answer === 'string' ? end.answer : end.answer.outcome;
-}
+const subjectOf = ({ orderId, trace }: Payment, key: string): GatewayCallSubject => ({ orderId, key, trace });
 
 export function createDriver(options: DriverOptions): Driver {
-  const { gateway, policy, clock, logger, telemetry, record, recordAlone, mayCharge } = options;
+  const { gateway, calls, clock, logger, record, recordAlone, mayCharge } = options;
   const closing = new AbortController();
-  const labelsOf = (call: GatewayCall['call']): Labels => ({ gateway: gateway.name, call });
-  const labels = { charge: labelsOf('charge'), lookup: labelsOf('lookup'), reverse: labelsOf('reverse') };
-
-  const attributesOf = (call: GatewayCall['call']) => ({ 'paystream.gateway': gateway.name, 'paystream.call': call });
-  const labelled = { charge: attributesOf('charge'), lookup: attributesOf('lookup'), reverse: attributesOf('reverse') };
-
-  const makeCall = async <T extends ChargeAnswer | LookupAnswer | RefundAnswer>(
-    kind: GatewayCall['call'],
-    payment: Payment,
-    call: (signal: AbortSignal) => Promise<T>,
-    late: (answer: T) => void,
-  ): Promise<CallEnd<T>> => {
-    const begunMs = clock.monotonic();
-    const span = telemetry.tracing
-      ? telemetry.startSpan(`${kind} ${gateway.name}`, { kind: 'client', parent: payment.trace, attributes: labelled[kind] })
-      : undefined;
-    const make = () => callWithin(clock, policy.callTimeoutMs, call, late);
-    const end = await (span === undefined ? make() : span.run(make));
-    const outcome = outcomeOf(end);
-    span?.end('failure' in end ? end.failure : undefined, { 'paystream.outcome': outcome });
-    telemetry.count('paystream_gateway_calls_total', { gateway: gateway.name, call: kind, outcome });
-    telemetry.observe('paystream_gateway_call_seconds', labels[kind], (clock.monotonic() - begunMs) / 1000);
-    if ('failure' in end) {
-      logger.warn({ orderId: payment.orderId, gateway: gateway.name, call: kind, err: end.failure }, 'the gateway gave no clear answer');
-    }
-    return end;
-  };
 
   const store = async (input: PaymentInput): Promise<Decided | undefined> => {
     let write = record;
@@ -135,9 +102,9 @@ export function createDriver(options: DriverOptions): Driver {
     if (amount === undefined || nowMs >= payment.expiresAtMs || nowMs >= attempt.nextAtMs || !mayCharge()) {
       return { kind: 'unanswered', attempt: number };
     }
-    const end = await makeCall(
+    const end = await calls.make(
       'charge',
-      payment,
+      subjectOf(payment, attempt.gatewayKey),
       (signal) =>
         gateway.charge({
           key: attempt.gatewayKey,
@@ -158,9 +125,9 @@ export function createDriver(options: DriverOptions): Driver {
     const askedAtMs = clock.now();
     const ask = gateway.lookup?.bind(gateway);
     if (ask === undefined) return undefined;
-    const end = await makeCall(
+    const end = await calls.make(
       'lookup',
-      payment,
+      subjectOf(payment, attempt.gatewayKey),
       (signal) => ask(attempt.gatewayKey, signal),
       () => undefined,
     );
@@ -172,17 +139,11 @@ export function createDriver(options: DriverOptions): Driver {
     const { amount } = payment;
     const giveBack = gateway.refund?.bind(gateway);
     if (giveBack === undefined || amount === undefined) return undefined;
-    const end = await makeCall(
+    const key = reversalKey(payment.orderId, number);
+    const end = await calls.make(
       'reverse',
-      payment,
-      (signal) =>
-        giveBack({
-          key: reversalKey(payment.orderId, number),
-          chargeKey: attempt.gatewayKey,
-          gatewayId: attempt.gatewayId,
-          amount,
-          signal,
-        }),
+      subjectOf(payment, key),
+      (signal) => giveBack({ key, chargeKey: attempt.gatewayKey, gatewayId: attempt.gatewayId, amount, signal }),
       (answer) => void inBackground(payment, follow(payment, reversalEvent(number, answer))),
     );
     return 'answer' in end ? reversalEvent(number, end.answer) : { kind: 'reversal-unanswered', attempt: number };

@@ -21,6 +21,7 @@ import { createPaymentStore } from '../store/store.ts';
 import { createDecider, type Decided, type PaymentInput } from './decider.ts';
 import { createDriver } from './driver.ts';
 import { elapsed } from './elapsed.ts';
+import { createGatewayCalls } from './gateway-calls.ts';
 import { readOrderEvents } from './intake.ts';
 import { createProcessorLease } from './lease.ts';
 import { toPaymentMessage } from './messages.ts';
@@ -95,7 +96,8 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
     concurrency: exclusive ? 1 : 4,
   });
   const recordAlone = (input: PaymentInput): Promise<Decided> => alone.submit(input);
-  const driver = createDriver({ gateway, policy, clock, logger, telemetry, record, recordAlone, mayCharge: lease.fresh });
+  const calls = createGatewayCalls({ gateway, timeoutMs: policy.callTimeoutMs, clock, logger, telemetry });
+  const driver = createDriver({ gateway, calls, clock, logger, record, recordAlone, mayCharge: lease.fresh });
   const permits = createPermits(policy.maxConcurrentCalls);
   const recoveryPermits = createPermits(policy.maxConcurrentCalls);
   const recovery = createRecovery({ store, driver, permits: recoveryPermits, logger, record, recordAlone });
@@ -119,6 +121,7 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
     outbox,
     log,
     gateway,
+    calls,
     rules,
     clock,
     logger,

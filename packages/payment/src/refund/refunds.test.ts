@@ -59,6 +59,25 @@ describe('refunds', () => {
     expect((await processor.reconcile()).discrepancies).toEqual([]);
   });
 
+  it('are counted, timed and traced as the calls to the gateway that they are', async () => {
+    await start();
+    const { telemetry } = world;
+    const refundCalls = (outcome: string) =>
+      telemetry.counter('paystream_gateway_calls_total', { gateway: 'simulated', call: 'refund', outcome });
+    const caller = telemetry.startSpan('support console');
+    await caller.run(() => processor.refund({ orderId: 'o1', requestId: 'r1', amount: eur(300n) }));
+    expect(refundCalls('refunded')).toBe(1);
+    expect(telemetry.observations('paystream_gateway_call_seconds', { call: 'refund' })).toHaveLength(1);
+    const [span] = telemetry.spans.filter(({ name }) => name === 'refund simulated');
+    expect(span).toMatchObject({ kind: 'client', ended: true, error: undefined, attributes: { 'paystream.outcome': 'refunded' } });
+    expect(span?.parent?.traceparent).toBe(caller.traceparent);
+    caller.end();
+    gateway.refund = () => Promise.reject(new Error('502'));
+    await processor.refund({ orderId: 'o1', requestId: 'r2', amount: eur(300n) });
+    expect(refundCalls('unknown')).toBe(1);
+    expect(telemetry.spans.filter(({ name, error }) => name === 'refund simulated' && error !== undefined)).toHaveLength(1);
+  });
+
   it('happen once for each request, and refuse its id for another amount', async () => {
     await start();
     const request = { orderId: 'o1', requestId: 'r1', amount: eur(300n) };

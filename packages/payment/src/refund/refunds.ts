@@ -4,8 +4,8 @@ import type { Database, Outbox, Transaction } from '@paystream/core/sql';
 import type { Gateway, RefundAnswer } from '../gateway/port.ts';
 import type { Payment } from '../payment/payment.ts';
 import type { PaymentRules } from '../payment/timing.ts';
-import { callWithin } from '../processor/call.ts';
 import type { Decider } from '../processor/decider.ts';
+import type { GatewayCalls } from '../processor/gateway-calls.ts';
 import { createWaker } from '../processor/waker.ts';
 import type { PaymentStore } from '../store/store.ts';
 import { newRefund, type Refund, type RefundEvent, refundTransition } from './refund.ts';
@@ -27,6 +27,7 @@ export interface RefundsOptions {
   readonly outbox: Outbox;
   readonly log: BusinessLog;
   readonly gateway: Gateway;
+  readonly calls: GatewayCalls;
   readonly rules: PaymentRules;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -72,7 +73,7 @@ function amountToRefund(input: RefundInput, payment: Payment | undefined, refund
 }
 
 export function createRefunds(options: RefundsOptions): Refunds {
-  const { database, payments, decider, outbox, log, gateway, rules, clock, logger, telemetry } = options;
+  const { database, payments, decider, outbox, log, gateway, calls, rules, clock, logger, telemetry } = options;
   const store = createRefundStore(database);
   const running = new Set<Promise<unknown>>();
   let closed = false;
@@ -143,16 +144,13 @@ export function createRefunds(options: RefundsOptions): Refunds {
     if (refund.wakeAtMs === undefined || clock.now() >= refund.wakeAtMs) return (await apply(refund, { kind: 'unanswered' })).refund;
     const { operationId: key, amount } = refund;
     const request = { key, chargeKey: charged.gatewayKey, gatewayId: charged.gatewayId, amount };
-    const end = await callWithin(
-      clock,
-      rules.policy.callTimeoutMs,
+    const end = await calls.make(
+      'refund',
+      { orderId: refund.orderId, key, trace: telemetry.current() },
       (signal) => giveBack({ ...request, signal }),
       (answer) => track(apply(refund, eventOf(answer))),
     );
-    if ('failure' in end) {
-      logger.warn({ orderId: refund.orderId, operationId: key, err: end.failure }, 'the gateway gave no clear answer to a refund');
-      return (await apply(refund, { kind: 'unanswered' })).refund;
-    }
+    if ('failure' in end) return (await apply(refund, { kind: 'unanswered' })).refund;
     return (await apply(refund, eventOf(end.answer))).refund;
   };
 
