@@ -1,7 +1,8 @@
-import { type Clock, type ClockTimer, type Logger, PaystreamError, type Random, type Span, type Telemetry } from '@paystream/core';
+import { type Clock, type ClockTimer, type Logger, PaystreamError, type Random, type Telemetry } from '@paystream/core';
 import { DeliveryState } from '@paystream/core/contracts';
 import type { Channel } from '../channel/port.ts';
 import { type Attempt, attemptAll } from './attempt.ts';
+import { endDeliverySpan, startDeliverySpan } from './delivery-span.ts';
 import type { ClaimedDelivery, DeliveryResult, DeliveryStore, OwnedResult } from './delivery-store.ts';
 import type { Ownership } from './ownership.ts';
 import type { PendingDelivery } from './pending-delivery.ts';
@@ -188,16 +189,6 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   const interrupted: Attempt = { kind: 'unknown', detail: 'the process ended while this was being sent' };
 
-  const startSpan = (batch: readonly PendingDelivery[]): Span => {
-    const traces = batch.flatMap(({ trace }) => trace ?? []);
-    const attributes = { 'paystream.channel': name, 'paystream.deliveries': batch.length };
-    return telemetry.startSpan(`deliver ${name}`, {
-      kind: 'client',
-      attributes,
-      ...(batch.length === 1 ? { parent: traces[0] } : { links: traces }),
-    });
-  };
-
   const run = async (taken: readonly PendingDelivery[]): Promise<void> => {
     const marked = idempotent ? [] : taken.filter((delivery) => delivery.atMostOnce);
     let batch = taken;
@@ -216,11 +207,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         return;
       }
     }
-    const span = telemetry.tracing ? startSpan(batch) : undefined;
+    const span = telemetry.tracing ? startDeliverySpan(telemetry, name, batch) : undefined;
     const send = () => attemptAll(attemptOptions, batch);
     const attempts = await (span === undefined ? send() : span.run(send));
     const away = attempts.find((attempt) => attempt.kind === 'away');
-    span?.end(undefined, { 'paystream.outcome': [...new Set(attempts.map((attempt) => attempt.kind))].join(' ') });
+    if (span !== undefined) endDeliverySpan(span, name, attempts);
     if (away === undefined) resume();
     else {
       awaySinceMs ??= clock.monotonic();

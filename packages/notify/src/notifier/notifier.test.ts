@@ -569,3 +569,59 @@ it('counts deliveries for the operator', async () => {
   await world.clock.settle();
   expect(counted['paystream_notify_deliveries_total email notification.delivered']).toBe(10);
 });
+
+describe('the span of a delivery', () => {
+  const spansOf = (world: TestWorld) => world.telemetry.spans.filter(({ name }) => name === 'deliver email');
+  const errors = (world: TestWorld) =>
+    spansOf(world).map(({ error }) => (error === undefined ? undefined : PaystreamError.from(error).reason));
+
+  it('has an error where the message did not go out, so that a trace shows it', async () => {
+    await using world = await createTestWorld();
+    const answers: Answer[] = [
+      () => ({ outcome: 'rejected', reason: '550 no such user shop@example.org' }),
+      () => {
+        throw new PaystreamError('ABORTED', 'later', { reason: 'TEST' });
+      },
+      () => {
+        throw new PaystreamError('UNAVAILABLE', 'no route', { reason: 'TEST' });
+      },
+      () => {
+        throw new Error('connection reset');
+      },
+    ];
+    const email = channelOf('email', (message, signal) => (answers.shift() ?? (() => taken))(message, signal));
+    await using _notifier = await start(world, { email }, rareLeases);
+    await publish(world, 0, 1);
+    await world.runUntil(all(world, { [`email ${REJECTED}`]: 1 }));
+    await publish(world, 1, 2);
+    await world.runUntil(all(world, { [`email ${REJECTED}`]: 1, [`email ${DELIVERED}`]: 1 }));
+    expect(errors(world)).toEqual(['DELIVERY_REJECTED', 'DELIVERY_DEFERRED', 'CHANNEL_AWAY', 'DELIVERY_UNKNOWN', undefined]);
+    expect(spansOf(world).map(({ attributes }) => attributes['paystream.outcome'])).toEqual([
+      'rejected',
+      'deferred',
+      'away',
+      'unknown',
+      'delivered',
+    ]);
+    // Servers repeat addresses in their words.
+    expect(
+      spansOf(world)
+        .map(({ error }) => String(error))
+        .join(),
+    ).not.toContain('shop@example.org');
+  });
+
+  it('of several messages has an error if one of them did not go out', async () => {
+    await using world = await createTestWorld();
+    const email: Channel = {
+      name: 'email',
+      capabilities: { idempotent: true, batch: true },
+      deliver: async () => taken,
+      deliverAll: async (messages) => messages.map(({ orderId }) => (orderId === 'o-3' ? { outcome: 'rejected', reason: 'bad' } : taken)),
+    };
+    await using _notifier = await start(world, { email });
+    await publish(world, 0, 10);
+    await world.runUntil(all(world, { [`email ${DELIVERED}`]: 9, [`email ${REJECTED}`]: 1 }));
+    expect(errors(world).filter((error) => error !== undefined)).toEqual(['DELIVERY_REJECTED']);
+  });
+});
