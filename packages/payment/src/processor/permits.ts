@@ -10,10 +10,14 @@ export interface Permits {
   /** Resolves when all are back. */
   idle(): Promise<void>;
   readonly taken: number;
+  /** How many are waited for. */
+  readonly waiting: number;
 }
 
-export function createPermits(limit: number): Permits {
+/** Calls `onChange` after each change of how many are taken or waited for. */
+export function createPermits(limit: number, onChange: () => void): Permits {
   let taken = 0;
+  let wanted = 0;
   let closed = false;
   let waiting: { readonly count: number; readonly grant: () => void; readonly refuse: (error: unknown) => void }[] = [];
   let idlers: (() => void)[] = [];
@@ -25,21 +29,33 @@ export function createPermits(limit: number): Permits {
     get taken() {
       return taken;
     },
+    get waiting() {
+      return wanted;
+    },
     acquire: (count) =>
       new Promise((resolve, reject) => {
-        if (closed) reject(closedError());
-        else if (waiting.length === 0 && fits(count)) {
+        if (closed) {
+          reject(closedError());
+          return;
+        }
+        if (waiting.length === 0 && fits(count)) {
           taken += count;
           resolve();
-        } else waiting.push({ count, grant: resolve, refuse: reject });
+        } else {
+          waiting.push({ count, grant: resolve, refuse: reject });
+          wanted += count;
+        }
+        onChange();
       }),
     release: (count) => {
       taken -= count;
       for (let first = waiting[0]; first !== undefined && fits(first.count); first = waiting[0]) {
         waiting.shift();
         taken += first.count;
+        wanted -= first.count;
         first.grant();
       }
+      onChange();
       if (taken === 0) {
         for (const done of idlers) done();
         idlers = [];
@@ -49,6 +65,8 @@ export function createPermits(limit: number): Permits {
       closed = true;
       for (const { refuse } of waiting) refuse(closedError());
       waiting = [];
+      wanted = 0;
+      onChange();
     },
     idle: () => (taken === 0 ? Promise.resolve() : new Promise((resolve) => idlers.push(resolve))),
   };

@@ -242,6 +242,33 @@ describe('payment processor', () => {
     expect(processor.inFlight).toBe(0);
   });
 
+  it('tells an operator how many payments call the gateway or wait to, and of none once all are settled', async () => {
+    await start({ latencyMs: 2_000 }, { maxConcurrentCalls: 1 });
+    const inFlight = () => world.telemetry.gaugeValue('paystream_payment_calls_in_flight', { gateway: 'simulated' });
+    await other.place({ orderId: 'o1' }, { orderId: 'o2' });
+    await world.advance({ seconds: 1 });
+    expect(processor.inFlight).toBe(1);
+    expect(inFlight()).toBe(2);
+    await world.advance({ seconds: 2 });
+    expect(inFlight()).toBe(1);
+    await world.advance({ seconds: 2 });
+    expect(other.decisions).toHaveLength(2);
+    expect(inFlight()).toBe(0);
+  });
+
+  it('tells an operator of look-ups and further attempts as well, until they have ended', async () => {
+    await start({ latencyMs: 2_000 });
+    const inFlight = () => world.telemetry.gaugeValue('paystream_payment_calls_in_flight');
+    await other.place({ orderId: 'o1', method: simulatedMethods.declineThenApprove });
+    await world.advance({ seconds: 5 });
+    expect(inFlight()).toBe(0);
+    await world.advance({ seconds: 28 });
+    expect(inFlight()).toBe(1);
+    await world.advance({ seconds: 5 });
+    expect(other.outcomes('o1')).toEqual(['settled']);
+    expect(inFlight()).toBe(0);
+  });
+
   it('keeps no more look-ups under way than it may, however many payments a gateway that is away leaves open', async () => {
     await start({ down: true }, { maxConcurrentCalls: 10 });
     let underWay = 0;

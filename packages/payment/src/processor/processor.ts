@@ -73,7 +73,6 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
       if (!('refused' in one)) earliest = Math.min(earliest, wakeAt(one.payment) ?? earliest);
     }
     if (earliest !== Number.POSITIVE_INFINITY) waker.arm(earliest);
-    telemetry.gauge('paystream_payment_calls_in_flight', labels, permits.taken + recoveryPermits.taken);
     return decided;
   };
   // Several batches at once only help where several transactions can be open at once.
@@ -98,8 +97,12 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
   const recordAlone = (input: PaymentInput): Promise<Decided> => alone.submit(input);
   const calls = createGatewayCalls({ gateway, timeoutMs: policy.callTimeoutMs, clock, logger, telemetry });
   const driver = createDriver({ gateway, calls, clock, logger, record, recordAlone, mayCharge: lease.fresh });
-  const permits = createPermits(policy.maxConcurrentCalls);
-  const recoveryPermits = createPermits(policy.maxConcurrentCalls);
+  const tellInFlight = (): void => {
+    const inFlight = permits.taken + permits.waiting + recoveryPermits.taken + recoveryPermits.waiting;
+    telemetry.gauge('paystream_payment_calls_in_flight', labels, inFlight);
+  };
+  const permits = createPermits(policy.maxConcurrentCalls, tellInFlight);
+  const recoveryPermits = createPermits(policy.maxConcurrentCalls, tellInFlight);
   const recovery = createRecovery({ store, driver, permits: recoveryPermits, logger, record, recordAlone });
   const waker = createWaker({
     clock,
