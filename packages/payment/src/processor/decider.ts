@@ -5,6 +5,7 @@ import { transition } from '../payment/machine.ts';
 import { type GatewayCall, type Payment, type PaymentEvent, paymentIdOf, type Refusal, type Transition } from '../payment/payment.ts';
 import type { PaymentRules } from '../payment/timing.ts';
 import type { PaymentChange, PaymentStore } from '../store/store.ts';
+import type { Alarm } from './alarm.ts';
 import { factOf } from './facts.ts';
 import { toTransactionEvent } from './messages.ts';
 
@@ -33,7 +34,7 @@ export interface DeciderOptions {
   readonly rules: PaymentRules;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
-  readonly gatewayName: string;
+  readonly alarm: Alarm;
   /** Whether nobody else writes to the database. */
   readonly exclusive: boolean;
 }
@@ -44,7 +45,8 @@ interface Step extends PaymentChange {
 }
 
 export function createDecider(options: DeciderOptions): Decider {
-  const { store, outbox, topics, log, rules, clock, telemetry, exclusive } = options;
+  const { store, outbox, topics, log, rules, clock, telemetry, alarm, exclusive } = options;
+  telemetry.count('paystream_payment_decisions_total', { decision: 'parked' }, 0);
 
   const tell = (events: OutboxEvent[], before: Payment | undefined, taken: Transition): void => {
     const { payment, decision } = taken;
@@ -60,7 +62,7 @@ export function createDecider(options: DeciderOptions): Decider {
   const count = (steps: readonly Step[]): void => {
     for (const { taken } of steps) {
       if (taken.decision !== undefined) telemetry.count('paystream_payment_decisions_total', { decision: taken.decision.kind });
-      if (taken.alarm !== undefined) telemetry.count('paystream_payment_alarms_total', { gateway: options.gatewayName });
+      if (taken.alarm !== undefined) alarm();
     }
   };
 

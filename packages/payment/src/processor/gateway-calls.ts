@@ -49,6 +49,7 @@ export function createGatewayCalls(options: GatewayCallsOptions): GatewayCalls {
     reverse: labelsOf('reverse'),
     refund: labelsOf('refund'),
   };
+  for (const one of Object.values(labels)) telemetry.count('paystream_gateway_calls_total', { ...one, outcome: 'unknown' }, 0);
 
   const startSpan = (kind: GatewayCallKind, { orderId, trace }: GatewayCallSubject): Span => {
     const attributes = { 'paystream.gateway': gateway.name, 'paystream.call': kind, 'paystream.order_id': orderId };

@@ -269,6 +269,28 @@ describe('payment processor', () => {
     expect(inFlight()).toBe(0);
   });
 
+  it('has the counters that alarms rest on at 0 from the start, so that the first increase is one', async () => {
+    const counted = new Map<string, number>();
+    const { telemetry } = world;
+    const count: typeof telemetry.count = (name, labels, by = 1) => {
+      const series = [name, ...Object.values(labels)].join(' ');
+      counted.set(series, (counted.get(series) ?? 0) + by);
+    };
+    world = { ...world, telemetry: { ...telemetry, count } };
+    await start();
+    const alarms = [
+      'paystream_gateway_calls_total simulated charge unknown',
+      'paystream_gateway_calls_total simulated lookup unknown',
+      'paystream_gateway_calls_total simulated refund unknown',
+      'paystream_gateway_calls_total simulated reverse unknown',
+      'paystream_payment_alarms_total simulated',
+      'paystream_payment_decisions_total parked',
+      'paystream_payment_due_failures_total payment',
+      'paystream_payment_due_failures_total refund',
+    ];
+    expect(alarms.map((series) => [series, counted.get(series)])).toEqual(alarms.map((series) => [series, 0]));
+  });
+
   it('keeps no more look-ups under way than it may, however many payments a gateway that is away leaves open', async () => {
     await start({ down: true }, { maxConcurrentCalls: 10 });
     let underWay = 0;

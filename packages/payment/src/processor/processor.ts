@@ -18,6 +18,7 @@ import { reconcile } from '../reconcile/reconcile.ts';
 import { createRefunds } from '../refund/refunds.ts';
 import { paymentMigrations } from '../store/migrations.ts';
 import { createPaymentStore } from '../store/store.ts';
+import { createAlarm } from './alarm.ts';
 import { createDecider, type Decided, type PaymentInput } from './decider.ts';
 import { createDriver } from './driver.ts';
 import { elapsed } from './elapsed.ts';
@@ -64,7 +65,8 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
   const rules = { policy, abilities: gateway.abilities, owner: lease.owner };
   const labels = { gateway: gateway.name };
   const { exclusive } = database;
-  const decider = createDecider({ store, outbox, topics, log, rules, clock, telemetry, gatewayName: gateway.name, exclusive });
+  const alarm = createAlarm(telemetry, gateway.name);
+  const decider = createDecider({ store, outbox, topics, log, rules, clock, telemetry, alarm, exclusive });
 
   const apply = async (inputs: readonly PaymentInput[]): Promise<readonly Decided[]> => {
     const decided = await database.transaction((tx) => decider.apply(tx, inputs));
@@ -129,6 +131,7 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
     clock,
     logger,
     telemetry,
+    alarm,
     pollMs: exclusive ? undefined : pollMs,
   });
 

@@ -50,6 +50,7 @@ interface Troubled<T> {
 export function createWaker<T>(options: WakerOptions<T>): Waker {
   const { clock, logger, telemetry } = options;
   const labels = { kind: options.kind };
+  telemetry.count('paystream_payment_due_failures_total', labels, 0);
   let timer: ClockTimer | undefined;
   let timerAtMs = Number.POSITIVE_INFINITY;
   let running: Promise<void> | undefined;

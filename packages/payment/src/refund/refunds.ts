@@ -4,6 +4,7 @@ import type { Database, Outbox, Transaction } from '@paystream/core/sql';
 import type { Gateway, RefundAnswer } from '../gateway/port.ts';
 import type { Payment } from '../payment/payment.ts';
 import type { PaymentRules } from '../payment/timing.ts';
+import type { Alarm } from '../processor/alarm.ts';
 import type { Decider } from '../processor/decider.ts';
 import type { GatewayCalls } from '../processor/gateway-calls.ts';
 import { createWaker } from '../processor/waker.ts';
@@ -32,6 +33,7 @@ export interface RefundsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly telemetry: Telemetry;
+  readonly alarm: Alarm;
   readonly pollMs: number | undefined;
 }
 
@@ -73,7 +75,7 @@ function amountToRefund(input: RefundInput, payment: Payment | undefined, refund
 }
 
 export function createRefunds(options: RefundsOptions): Refunds {
-  const { database, payments, decider, outbox, log, gateway, calls, rules, clock, logger, telemetry } = options;
+  const { database, payments, decider, outbox, log, gateway, calls, rules, clock, logger, telemetry, alarm } = options;
   const store = createRefundStore(database);
   const running = new Set<Promise<unknown>>();
   let closed = false;
@@ -98,7 +100,7 @@ export function createRefunds(options: RefundsOptions): Refunds {
       attributes: { operationId, ...(code === '' ? {} : { code }) },
     };
     await outbox.add(tx, [log(fact)]);
-    if (status === 'IN_REVIEW') tx.onCommit(() => telemetry.count('paystream_payment_alarms_total', { gateway: gateway.name }));
+    if (status === 'IN_REVIEW') tx.onCommit(alarm);
   };
 
   const find = async (tx: Transaction, { orderId, requestId }: RefundName): Promise<readonly [Payment, Refund]> => {
