@@ -158,6 +158,40 @@ describe('an order of a caller who traces', () => {
   });
 });
 
+describe('an order whose card is declined at first', () => {
+  beforeAll(() => {
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  });
+  afterAll(() => context.disable());
+
+  it('leads from the caller’s trace to that of the later attempt, and there down to the wallet and the notification', async () => {
+    const exporter = new InMemorySpanExporter();
+    const tracerProvider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] });
+    await using stack = await createTestStack({ PAYSTREAM_PAYMENT_RETRY_DELAY_MS: '50' }, [createOpenTelemetry({ tracerProvider })]);
+    const order = { ...goodOrder, requestId: 'declined-at-first', paymentMethod: { reference: 'pm_decline_then_approve' } };
+    const response = await fetch(`${stack.http}/api/v1/checkout`, { method: 'POST', headers, body: JSON.stringify(order) });
+    expect(response.status).toBe(200);
+    const traceOf = (span: ReadableSpan): string => span.spanContext().traceId;
+    const named = (name: string): readonly ReadableSpan[] => exporter.getFinishedSpans().filter((span) => span.name === name);
+    // Both the order's service and the wallet process what was decided.
+    const last = ['resume payment', 'process transactions', 'deliver email', 'deliver sms'];
+    await eventually('its end', () => (last.flatMap(named).length === 5 ? true : undefined));
+
+    const [first, second] = named('charge simulated') as [ReadableSpan, ReadableSpan];
+    expect(traceOf(first)).toBe(traceId);
+    const later = exporter.getFinishedSpans().filter((span) => traceOf(span) === traceOf(second));
+    const root = later.find((span) => span.parentSpanContext === undefined);
+    expect(root?.name).toBe('resume payment');
+    expect(root?.links.map(({ context: linked }) => linked.traceId)).toEqual([traceId]);
+    const names = later.map(({ name }) => name);
+    expect(names.filter((name) => name === 'process transactions')).toHaveLength(2);
+    expect(names).toEqual(expect.arrayContaining(['send transactions', 'process merchant-wallet-updates', 'deliver email', 'deliver sms']));
+    const orderIds = [first, second, ...named('deliver email')].map(({ attributes }) => attributes['paystream.order_id']);
+    expect(orderIds[0]).toMatch(/\w/);
+    expect(new Set(orderIds).size).toBe(1);
+  });
+});
+
 describe('who sends to a collector', () => {
   const namesOf = ({ attributes }: Resource) =>
     ['service.namespace', 'service.name', 'service.instance.id'].map((name) => attributes[name]?.toString());

@@ -69,6 +69,7 @@ export {
   type Telemetry,
   type TraceContext,
 } from './telemetry/port.ts';
+export { fromStoredTrace, toStoredTrace } from './telemetry/stored-trace.ts';
 export type { Codec } from './topic/codec.ts';
 export { type Envelope, envelopeProperties, openEnvelope, sealMessage } from './topic/envelope.ts';
 export { json } from './topic/json-codec.ts';

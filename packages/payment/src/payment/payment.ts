@@ -65,7 +65,7 @@ export interface Payment {
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
   readonly attempts: readonly Attempt[];
-  /** The order's trace; not stored, so unknown once the payment was read again. */
+  /** The trace that what happens to it belongs to: its order's, which alone is stored, until a step that begins by itself has one of its own. */
   readonly trace?: TraceContext | undefined;
 }
 

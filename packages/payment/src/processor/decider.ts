@@ -1,4 +1,4 @@
-import type { Clock, Telemetry } from '@paystream/core';
+import type { Clock, Telemetry, TraceContext } from '@paystream/core';
 import type { BusinessLog, PaystreamTopics } from '@paystream/core/contracts';
 import { type Outbox, type OutboxEvent, outboxEvent, type Transaction } from '@paystream/core/sql';
 import { transition } from '../payment/machine.ts';
@@ -15,6 +15,8 @@ export interface PaymentInput {
   readonly event: PaymentEvent;
   /** The payment as it was stored last, as far as the caller knows: spares reading it if that is still so. */
   readonly known?: Payment | undefined;
+  /** The trace that it and what follows from it belong to. Default: that of `known`, or else of the stored payment. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** What became of an input: the new state, and the call to be made once the transaction has committed; or why nothing did. */
@@ -66,13 +68,23 @@ export function createDecider(options: DeciderOptions): Decider {
     }
   };
 
+  const follow = (
+    before: Payment | undefined,
+    { event, known, trace = known?.trace }: PaymentInput,
+    nowMs: number,
+  ): Transition | Refusal => {
+    const taken = transition(before, event, rules, nowMs);
+    if (trace === undefined || 'refused' in taken || taken.payment.trace === trace) return taken;
+    return { ...taken, payment: { ...taken.payment, trace } };
+  };
+
   /** Takes what is known for granted: right unless somebody else moved the payment since. */
   const guess = (inputs: readonly PaymentInput[], nowMs: number, rest: number[]): Step[] => {
     const steps: Step[] = [];
     const seen = new Set<string>();
-    inputs.forEach(({ orderId, event, known }, index) => {
-      const taken =
-        seen.has(orderId) || (known === undefined && event.kind !== 'placed') ? undefined : transition(known, event, rules, nowMs);
+    inputs.forEach((input, index) => {
+      const { orderId, event, known } = input;
+      const taken = seen.has(orderId) || (known === undefined && event.kind !== 'placed') ? undefined : follow(known, input, nowMs);
       seen.add(orderId);
       if (taken === undefined || 'refused' in taken) rest.push(index);
       else steps.push({ index, before: known, after: taken.payment, taken });
@@ -93,9 +105,10 @@ export function createDecider(options: DeciderOptions): Decider {
     const current = new Map(stored);
     const steps: Step[] = [];
     for (const index of indexes) {
-      const { orderId, event } = inputs[index] as PaymentInput;
+      const input = inputs[index] as PaymentInput;
+      const { orderId } = input;
       const before = current.get(orderId);
-      const taken = transition(before, event, rules, nowMs);
+      const taken = follow(before, input, nowMs);
       if ('refused' in taken) results[index] = taken;
       else {
         current.set(orderId, taken.payment);

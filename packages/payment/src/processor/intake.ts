@@ -54,13 +54,9 @@ export function readOrderEvents(batch: readonly Delivery<OrderEvent>[], policy: 
   const placedHere = new Map<string, number>();
   for (const { value, occurredAtMs, traceparent, tracestate } of batch) {
     const { event } = value;
+    const trace = traceparent === undefined ? undefined : { traceparent, tracestate };
     if (event.case === 'placed') {
-      const order = placedOrder(
-        event.value.order,
-        occurredAtMs,
-        policy,
-        traceparent === undefined ? undefined : { traceparent, tracestate },
-      );
+      const order = placedOrder(event.value.order, occurredAtMs, policy, trace);
       if (!placedHere.has(order.orderId)) placedHere.set(order.orderId, inputs.length);
       inputs.push({ orderId: order.orderId, event: { kind: 'placed', order } });
     } else if (event.case === 'cancelRequested') {
@@ -72,7 +68,7 @@ export function readOrderEvents(batch: readonly Delivery<OrderEvent>[], policy: 
       if (at !== undefined && placed?.event.kind === 'placed') {
         inputs[at] = { orderId, event: { ...placed.event, cancelReason: placed.event.cancelReason ?? reason } };
       }
-      inputs.push({ orderId, event: { kind: 'cancel-requested', orderId, merchantId, reason } });
+      inputs.push({ orderId, event: { kind: 'cancel-requested', orderId, merchantId, reason }, trace });
     } else {
       refuse('', 'event', 'must be set');
     }

@@ -81,7 +81,7 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
   const outcomes = createBatcher({
     name: 'payment-outcomes',
     telemetry,
-    traceOf: ({ known }) => known?.trace,
+    traceOf: ({ trace, known }) => trace ?? known?.trace,
     run: apply,
     maxSize: maxBatch,
     concurrency: exclusive ? 1 : 4,
@@ -91,7 +91,7 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
   const alone = createBatcher({
     name: 'payment-outcomes-alone',
     telemetry,
-    traceOf: ({ known }) => known?.trace,
+    traceOf: ({ trace, known }) => trace ?? known?.trace,
     run: apply,
     maxSize: 1,
     concurrency: exclusive ? 1 : 4,
@@ -105,7 +105,7 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
   };
   const permits = createPermits(policy.maxConcurrentCalls, tellInFlight);
   const recoveryPermits = createPermits(policy.maxConcurrentCalls, tellInFlight);
-  const recovery = createRecovery({ store, driver, permits: recoveryPermits, logger, record, recordAlone });
+  const recovery = createRecovery({ store, driver, permits: recoveryPermits, logger, telemetry, record, recordAlone });
   const waker = createWaker({
     clock,
     logger,
@@ -115,8 +115,8 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
     nextMs: store.nextWakeMs,
     handle: recovery.handle,
     handleAlone: recovery.handleAlone,
-    postpone: (orderId, untilMs, nowMs) => database.transaction((tx) => store.postpone(tx, orderId, untilMs, nowMs)),
-    keyOf: (orderId) => orderId,
+    postpone: ({ orderId }, untilMs, nowMs) => database.transaction((tx) => store.postpone(tx, orderId, untilMs, nowMs)),
+    keyOf: ({ orderId }) => orderId,
     pollMs: exclusive ? undefined : pollMs,
   });
   const refunds = createRefunds({

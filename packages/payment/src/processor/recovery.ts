@@ -1,8 +1,9 @@
-import { type Logger, PaystreamError } from '@paystream/core';
-import type { PaymentStore } from '../store/store.ts';
+import { type Logger, PaystreamError, type Telemetry } from '@paystream/core';
+import type { DuePayment, PaymentStore } from '../store/store.ts';
 import type { Decided, PaymentInput } from './decider.ts';
 import type { Driver } from './driver.ts';
 import type { Permits } from './permits.ts';
+import { resume } from './resume.ts';
 
 export interface RecoveryOptions {
   readonly store: PaymentStore;
@@ -10,6 +11,7 @@ export interface RecoveryOptions {
   /** Its own, so that new orders do not keep old ones from being finished. */
   readonly permits: Permits;
   readonly logger: Logger;
+  readonly telemetry: Telemetry;
   readonly record: (input: PaymentInput) => Promise<Decided>;
   /** The same, in a transaction of its own: for what may have to wait for a lock. */
   readonly recordAlone: (input: PaymentInput) => Promise<Decided>;
@@ -18,9 +20,9 @@ export interface RecoveryOptions {
 /** Goes on with payments whose time has come, or whose process is gone. */
 export interface Recovery {
   /** Gives those that could not be handled now. */
-  handle(orderIds: readonly string[]): Promise<readonly string[]>;
+  handle(due: readonly DuePayment[]): Promise<readonly DuePayment[]>;
   /** Goes on with a payment that nothing else is to wait for. Gives whether it could be handled. */
-  handleAlone(orderId: string): Promise<boolean>;
+  handleAlone(due: DuePayment): Promise<boolean>;
   /**
    * Takes over the charges that a processor which is gone had under way: asks the gateway for them. Gives how many payments that
    * were. Throws `UNAVAILABLE` / `TAKEOVER_FAILED` if that cannot be done now.
@@ -31,36 +33,41 @@ export interface Recovery {
 const pageSize = 200;
 
 export function createRecovery(options: RecoveryOptions): Recovery {
-  const { store, driver, permits, logger, record, recordAlone } = options;
+  const { store, driver, permits, logger, telemetry, record, recordAlone } = options;
 
-  const one = async (orderId: string, gone: string | undefined, write: RecoveryOptions['record']): Promise<boolean> => {
+  const one = async ({ orderId, trace }: DuePayment, gone: string | undefined, write: RecoveryOptions['record']): Promise<boolean> => {
     await permits.acquire(1);
+    const step = resume(telemetry, 'payment', orderId, trace);
+    const end = (error?: unknown): void => {
+      permits.release(1);
+      step.end(error);
+    };
     let decided: Decided;
     try {
-      decided = await write({ orderId, event: { kind: 'due', gone } });
+      decided = await write({ orderId, event: { kind: 'due', gone }, trace: step.trace });
     } catch (error) {
-      permits.release(1);
+      end(error);
       const failure = PaystreamError.from(error);
       logger.warn({ orderId, err: failure }, 'a payment whose time has come cannot be handled now; trying again');
       return false;
     }
-    if ('refused' in decided || decided.call === undefined) permits.release(1);
-    else driver.start(decided.payment, decided.call, () => permits.release(1));
+    if ('refused' in decided || decided.call === undefined) end();
+    else driver.start(decided.payment, decided.call, () => end());
     return true;
   };
 
-  const all = async (orderIds: readonly string[], gone?: string): Promise<readonly string[]> => {
-    const handled = await Promise.all(orderIds.map((orderId) => one(orderId, gone, record)));
-    return orderIds.filter((_, index) => handled[index] === false);
+  const all = async (due: readonly DuePayment[], gone?: string): Promise<readonly DuePayment[]> => {
+    const handled = await Promise.all(due.map((payment) => one(payment, gone, record)));
+    return due.filter((_, index) => handled[index] === false);
   };
 
   return {
-    handle: (orderIds) => all(orderIds),
-    handleAlone: (orderId) => one(orderId, undefined, recordAlone),
+    handle: (due) => all(due),
+    handleAlone: (due) => one(due, undefined, recordAlone),
     takeOver: async (gone) => {
       const taken = new Set<string>();
       for (;;) {
-        const page = (await store.underWay(gone, pageSize)).filter((orderId) => !taken.has(orderId));
+        const page = (await store.underWay(gone, pageSize)).filter(({ orderId }) => !taken.has(orderId));
         if (page.length === 0) return taken.size;
         const failed = (await all(page, gone)).length;
         if (failed > 0) {
@@ -68,7 +75,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
             reason: 'TAKEOVER_FAILED',
           });
         }
-        for (const orderId of page) taken.add(orderId);
+        for (const { orderId } of page) taken.add(orderId);
       }
     },
   };

@@ -72,6 +72,8 @@ export interface TestOrder {
   readonly currency?: string;
   readonly merchantId?: string;
   readonly placedAtMs?: number;
+  /** Of the call that placed it. */
+  readonly traceparent?: string;
 }
 
 function placedEvent(clock: Clock, order: TestOrder): OrderEvent {
@@ -105,7 +107,7 @@ export function cancelEvent(clock: Clock, orderId: string, merchantId = 'm1'): O
 /** Plays the order service on one side and everybody who listens on the other. */
 export interface Counterpart {
   place(...orders: readonly TestOrder[]): Promise<void>;
-  cancel(orderId: string, merchantId?: string): Promise<void>;
+  cancel(orderId: string, merchantId?: string, traceparent?: string): Promise<void>;
   send(event: OrderEvent): Promise<void>;
   /** What payment has published, each event id once, in order. */
   readonly decisions: readonly TransactionEvent[];
@@ -153,10 +155,10 @@ export async function createCounterpart(broker: Broker, clock: Clock): Promise<C
   ];
   return {
     place: async (...orders) => {
-      await Promise.all(orders.map((order) => producer.send(placedEvent(clock, order))));
+      await Promise.all(orders.map((order) => producer.send(placedEvent(clock, order), { traceparent: order.traceparent })));
     },
-    cancel: async (orderId, merchantId) => {
-      await producer.send(cancelEvent(clock, orderId, merchantId));
+    cancel: async (orderId, merchantId, traceparent) => {
+      await producer.send(cancelEvent(clock, orderId, merchantId), { traceparent });
     },
     send: async (event) => {
       await producer.send(event);

@@ -1,4 +1,4 @@
-import type { Money } from '@paystream/core';
+import type { Money, TraceContext } from '@paystream/core';
 import type { Refusal } from '../payment/payment.ts';
 import { callDeadline, insideWindow, nextLookupAt, type PaymentRules } from '../payment/timing.ts';
 
@@ -30,6 +30,8 @@ export interface Refund {
   readonly updatedAtMs: number;
   /** When something is to be done about it if nothing has happened until then; `undefined` for never. */
   readonly wakeAtMs: number | undefined;
+  /** The trace that what happens to it belongs to: that of who asked for it, which alone is stored, until it goes on by itself in one of its own. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** The gateway key of a refund. */

@@ -1,4 +1,4 @@
-import { type Clock, formatMoney, type Logger, type Money, PaystreamError, type Telemetry } from '@paystream/core';
+import { type Clock, formatMoney, type Logger, type Money, PaystreamError, type Telemetry, type TraceContext } from '@paystream/core';
 import { type BusinessLog, LogLevel } from '@paystream/core/contracts';
 import type { Database, Outbox, Transaction } from '@paystream/core/sql';
 import type { Gateway, RefundAnswer } from '../gateway/port.ts';
@@ -7,6 +7,7 @@ import type { PaymentRules } from '../payment/timing.ts';
 import type { Alarm } from '../processor/alarm.ts';
 import type { Decider } from '../processor/decider.ts';
 import type { GatewayCalls } from '../processor/gateway-calls.ts';
+import { type Resumed, resume } from '../processor/resume.ts';
 import { createWaker } from '../processor/waker.ts';
 import type { PaymentStore } from '../store/store.ts';
 import { newRefund, type Refund, type RefundEvent, refundTransition } from './refund.ts';
@@ -98,6 +99,7 @@ export function createRefunds(options: RefundsOptions): Refunds {
       orderId,
       merchantId: payment.merchantId,
       attributes: { operationId, ...(code === '' ? {} : { code }) },
+      ...(refund.trace === undefined ? {} : { trace: refund.trace }),
     };
     await outbox.add(tx, [log(fact)]);
     if (status === 'IN_REVIEW') tx.onCommit(alarm);
@@ -114,7 +116,8 @@ export function createRefunds(options: RefundsOptions): Refunds {
   /** Applies an event. Gives the refund after it, and the payment and refund if the call is to be made. */
   const apply = (name: RefundName, event: RefundEvent) =>
     database.transaction(async (tx) => {
-      const [payment, before] = await find(tx, name);
+      const [payment, stored] = await find(tx, name);
+      const before = name.trace === undefined ? stored : { ...stored, trace: name.trace };
       const next = refundTransition(before, event, rules, clock.now());
       if ('refused' in next) return { refund: before, send: false, payment };
       if (!(await store.change(tx, before, next.refund))) {
@@ -125,7 +128,7 @@ export function createRefunds(options: RefundsOptions): Refunds {
       const { operationId, amount } = before;
       if (event.kind === 'refunded') {
         const [decided] = await decider.apply(tx, [
-          { orderId: name.orderId, event: { kind: 'refunded', operationId, units: amount.units } },
+          { orderId: name.orderId, event: { kind: 'refunded', operationId, units: amount.units }, trace: before.trace },
         ]);
         if (decided === undefined || 'refused' in decided) {
           throw new PaystreamError('INTERNAL', `refund ${operationId} cannot be booked: ${decided?.refused}`, { reason: 'REFUND_REFUSED' });
@@ -148,7 +151,7 @@ export function createRefunds(options: RefundsOptions): Refunds {
     const request = { key, chargeKey: charged.gatewayKey, gatewayId: charged.gatewayId, amount };
     const end = await calls.make(
       'refund',
-      { orderId: refund.orderId, key, trace: telemetry.current() },
+      { orderId: refund.orderId, key, trace: refund.trace },
       (signal) => giveBack({ ...request, signal }),
       (answer) => track(apply(refund, eventOf(answer))),
     );
@@ -164,13 +167,27 @@ export function createRefunds(options: RefundsOptions): Refunds {
     running.add(tracked);
   };
 
+  const goOn = async ({ orderId, requestId }: RefundName, step: Resumed): Promise<void> => {
+    const next = await apply({ orderId, requestId, trace: step.trace }, { kind: 'due' });
+    if (!next.send) return step.end();
+    const sent = send(next.payment, next.refund);
+    track(sent);
+    void sent.then(
+      () => step.end(),
+      (error: unknown) => step.end(error),
+    );
+  };
+
   const handleDue = async (name: RefundName): Promise<boolean> => {
+    const { orderId, requestId, trace } = name;
+    const step = resume(telemetry, 'refund', orderId, trace);
     try {
-      const next = await apply(name, { kind: 'due' });
-      if (next.send) track(send(next.payment, next.refund));
+      await goOn(name, step);
       return true;
     } catch (error) {
-      logger.warn({ ...name, err: PaystreamError.from(error) }, 'a refund whose time has come cannot be handled now; trying again');
+      step.end(error);
+      const fields = { orderId, requestId, err: PaystreamError.from(error) };
+      logger.warn(fields, 'a refund whose time has come cannot be handled now; trying again');
       return false;
     }
   };
@@ -193,7 +210,12 @@ export function createRefunds(options: RefundsOptions): Refunds {
     handleAlone: handleDue,
   });
 
-  const begin = (input: RefundInput) =>
+  const traceHere = (): TraceContext | undefined => {
+    const here = telemetry.current();
+    return here && { traceparent: here.traceparent, tracestate: here.tracestate };
+  };
+
+  const begin = (input: RefundInput, trace: TraceContext | undefined) =>
     database.transaction(async (tx) => {
       const { orderId, requestId } = input;
       const payment = (await payments.load(tx, [orderId])).get(orderId);
@@ -213,7 +235,7 @@ export function createRefunds(options: RefundsOptions): Refunds {
       }
       const amount = amountToRefund(input, payment, refunds, rules);
       const before = payment as Payment;
-      const refund = newRefund(orderId, requestId, amount, rules, clock.now());
+      const refund = { ...newRefund(orderId, requestId, amount, rules, clock.now()), trace };
       // The payment moves on with each refund, so that two of them at once cannot both count on the same money.
       const after = { ...before, version: before.version + 1, updatedAtMs: refund.createdAtMs };
       const [written] = await payments.write(tx, [{ before, after }]);
@@ -236,7 +258,7 @@ export function createRefunds(options: RefundsOptions): Refunds {
       if (input.requestId === '' || input.requestId.length > 128) {
         throw new PaystreamError('INVALID_ARGUMENT', 'requestId must have 1 to 128 characters', { reason: 'INVALID_REQUEST_ID' });
       }
-      const { refund, payment, isNew } = await begin(input);
+      const { refund, payment, isNew } = await begin(input, traceHere());
       if (!isNew) return refund;
       waker.arm(refund.wakeAtMs ?? clock.now());
       const sent = send(payment, refund);

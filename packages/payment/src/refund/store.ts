@@ -1,4 +1,4 @@
-import type { Money } from '@paystream/core';
+import { fromStoredTrace, type Money, type TraceContext, toStoredTrace } from '@paystream/core';
 import { type Database, defineStatements, type Transaction } from '@paystream/core/sql';
 import { type Refund, type RefundStatus, refundKey } from './refund.ts';
 
@@ -15,12 +15,13 @@ const statements = defineStatements(({ tables, dialect }) => ({
     'created_at',
     'updated_at',
     'wake_at',
+    'traceparent',
   ]),
   change: `UPDATE ${tables('payment_refunds')} SET status = ?, gateway_id = ?, code = ?, tries = ?, updated_at = ?, wake_at = ?
     WHERE order_id = ? AND request_id = ? AND status = ? AND tries = ?`,
   ofOrder: `SELECT r.*, p.currency FROM ${tables('payment_refunds')} r JOIN ${tables('payments')} p ON p.order_id = r.order_id
     WHERE r.order_id = ? ORDER BY r.created_at, r.request_id`,
-  due: `SELECT order_id, request_id FROM ${tables('payment_refunds')} WHERE wake_at <= ? ORDER BY wake_at LIMIT ?`,
+  due: `SELECT order_id, request_id, traceparent FROM ${tables('payment_refunds')} WHERE wake_at <= ? ORDER BY wake_at LIMIT ?`,
   postpone: `UPDATE ${tables('payment_refunds')} SET wake_at = ? WHERE order_id = ? AND request_id = ? AND wake_at <= ?`,
   nextWake: `SELECT wake_at FROM ${tables('payment_refunds')} WHERE wake_at > 0 ORDER BY wake_at LIMIT 1`,
 }));
@@ -37,12 +38,15 @@ interface RefundRow {
   readonly created_at: number;
   readonly updated_at: number;
   readonly wake_at: number | null;
+  readonly traceparent: string | null;
 }
 
 /** Names a refund. */
 export interface RefundName {
   readonly orderId: string;
   readonly requestId: string;
+  /** The trace that what is done about it belongs to. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** Where refunds lie. */
@@ -72,6 +76,7 @@ function refundOf(row: RefundRow): Refund {
     createdAtMs: row.created_at,
     updatedAtMs: row.updated_at,
     wakeAtMs: row.wake_at ?? undefined,
+    trace: fromStoredTrace(row.traceparent),
   };
 }
 
@@ -99,6 +104,7 @@ export function createRefundStore(database: Database): RefundStore {
         createdAtMs,
         updatedAtMs,
         wakeAtMs ?? null,
+        toStoredTrace(refund.trace),
       ];
       await tx.execute(sql.add, row);
     },
@@ -108,8 +114,8 @@ export function createRefundStore(database: Database): RefundStore {
       return (await tx.execute(sql.change, row)).affected === 1;
     },
     due: async (nowMs, limit) => {
-      const rows = await database.query<{ order_id: string; request_id: string }>(sql.due, [nowMs, limit]);
-      return rows.map((row) => ({ orderId: row.order_id, requestId: row.request_id }));
+      const rows = await database.query<Pick<RefundRow, 'order_id' | 'request_id' | 'traceparent'>>(sql.due, [nowMs, limit]);
+      return rows.map((row) => ({ orderId: row.order_id, requestId: row.request_id, trace: fromStoredTrace(row.traceparent) }));
     },
     postpone: async (tx, { orderId, requestId }, untilMs, nowMs) => {
       await tx.execute(sql.postpone, [untilMs, orderId, requestId, nowMs]);

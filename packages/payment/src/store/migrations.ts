@@ -129,4 +129,18 @@ export const paymentMigrations: readonly Migration[] = [
       ],
     },
   },
+  {
+    name: 'payment_0003_traces',
+    // Behind the last column and without a value, so that no row is written; what others leave out is NULL.
+    statements: {
+      sqlite: (tables) => [
+        `ALTER TABLE ${tables('payments')} ADD COLUMN traceparent TEXT`,
+        `ALTER TABLE ${tables('payment_refunds')} ADD COLUMN traceparent TEXT`,
+      ],
+      mysql: (tables) => [
+        `ALTER TABLE ${tables('payments')} ADD COLUMN traceparent VARCHAR(55)`,
+        `ALTER TABLE ${tables('payment_refunds')} ADD COLUMN traceparent VARCHAR(55)`,
+      ],
+    },
+  },
 ];

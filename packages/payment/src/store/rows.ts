@@ -1,3 +1,4 @@
+import { fromStoredTrace, toStoredTrace } from '@paystream/core';
 import type { SqlValue } from '@paystream/core/sql';
 import { type Attempt, type AttemptStatus, type Payment, type PaymentStatus, wakeAt } from '../payment/payment.ts';
 
@@ -18,6 +19,7 @@ export interface PaymentRow {
   readonly expires_at: number;
   readonly created_at: number;
   readonly updated_at: number;
+  readonly traceparent: string | null;
 }
 
 /** A row of `payment_attempts`. */
@@ -53,6 +55,7 @@ export const paymentColumns = [
   'created_at',
   'updated_at',
   'wake_at',
+  'traceparent',
 ] as const;
 
 export const attemptColumns = [
@@ -87,9 +90,10 @@ export const newPaymentRow = (payment: Payment): readonly SqlValue[] => [
   payment.createdAtMs,
   payment.updatedAtMs,
   wakeAt(payment) ?? null,
+  toStoredTrace(payment.trace),
 ];
 
-/** The parameters of the statement `changePayment`. */
+/** The parameters of the statement `changePayment`. The trace stays the order's. */
 export const changedPaymentRow = (payment: Payment, fromVersion: number): readonly SqlValue[] => [
   payment.status,
   payment.version,
@@ -174,6 +178,7 @@ export function paymentsOf(rows: readonly PaymentRow[], attempts: readonly Attem
       createdAtMs: row.created_at,
       updatedAtMs: row.updated_at,
       attempts: byOrder.get(row.order_id) ?? [],
+      trace: fromStoredTrace(row.traceparent),
     });
   }
   return payments;

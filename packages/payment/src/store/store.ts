@@ -1,3 +1,4 @@
+import { fromStoredTrace, type TraceContext } from '@paystream/core';
 import { type Database, defineStatements, jsonList, type SqlRow, type SqlValue, type Transaction } from '@paystream/core/sql';
 import type { Payment } from '../payment/payment.ts';
 import {
@@ -23,11 +24,11 @@ const statements = defineStatements(({ tables, dialect }) => ({
   // In the order of their keys, so that two who lock the same ones never wait for each other.
   paymentsToChange: `SELECT * FROM ${tables('payments')} WHERE order_id IN ${dialect.inJson} ORDER BY order_id ${dialect.forUpdate}`,
   attempts: `SELECT * FROM ${tables('payment_attempts')} WHERE order_id IN ${dialect.inJson} ORDER BY order_id, number`,
-  due: `SELECT order_id FROM ${tables('payments')} WHERE wake_at <= ? ORDER BY wake_at LIMIT ?`,
+  due: `SELECT order_id, traceparent FROM ${tables('payments')} WHERE wake_at <= ? ORDER BY wake_at LIMIT ?`,
   // Only when to look at it next: whatever happens to the payment writes its own time.
   postpone: `UPDATE ${tables('payments')} SET wake_at = ? WHERE order_id = ? AND wake_at <= ?`,
   nextWake: `SELECT wake_at FROM ${tables('payments')} WHERE wake_at > 0 ORDER BY wake_at LIMIT 1`,
-  underWay: `SELECT p.order_id FROM ${tables('payments')} p WHERE p.wake_at > 0 AND EXISTS (
+  underWay: `SELECT p.order_id, p.traceparent FROM ${tables('payments')} p WHERE p.wake_at > 0 AND EXISTS (
       SELECT 1 FROM ${tables('payment_attempts')} a WHERE a.order_id = p.order_id AND a.status = 'STARTED' AND a.owner = ?)
     ORDER BY p.wake_at LIMIT ?`,
 }));
@@ -36,6 +37,18 @@ const statements = defineStatements(({ tables, dialect }) => ({
 export interface PaymentChange {
   readonly before: Payment | undefined;
   readonly after: Payment;
+}
+
+/** A payment that is to go on. */
+export interface DuePayment {
+  readonly orderId: string;
+  /** Its order's trace. */
+  readonly trace: TraceContext | undefined;
+}
+
+interface DueRow {
+  readonly order_id: string;
+  readonly traceparent: string | null;
 }
 
 type Execute = <R = SqlRow>(sql: string, parameters: readonly SqlValue[]) => Promise<readonly R[]>;
@@ -49,19 +62,20 @@ export interface PaymentStore {
    * the order, a change is not if the payment has moved on from the version that it starts from.
    */
   write(tx: Transaction, changes: readonly PaymentChange[]): Promise<readonly boolean[]>;
-  /** Order ids of payments whose time has come, the longest waiting first. */
-  due(nowMs: number, limit: number): Promise<readonly string[]>;
+  /** Payments whose time has come, the longest waiting first. */
+  due(nowMs: number, limit: number): Promise<readonly DuePayment[]>;
   /** Has a payment come due later whose time has come and that cannot be handled now. */
   postpone(tx: Transaction, orderId: string, untilMs: number, nowMs: number): Promise<void>;
   /** When the next payment's time comes. */
   nextWakeMs(): Promise<number | undefined>;
-  /** Order ids of payments with a charge that a processor has sent and that has not ended yet. */
-  underWay(owner: string, limit: number): Promise<readonly string[]>;
+  /** Payments with a charge that a processor has sent and that has not ended yet. */
+  underWay(owner: string, limit: number): Promise<readonly DuePayment[]>;
 }
 
 export function createPaymentStore(database: Database): PaymentStore {
   const sql = statements(database);
-  const orderIds = (rows: readonly { readonly order_id: string }[]): readonly string[] => rows.map((row) => row.order_id);
+  const duePayments = (rows: readonly DueRow[]): readonly DuePayment[] =>
+    rows.map((row) => ({ orderId: row.order_id, trace: fromStoredTrace(row.traceparent) }));
 
   const writeAttempts = async (tx: Transaction, changes: readonly PaymentChange[], written: readonly boolean[]): Promise<void> => {
     const added: (readonly SqlValue[])[] = [];
@@ -115,7 +129,7 @@ export function createPaymentStore(database: Database): PaymentStore {
       await writeAttempts(tx, changes, written);
       return written;
     },
-    due: async (nowMs, limit) => orderIds(await database.query(sql.due, [nowMs, limit])),
+    due: async (nowMs, limit) => duePayments(await database.query(sql.due, [nowMs, limit])),
     postpone: async (tx, orderId, untilMs, nowMs) => {
       await tx.execute(sql.postpone, [untilMs, orderId, nowMs]);
     },
@@ -123,6 +137,6 @@ export function createPaymentStore(database: Database): PaymentStore {
       const [row] = await database.query<{ readonly wake_at: number }>(sql.nextWake);
       return row?.wake_at;
     },
-    underWay: async (owner, limit) => orderIds(await database.query(sql.underWay, [owner, limit])),
+    underWay: async (owner, limit) => duePayments(await database.query(sql.underWay, [owner, limit])),
   };
 }
