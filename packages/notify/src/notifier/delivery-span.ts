@@ -19,7 +19,7 @@ function failureOf(channel: string, attempts: readonly Attempt[]): PaystreamErro
   return new PaystreamError(code, `${failed.length} of ${attempts.length} messages did not go out by ${channel}: ${kinds}`, { reason });
 }
 
-/** The span of a call of a channel: of one message a child of its event's, of several linked with all of them. */
+/** The span of a call of a channel: of one message a child of its event's, unless it waited in the table; else linked with the events'. */
 export function startDeliverySpan(telemetry: Telemetry, channel: string, batch: readonly PendingDelivery[]): Span {
   const traces = batch.flatMap(({ trace }) => trace ?? []);
   const [only] = batch.length === 1 ? batch : [];
@@ -31,7 +31,7 @@ export function startDeliverySpan(telemetry: Telemetry, channel: string, batch: 
       'paystream.deliveries': batch.length,
       ...(orderId === '' ? {} : { 'paystream.order_id': orderId }),
     },
-    ...(only === undefined ? { links: traces } : { parent: only.trace }),
+    ...(only === undefined || only.resumed === true ? { links: traces } : { parent: only.trace }),
   });
 }
 

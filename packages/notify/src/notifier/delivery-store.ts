@@ -1,3 +1,4 @@
+import { fromStoredTrace, type TraceContext, toStoredTrace } from '@paystream/core';
 import { DeliveryState } from '@paystream/core/contracts';
 import { type Database, defineStatements, type SqlValue, type Transaction } from '@paystream/core/sql';
 import type { PendingDelivery } from './pending-delivery.ts';
@@ -19,6 +20,8 @@ export interface DeliveryResult {
   readonly tries: number;
   readonly detail: string;
   readonly dueAtMs: number;
+  /** The trace in which it is told of. */
+  readonly trace: TraceContext | undefined;
 }
 
 /** A result to be recorded. */
@@ -70,11 +73,12 @@ const columns: readonly string[] = [
   'due_at',
   'created_at',
   'updated_at',
+  'traceparent',
 ];
 
 const statements = defineStatements(({ tables, dialect }) => {
   const deliveries = tables('notify_deliveries');
-  const claimed = 'delivery_id, event_id, recipient, order_id, merchant_id, message, at_most_once, tries, sending, created_at';
+  const claimed = 'delivery_id, event_id, recipient, order_id, merchant_id, message, at_most_once, tries, sending, created_at, traceparent';
   const still = `WHERE delivery_id = ? AND state = ${DeliveryState.PENDING} ${dialect.oneRow}`;
   const stillOwn = `WHERE delivery_id = ? AND owner = ? AND state = ${DeliveryState.PENDING} ${dialect.oneRow}`;
   return {
@@ -105,6 +109,7 @@ interface DueRow {
   readonly tries: number;
   readonly sending: number;
   readonly created_at: number;
+  readonly traceparent: string | null;
 }
 
 function parametersOf({ delivery, channel, mine }: NewDelivery, owner: string, nowMs: number): SqlValue[] {
@@ -126,6 +131,7 @@ function parametersOf({ delivery, channel, mine }: NewDelivery, owner: string, n
     nowMs,
     delivery.createdAtMs,
     nowMs,
+    toStoredTrace(delivery.trace),
   ];
 }
 
@@ -145,6 +151,8 @@ function claimedOf(row: DueRow): ClaimedDelivery {
     atMostOnce: row.at_most_once === 1,
     tries: row.tries,
     createdAtMs: row.created_at,
+    trace: fromStoredTrace(row.traceparent),
+    resumed: true,
     interrupted: row.sending === 1,
   };
 }

@@ -1,4 +1,4 @@
-import { type Clock, type ClockTimer, type Logger, PaystreamError, type Random, type Telemetry } from '@paystream/core';
+import { type Clock, type ClockTimer, type Logger, PaystreamError, type Random, type Telemetry, type TraceContext } from '@paystream/core';
 import { DeliveryState } from '@paystream/core/contracts';
 import type { Channel } from '../channel/port.ts';
 import { type Attempt, attemptAll } from './attempt.ts';
@@ -162,9 +162,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     }
   };
 
-  const settle = async (batch: readonly PendingDelivery[], attempts: readonly Attempt[]): Promise<void> => {
+  const settle = async (batch: readonly PendingDelivery[], attempts: readonly Attempt[], trace?: TraceContext): Promise<void> => {
     const awayForMs = awaySinceMs === undefined ? 0 : clock.monotonic() - awaySinceMs;
-    const context = { channel: name, idempotent, retry, random, awayForMs, nowMs: clock.now() };
+    const context = { channel: name, idempotent, retry, random, awayForMs, nowMs: clock.now(), trace };
     const results: DeliveryResult[] = [];
     const notSent: PendingDelivery[] = [];
     batch.forEach((delivery, index) => {
@@ -217,7 +217,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       awaySinceMs ??= clock.monotonic();
       pause(away.detail);
     }
-    await settle(batch, attempts);
+    await settle(batch, attempts, span && { traceparent: span.traceparent, tracestate: span.tracestate });
   };
 
   const start = (work: Promise<void>): void => {

@@ -76,4 +76,12 @@ export const notifierMigrations: readonly Migration[] = [
       ],
     },
   },
+  {
+    name: 'notify_0002_traces',
+    // Behind the last column and without a value, so that no row is written; what others leave out is NULL.
+    statements: {
+      sqlite: (tables) => [`ALTER TABLE ${tables('notify_deliveries')} ADD COLUMN traceparent TEXT`],
+      mysql: (tables) => [`ALTER TABLE ${tables('notify_deliveries')} ADD COLUMN traceparent VARCHAR(55)`],
+    },
+  },
 ];

@@ -11,8 +11,10 @@ export interface PendingDelivery {
   readonly tries: number;
   /** When it was stored, in milliseconds since the epoch. */
   readonly createdAtMs: number;
-  /** The event's trace; not stored, so unknown once the delivery was read from the table. */
+  /** The event's trace. */
   readonly trace?: TraceContext | undefined;
+  /** Whether it was read from the table, where it may have waited for long: then its try begins a trace, which is linked with the event's. Default: false. */
+  readonly resumed?: boolean | undefined;
 }
 
 /** Makes the id of a delivery: the same for the same event, channel and recipient, so that the table holds each once. */

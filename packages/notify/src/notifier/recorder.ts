@@ -43,7 +43,7 @@ function eventOf(businessLog: BusinessLog, result: OwnedResult, ending: Ending):
     event: ending.event,
     message: `the ${result.channel} message ${ending.message}`,
     level: ending.level,
-    trace: result.delivery.trace ?? {},
+    trace: result.trace ?? {},
     orderId: message.orderId,
     merchantId: message.merchantId,
     attributes: {

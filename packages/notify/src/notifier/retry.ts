@@ -1,4 +1,4 @@
-import type { Random } from '@paystream/core';
+import type { Random, TraceContext } from '@paystream/core';
 import { DeliveryState } from '@paystream/core/contracts';
 import type { Attempt } from './attempt.ts';
 import type { DeliveryResult } from './delivery-store.ts';
@@ -45,6 +45,8 @@ export interface DecisionContext {
   /** For how long nothing could be sent, up to now. */
   readonly awayForMs: number;
   readonly nowMs: number;
+  /** Of the attempt, where it has a trace of its own. Default: none. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** What an attempt makes of a delivery: its end, or when to try again. */
@@ -58,6 +60,7 @@ export function decide(delivery: PendingDelivery, attempt: Attempt, context: Dec
     tries,
     detail: attempt.detail,
     dueAtMs: nowMs,
+    trace: delivery.resumed === true ? (context.trace ?? delivery.trace) : delivery.trace,
   });
   const again = (delayMs: number): DeliveryResult => ({ ...end(DeliveryState.PENDING), dueAtMs: nowMs + delayMs });
 
