@@ -41,6 +41,8 @@ export class AckGrouping {
   #connection: Connection | undefined;
   #timer: NodeJS.Timeout | undefined;
   #group: Group | undefined;
+  /** What every acknowledgement is once it is over. */
+  #over: Promise<never> | undefined;
 
   constructor(options: AckGroupingOptions) {
     this.#options = options;
@@ -72,6 +74,7 @@ export class AckGrouping {
   }
 
   #added(): Promise<void> {
+    if (this.#over !== undefined) return this.#over;
     const { groupMs, maxPending, receipts, timeoutMs } = this.#options;
     let waiting = done;
     if (receipts) {
@@ -137,7 +140,10 @@ export class AckGrouping {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#connection = undefined;
-    this.#group?.settle(Promise.reject(error));
+    this.#over = Promise.reject(error);
+    // Nobody has to wait for an acknowledgement.
+    this.#over.catch(() => undefined);
+    this.#group?.settle(this.#over);
     this.#group = undefined;
   }
 }

@@ -2,6 +2,7 @@ import { channel } from 'node:diagnostics_channel';
 import { expect, it, onTestFinished } from 'vitest';
 import type { ConsumerEvent, PulsarEvent } from '../events/events.ts';
 import { ServerError, BaseCommand_Type as Type } from '../gen/pulsar/wire_pb.ts';
+import type { FakeScript } from '../testing/fake-broker.ts';
 import { fakeTopic } from './fake-topic.ts';
 
 const name = 'persistent://public/default/orders';
@@ -52,24 +53,65 @@ it('tells when a consumer is ready, lost, tried again, moved and closed', async 
   expect(onChannel).toEqual(told);
 });
 
+/** Answers SUBSCRIBE with what `refusal` gives, if it gives anything. */
+function refusing(refusal: () => ServerError | undefined): FakeScript {
+  return ({ subscribe }, session) => {
+    if (subscribe === undefined) return false;
+    const error = refusal();
+    if (error === undefined) return false;
+    session.send({ type: Type.ERROR, error: { requestId: subscribe.requestId, error, message: 'refused' } });
+    return true;
+  };
+}
+
 it('tells that a consumer is over, and why', async () => {
   const { told, types, onEvent } = listen();
   let gone = false;
   await using topic = await fakeTopic(
-    ({ subscribe }, session) => {
-      if (subscribe === undefined || !gone) return false;
-      const { requestId } = subscribe;
-      session.send({ type: Type.ERROR, error: { requestId, error: ServerError.TOPIC_NOT_FOUND, message: 'deleted' } });
-      return true;
-    },
+    refusing(() => (gone ? ServerError.TOPIC_NOT_FOUND : undefined)),
     { onEvent },
   );
-  const consumer = await topic.subscribe();
+  const own: string[] = [];
+  const consumer = await topic.subscribe({ events: { onFailed: (error, of) => own.push(`${error.code} ${of}`) } });
   gone = true;
   topic.cut();
   await expect(consumer.receive()).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
   expect(types()).toEqual(['ready', 'disconnected', 'failed']);
   expect(told.at(-1)).toMatchObject({ topic: name, error: { code: 'TOPIC_NOT_FOUND' } });
+  expect(own).toEqual([`TOPIC_NOT_FOUND ${name}`]);
+});
+
+it('keeps nobody waiting for an acknowledgement by a consumer that is over', async () => {
+  let gone = false;
+  await using topic = await fakeTopic(refusing(() => (gone ? ServerError.AUTHORIZATION_ERROR : undefined)));
+  const consumer = await topic.subscribe({ ackReceipt: true });
+  topic.deliver([
+    { entryId: 1, texts: ['a'] },
+    { entryId: 2, texts: ['b'] },
+    { entryId: 3, texts: ['c'] },
+  ]);
+  const [first, second, third] = [await consumer.receive(), await consumer.receive(), await consumer.receive()];
+  gone = true;
+  topic.cut();
+  await expect.poll(() => consumer.connected).toBe(false);
+  const before = consumer.acknowledge(first);
+  await expect(consumer.receive()).rejects.toMatchObject({ code: 'AUTHORIZATION' });
+  await expect(before).rejects.toMatchObject({ code: 'AUTHORIZATION' });
+  await expect(consumer.acknowledge(second)).rejects.toMatchObject({ code: 'AUTHORIZATION' });
+  // Nobody has to wait for one: it ends no process.
+  void consumer.acknowledge(third);
+  await new Promise((resolve) => setImmediate(resolve));
+});
+
+it('tells why it could not be subscribed again yet', async () => {
+  let refusals = 0;
+  await using topic = await fakeTopic(refusing(() => (refusals-- > 0 ? ServerError.CONSUMER_BUSY : undefined)));
+  const own: string[] = [];
+  const consumer = await topic.subscribe({ events: { onRetry: (of, error, delayMs) => own.push(`${of} ${error.code} ${delayMs > 0}`) } });
+  refusals = 2;
+  topic.cut();
+  await expect.poll(() => own).toEqual([`${name} CONSUMER_BUSY true`, `${name} CONSUMER_BUSY true`]);
+  await expect.poll(() => consumer.connected).toBe(true);
 });
 
 it('tells its own listeners in turns of their own, so that a slip of theirs does not end it', async () => {

@@ -60,6 +60,13 @@ export interface ConsumerEvents {
   readonly onConnected?: (topic: string) => void;
   /** The connection to a topic is gone; the consumer is making another one. */
   readonly onDisconnected?: (topic: string, error: PulsarError) => void;
+  /** A connection to a topic could not be made; it is tried again after so many milliseconds. */
+  readonly onRetry?: (topic: string, error: PulsarError, delayMs: number) => void;
+  /**
+   * The broker does not take the consumer back, since the topic is gone, say, or may not be read any more: nothing comes from any of
+   * its topics. Whoever receives or acknowledges gets the error. Close it; to go on, subscribe anew.
+   */
+  readonly onFailed?: (error: PulsarError, topic: string) => void;
   /** Something went wrong that no call can report: a letter that could not be sent, a topic that could not be subscribed to yet. */
   readonly onError?: (error: PulsarError, topic: string) => void;
 }
@@ -198,6 +205,8 @@ function inTurns(events: ConsumerEvents): ConsumerEvents {
     onEndOfTopic: (topic) => queueMicrotask(() => events.onEndOfTopic?.(topic)),
     onConnected: (topic) => queueMicrotask(() => events.onConnected?.(topic)),
     onDisconnected: (topic, error) => queueMicrotask(() => events.onDisconnected?.(topic, error)),
+    onRetry: (topic, error, delayMs) => queueMicrotask(() => events.onRetry?.(topic, error, delayMs)),
+    onFailed: (error, topic) => queueMicrotask(() => events.onFailed?.(error, topic)),
     onError: (error, topic) => queueMicrotask(() => events.onError?.(error, topic)),
   };
 }

@@ -60,7 +60,8 @@ export interface ReconsumeOptions {
 export type Acknowledgeable = Message<unknown> | MessageId;
 
 /**
- * Receives messages through a subscription. Delivery is at least once. Reconnects by itself for as long as it is open.
+ * Receives messages through a subscription. Delivery is at least once. Reconnects by itself for as long as it is open and the broker
+ * takes it back; see `onFailed` of its events.
  *
  * Iterating over it receives until it is closed:
  * ```ts

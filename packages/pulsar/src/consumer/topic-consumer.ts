@@ -184,7 +184,10 @@ export class TopicConsumer<T> implements MessageSource<T> {
         events.onActiveChange?.(isActive, topic);
       },
       onEndOfTopic: () => events.onEndOfTopic?.(topic),
-      onRetry: (error, delayMs) => this.#emit('retry', { error, delayMs }),
+      onRetry: (error, delayMs) => {
+        this.#emit('retry', { error, delayMs });
+        events.onRetry?.(topic, error, delayMs);
+      },
       onLost: (error) => {
         this.#grouping.disconnect();
         this.#inbox.stop();

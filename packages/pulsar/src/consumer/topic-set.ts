@@ -138,9 +138,14 @@ export class TopicSet<T> {
   }
 
   #onFailed(topic: string, error: PulsarError): void {
-    this.#options.settings.events.onError?.(error, topic);
-    if (this.#options.mayVanish) this.#consumers.delete(topic);
-    else this.queue.close(error);
+    const { events } = this.#options.settings;
+    events.onError?.(error, topic);
+    if (this.#options.mayVanish) {
+      this.#consumers.delete(topic);
+      return;
+    }
+    events.onFailed?.(error, topic);
+    this.queue.close(error);
   }
 
   /** Looks for new partitions now and then. */
