@@ -118,6 +118,12 @@ export async function createConsumer<T, I>(broker: Broker, topic: Topic<T, I>, o
     ),
   );
 
+  /** What it held is up to others now; as long as the process lives, what is watched would stay as it was. */
+  const leaveNoGauge = (): void => {
+    pause.end();
+    for (const name of ['paystream_consumer_in_flight', 'paystream_consumer_waiting']) telemetry.gauge(name, labels, 0);
+  };
+
   const shutDown = async (timeoutMs: number): Promise<void> => {
     stopping.abort(new PaystreamError('CANCELED', 'the consumer is stopping', { reason: 'CLOSED' }));
     const deadline = clock.setTimer(timeoutMs, () => {
@@ -135,6 +141,7 @@ export async function createConsumer<T, I>(broker: Broker, topic: Topic<T, I>, o
     calls.close();
     const results = await Promise.allSettled([forwarder.close(), ...subscriptions.map((subscription) => subscription.close())]);
     closed = true;
+    leaveNoGauge();
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   };
 

@@ -43,6 +43,24 @@ describe('an outage', () => {
     expect(await contents(world, 'steps', 'test')).toEqual([]);
   });
 
+  it('is over for those who watch when the consumer is closed in it: no gauge says for ever that it is paused and holds messages', async () => {
+    await using world = await createTestWorld();
+    const consumer = await createConsumer(world.broker, steps, {
+      ...within(world),
+      concurrency: 1,
+      handler: async () => {
+        throw away();
+      },
+    });
+    await send(world, 'a1 b1');
+    await world.advance({ minutes: 1 });
+    const gauges = ['paystream_consumer_paused', 'paystream_consumer_in_flight', 'paystream_consumer_waiting'];
+    const values = (): unknown => gauges.map((name) => world.telemetry.gaugeValue(name, { topic: 'steps', subscription: 'test' }));
+    expect(values()).toEqual([1, 2, 1]);
+    await consumer.close();
+    expect(values()).toEqual([0, 0, 0]);
+  });
+
   it('is also that what the handler publishes with was closed first: nothing goes to the dead-letter topic, it comes again', async () => {
     await using world = await createTestWorld();
     const producer = await world.broker.createProducer({ topic: 'elsewhere' });

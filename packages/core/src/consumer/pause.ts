@@ -19,6 +19,8 @@ export interface Pause {
   away(prober: Prober, failure: Failure): Promise<boolean>;
   /** Says that a call got through. */
   back(prober: Prober): void;
+  /** The consumer is closed: leaves nothing to be seen. */
+  end(): void;
 }
 
 /** Makes the pause of a consumer. `onResume` is called when work may go on. */
@@ -74,6 +76,9 @@ export function createPause(settings: CommonSettings, stopping: AbortSignal, onR
       logger.info(labels, 'resumed');
       wakeAll(true);
       onResume();
+    },
+    end: () => {
+      if (reason !== undefined) telemetry.gauge('paystream_consumer_paused', labels, 0);
     },
   };
 }
