@@ -1,3 +1,5 @@
+import type { PaystreamError } from '../errors/paystream-error.ts';
+
 /**
  * A message to be published. Bytes in, bytes out: codecs and envelopes are a layer above.
  */
@@ -95,6 +97,11 @@ export interface SubscribeOptions {
    * for the durable subscription `subscription` (default: `dead-letters`; `false`: for none but those that the topic has). Default: none.
    */
   readonly deadLetter?: { readonly topic: string; readonly maxRedeliveries: number; readonly subscription?: string | false };
+  /**
+   * Told when nothing can be received any more, and why: the broker has been out of reach for some seconds, or does not take this
+   * consumer back. Told `undefined` when it is joined again, which it sees to by itself as long as it is open. Default: nobody.
+   */
+  readonly onOutage?: ((error: PaystreamError | undefined) => void) | undefined;
 }
 
 /** Receives from one topic through a durable cursor. */

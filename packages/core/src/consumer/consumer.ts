@@ -8,6 +8,7 @@ import { createForwarder } from './forwarder.ts';
 import { createLanes } from './lanes.ts';
 import { createPause } from './pause.ts';
 import type { Consumer, ConsumerOptions, ConsumerStatus } from './port.ts';
+import { createReception, type Reception } from './reception.ts';
 import { type CommonSettings, consumerSettings } from './settings.ts';
 import { createSource, type Held, type Source } from './source.ts';
 
@@ -18,26 +19,29 @@ interface Part {
   readonly topic: string;
   readonly type: SubscriptionType;
   readonly limit: number;
+  readonly reception: Reception;
 }
 
 /** The topics that a consumer receives from, and how they share what may be in flight. */
 function partsOf(settings: CommonSettings): readonly Part[] {
   const { topic, type, maxInFlight, retry, retryTopic } = settings;
-  if (retry.mode === 'in-lane') return [{ topic: topic.name, type, limit: maxInFlight }];
+  const reception = createReception(topic.name, settings);
+  if (retry.mode === 'in-lane') return [{ topic: topic.name, type, limit: maxInFlight, reception }];
   const forRetries = Math.max(1, Math.floor(maxInFlight / 10));
   return [
-    { topic: topic.name, type, limit: maxInFlight - forRetries },
-    { topic: retryTopic, type: 'shared', limit: forRetries },
+    { topic: topic.name, type, limit: maxInFlight - forRetries, reception },
+    { topic: retryTopic, type: 'shared', limit: forRetries, reception: createReception(retryTopic, settings) },
   ];
 }
 
 async function subscribeAll(broker: Broker, settings: CommonSettings, parts: readonly Part[]): Promise<BrokerSubscription[]> {
   const subscriptions: BrokerSubscription[] = [];
   try {
-    for (const { topic, type, limit } of parts) {
+    for (const { topic, type, limit, reception } of parts) {
       const initialPosition = topic === settings.topic.name ? settings.initialPosition : 'earliest';
       const { subscription } = settings;
-      subscriptions.push(await broker.subscribe({ topic, subscription, type, initialPosition, maxUnacknowledged: limit }));
+      const { told: onOutage } = reception;
+      subscriptions.push(await broker.subscribe({ topic, subscription, type, initialPosition, maxUnacknowledged: limit, onOutage }));
     }
     return subscriptions;
   } catch (error) {
@@ -91,11 +95,15 @@ export async function createConsumer<T, I>(broker: Broker, topic: Topic<T, I>, o
   const accept = (message: IncomingMessage, source: Source): Held =>
     decode(message, source, (delivery) => lanes.add(source, message, delivery));
   const inFlight = (): number => sources.reduce((sum, source) => sum + source.inFlight, 0);
-  const sources: readonly Source[] = subscriptions.map((subscription, index) =>
-    createSource({
+  const cutOffBy = (): string | undefined => parts.find(({ reception }) => reception.reason !== undefined)?.reception.reason;
+  const pausedBy = (): string | undefined => pause.reason ?? cutOffBy();
+  const sources: readonly Source[] = subscriptions.map((subscription, index) => {
+    const { limit, reception } = parts[index] as Part;
+    return createSource({
       subscription,
-      limit: (parts[index] as Part).limit,
+      limit,
       settings,
+      reception,
       held: () => pause.reason !== undefined,
       accept,
       ended: ended.signal,
@@ -104,8 +112,8 @@ export async function createConsumer<T, I>(broker: Broker, topic: Topic<T, I>, o
         telemetry.gauge('paystream_consumer_in_flight', labels, inFlight());
         telemetry.gauge('paystream_consumer_waiting', labels, lanes.available);
       },
-    }),
-  );
+    });
+  });
   const intake = Promise.all(
     sources.map((source) =>
       source.run(stopping.signal).catch((error: unknown) => {
@@ -121,6 +129,7 @@ export async function createConsumer<T, I>(broker: Broker, topic: Topic<T, I>, o
   /** What it held is up to others now; as long as the process lives, what is watched would stay as it was. */
   const leaveNoGauge = (): void => {
     pause.end();
+    for (const { reception } of parts) reception.end();
     for (const name of ['paystream_consumer_in_flight', 'paystream_consumer_waiting']) telemetry.gauge(name, labels, 0);
   };
 
@@ -148,7 +157,7 @@ export async function createConsumer<T, I>(broker: Broker, topic: Topic<T, I>, o
   const stateOf = (): ConsumerStatus['state'] => {
     if (closed || lost !== undefined) return 'stopped';
     if (stopping.signal.aborted) return 'stopping';
-    return pause.reason === undefined ? 'running' : 'paused';
+    return pausedBy() === undefined ? 'running' : 'paused';
   };
   const close = (timeoutMs = 10_000): Promise<void> => {
     closing ??= shutDown(timeoutMs);
@@ -159,19 +168,15 @@ export async function createConsumer<T, I>(broker: Broker, topic: Topic<T, I>, o
     topic: topic.name,
     subscription: settings.subscription,
     get status() {
-      return { state: stateOf(), inFlight: inFlight(), postponed: dispatcher.postponed, pausedBy: pause.reason };
+      return { state: stateOf(), inFlight: inFlight(), postponed: dispatcher.postponed, pausedBy: pausedBy() };
     },
     check: async () => {
-      const state = stateOf();
+      const [state, by] = [stateOf(), pausedBy()];
       if (state === 'running') return;
-      throw new PaystreamError(
-        'UNAVAILABLE',
-        `the consumer of ${topic.name} is ${state}${pause.reason === undefined ? '' : ` by ${pause.reason}`}`,
-        {
-          reason: 'CONSUMER_NOT_RUNNING',
-          cause: lost,
-        },
-      );
+      throw new PaystreamError('UNAVAILABLE', `the consumer of ${topic.name} is ${state}${by === undefined ? '' : ` by ${by}`}`, {
+        reason: 'CONSUMER_NOT_RUNNING',
+        cause: lost,
+      });
     },
     close,
     [Symbol.asyncDispose]: () => close(),

@@ -1,12 +1,9 @@
-import { backoffMs } from './backoff.ts';
+import { backoffMs, probing } from './backoff.ts';
 import type { Failure } from './calls.ts';
 import type { CommonSettings } from './settings.ts';
 
 /** Whoever asks whether what was away is back. */
 type Prober = object;
-
-/** A healthy system is to move again within ten seconds of the end of an outage; asking every few seconds costs nothing. */
-const longestProbeMs = 5_000;
 
 /** Stops a consumer while something that its handler needs is away. */
 export interface Pause {
@@ -27,7 +24,7 @@ export interface Pause {
 export function createPause(settings: CommonSettings, stopping: AbortSignal, onResume: () => void): Pause {
   const { clock, random, retry, logger, telemetry } = settings;
   const labels = { topic: settings.topic.name, subscription: settings.subscription };
-  const probing = { delayMs: retry.delayMs, maxDelayMs: Math.min(retry.maxDelayMs, longestProbeMs) };
+  const policy = probing(retry);
   let prober: Prober | undefined;
   let reason: string | undefined;
   let probes = 0;
@@ -61,7 +58,7 @@ export function createPause(settings: CommonSettings, stopping: AbortSignal, onR
       probes += 1;
       telemetry.count('paystream_consumer_probes_total', labels);
       try {
-        await clock.sleep(backoffMs(probing, probes, random), stopping);
+        await clock.sleep(backoffMs(policy, probes, random), stopping);
         return true;
       } catch {
         // The signal is the only thing that ends a sleep early.

@@ -125,7 +125,7 @@ export type ConsumerOptions<T> = HandlerConsumerOptions<T> | BatchConsumerOption
 
 /** How a consumer is. */
 export interface ConsumerStatus {
-  /** `paused` while something that its handler needs is away. */
+  /** `paused` while something that its handler needs is away, or while it can receive nothing. */
   readonly state: 'running' | 'paused' | 'stopping' | 'stopped';
   /** Messages received and not settled. */
   readonly inFlight: number;

@@ -1,6 +1,7 @@
 import type { BrokerSubscription, IncomingMessage, MessageId } from '../broker/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
-import { backoffMs } from './backoff.ts';
+import { backoffMs, probing } from './backoff.ts';
+import type { Reception } from './reception.ts';
 import type { CommonSettings } from './settings.ts';
 import { unlessAborted } from './unless-aborted.ts';
 
@@ -34,6 +35,8 @@ export interface SourceOptions {
   /** At most so many in flight. */
   readonly limit: number;
   readonly settings: CommonSettings;
+  /** Is told how each call of `receive` ends. */
+  readonly reception: Reception;
   /** Whether nothing should be received now. */
   readonly held: () => boolean;
   /** Takes in a new message; gives what stands for it until it is acknowledged. */
@@ -46,11 +49,11 @@ export interface SourceOptions {
 
 /** Makes a source. Nothing is received before `run`. */
 export function createSource(options: SourceOptions): Source {
-  const { subscription, limit, settings, held, accept, ended, onChange } = options;
-  const { clock, random, retry, logger, telemetry } = settings;
+  const { subscription, limit, settings, reception, held, accept, ended, onChange } = options;
+  const { clock, random, logger, telemetry } = settings;
+  const policy = probing(settings.retry);
   const labels = { topic: subscription.topic, subscription: subscription.subscription };
   const inFlight = new Map<MessageId, Held>();
-  const again = (operation: string): void => telemetry.count('paystream_consumer_broker_retries_total', { ...labels, operation });
   let waiting: (() => void) | undefined;
   let done: Held[] = [];
   let flushing: Promise<void> | undefined;
@@ -120,9 +123,9 @@ export function createSource(options: SourceOptions): Source {
         }
         done = done.length === 0 ? batch : batch.concat(done);
         failures += 1;
-        again('acknowledge');
+        telemetry.count('paystream_consumer_broker_retries_total', { ...labels, operation: 'acknowledge' });
         logger.warn({ ...labels, err: error, messages: batch.length }, 'cannot acknowledge: tried again');
-        await clock.sleep(backoffMs(retry, failures, random), ended).catch(() => undefined);
+        await clock.sleep(backoffMs(policy, failures, random), ended).catch(() => undefined);
       }
     }
     flushing = undefined;
@@ -153,16 +156,17 @@ export function createSource(options: SourceOptions): Source {
           await change(stopping);
           continue;
         }
+        reception.began();
         try {
           acceptAll(await subscription.receive(room, stopping));
+          reception.worked();
           failures = 0;
         } catch (error) {
           if (stopping.aborted) return;
           if (PaystreamError.from(error).code === 'CANCELED') throw error;
           failures += 1;
-          again('receive');
-          logger.warn({ ...labels, err: error }, 'cannot receive: tried again');
-          await clock.sleep(backoffMs(retry, failures, random), stopping).catch(() => undefined);
+          reception.failed(error);
+          await clock.sleep(backoffMs(policy, failures, random), stopping).catch(() => undefined);
         }
       }
     },

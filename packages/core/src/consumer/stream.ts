@@ -4,6 +4,7 @@ import type { Topic } from '../topic/topic.ts';
 import { createDecode } from './decode.ts';
 import { createForwarder } from './forwarder.ts';
 import type { Delivery, MessageStream, MessageStreamOptions, StreamedDelivery } from './port.ts';
+import { createReception } from './reception.ts';
 import { commonSettings } from './settings.ts';
 import { createSource, type Held, type Source } from './source.ts';
 
@@ -62,6 +63,7 @@ export async function createMessageStream<T, I>(
 ): Promise<MessageStream<T>> {
   const settings = commonSettings(broker, topic, options);
   const { clock, maxInFlight, type, initialPosition } = settings;
+  const reception = createReception(topic.name, settings);
   const [stopping, ended] = [new AbortController(), new AbortController()];
   const subscription = await broker.subscribe({
     topic: topic.name,
@@ -69,6 +71,7 @@ export async function createMessageStream<T, I>(
     type,
     initialPosition,
     maxUnacknowledged: maxInFlight,
+    onOutage: reception.told,
   });
   const forwarder = createForwarder(broker, settings, stopping.signal);
   const forwarding = new Set<Promise<void>>();
@@ -91,6 +94,7 @@ export async function createMessageStream<T, I>(
     subscription,
     limit: maxInFlight,
     settings,
+    reception,
     held: () => false,
     accept: (message, from) =>
       decode(message, from, (delivery) => {
@@ -119,6 +123,7 @@ export async function createMessageStream<T, I>(
     flushLimit.cancel();
     ended.abort();
     await Promise.all([forwarder.close(), subscription.close()]);
+    reception.end();
   };
   const close = (): Promise<void> => {
     closing ??= shutDown();

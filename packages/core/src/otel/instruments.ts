@@ -25,7 +25,7 @@ const countedIn: Readonly<Record<string, string>> = {
 
 /** `{entry}` for `sink_entries`; `1` for what is either so or not. */
 function unitOf(area: string, what: string): string {
-  if (what.endsWith('paused')) return '1';
+  if (what.endsWith('paused') || what.endsWith('cut_off')) return '1';
   const plural = [...what.split('_'), area].find((word) => word.endsWith('s'));
   const counted = plural?.replace(/ies$/, 'y').replace(/s$/, '') ?? countedIn[area];
   return counted === undefined ? '1' : `{${counted}}`;
