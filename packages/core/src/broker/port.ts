@@ -113,6 +113,7 @@ export interface BrokerSubscription {
   /**
    * Waits until there is at least one message, then returns those that are there, at most `max`, in order. Several calls
    * may wait at once. Rejects with the signal's reason if it is aborted (nothing is lost by it), and with `CANCELED` once closed.
+   * With anything else, what the broker refuses for instance, it fails for now: it may be called again, and works when it can.
    */
   receive(max: number, signal?: AbortSignal): Promise<readonly IncomingMessage[]>;
   /**

@@ -15,7 +15,7 @@ export type HeldState = 'ready' | 'in-hand' | 'waiting' | 'settling' | 'settled'
 export interface Held<N> {
   /** The copy that came last: when a connection was lost, Pulsar delivers again what is not acknowledged. */
   native: N;
-  /** Whether an acknowledgement of that copy was lost on its way. */
+  /** Whether an acknowledgement of that copy was lost on its way, or what it came by. */
   lost: boolean;
   readonly id: MessageId;
   readonly key: string | undefined;
@@ -56,6 +56,8 @@ export interface Holding<N> {
   settled(held: Held<N>): void;
   /** It could not be acknowledged: still in hand. */
   unsettled(held: Held<N>): void;
+  /** The client that they came by is gone: what was to be acknowledged by it is so by its id. */
+  lose(): void;
   /** Forgets what matches: its cursor was moved. Default: everything. */
   clear(matches?: (native: N) => boolean): void;
 }
@@ -247,6 +249,9 @@ export function createHolding<N>({ keyed, clock, describe, onDue }: HoldingOptio
     },
     unsettled: (held) => {
       if (held.state === 'settling') held.state = 'in-hand';
+    },
+    lose: () => {
+      for (const held of byId.values()) held.lost = true;
     },
     clear: (matches) => {
       if (matches === undefined) clearAll();

@@ -4,6 +4,7 @@ import { checkMax, WaitList } from '../embedded/broker/wait-list.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import type { SharedContext } from './context.ts';
 import { createHolding, type Held, type HoldingOptions } from './holding.ts';
+import { type Joinable, keepJoined } from './joined.ts';
 import { type Content, Received } from './received.ts';
 import type { Subject, Tell } from './subject.ts';
 
@@ -13,7 +14,7 @@ const maxWaiting = 10_000;
 const deadLetterRetryMs = 1_000;
 
 /** What a subscription does by its client. What it rejects with is told in the terms of the port by `tell`. */
-export interface SubscriptionLink<N> {
+export interface SubscriptionLink<N> extends Joinable {
   readonly describe: HoldingOptions<N>['describe'];
   contentOf(native: N): Content;
   /** Waits until there is at least one message, and gives those that are there; what is aborted gives what it has, or nothing. */
@@ -39,7 +40,7 @@ export function queueSizeOf(maxUnacknowledged: number): number {
 export const defaultMaxUnacknowledged = 1_000;
 
 /**
- * Joins a subscription. What is given back is kept here until it is due, and handed out here again: so each has its own delay,
+ * Joins a subscription, and joins it again if its client gives that up. What is given back is kept here until it is due, and handed out here again: so each has its own delay,
  * keys keep their order, and a batch does not come again for one of its messages.
  */
 export async function createHeldSubscription<N>(
@@ -51,10 +52,10 @@ export async function createHeldSubscription<N>(
   const { clock, logger } = context;
   const { topic, subscription, type = 'exclusive', maxUnacknowledged = defaultMaxUnacknowledged, deadLetter } = options;
   const labels = { topic, subscription };
-  const about = (doing: string): Subject => ({
+  const about = (doing: string, closed: () => PaystreamError = closedError): Subject => ({
     what: `cannot ${doing} subscription "${subscription}" of topic "${topic}"`,
     details: labels,
-    closed: closedError,
+    closed,
   });
   const waiting = new WaitList<undefined>();
   let closed: Promise<void> | undefined;
@@ -73,28 +74,48 @@ export async function createHeldSubscription<N>(
     if (closed !== undefined) throw closedError();
   };
 
-  let link: SubscriptionLink<N>;
-  try {
-    link = await join();
-  } catch (error) {
-    throw tell(error, about('join'));
-  }
-  const holding = createHolding<N>({ keyed: type === 'key-shared', clock, describe: link.describe, onDue: () => pump() });
+  const told = (error: unknown): PaystreamError => tell(error, about('join'));
+  const joined = await keepJoined({
+    clock,
+    join,
+    tell: told,
+    onOutage: (error) => options.onOutage?.(error),
+    onRefused: (error) => waiting.reject(undefined, error),
+    onJoined: () => {
+      holding.lose();
+      pump();
+    },
+    onEnded: () => {
+      leave().catch((error: unknown) => logger.debug({ ...labels, err: error }, 'a consumer that was over could not be closed'));
+    },
+  }).catch((error: unknown) => {
+    throw told(error);
+  });
+  /** What was under way by a client's consumer that was given up is not closed for who asked. */
+  const failed = (error: unknown, doing: string): PaystreamError =>
+    tell(
+      error,
+      about(doing, () => joined.refused ?? closedError()),
+    );
+  const { describe, contentOf } = joined.link;
+  const holding = createHolding<N>({ keyed: type === 'key-shared', clock, describe, onDue: () => pump() });
   /** What a delivery of ours is of. */
   const heldOf = (message: IncomingMessage): Held<N> | undefined =>
     (Received.heldOf(message) as Held<N> | undefined) ?? holding.find(message.id);
 
+  /** Fails in a later turn at the earliest, when what is settled knows of it. */
+  const acknowledge = async (all: readonly Held<N>[]): Promise<void> => joined.link.acknowledge(all);
   const settleAll = async (all: readonly Held<N>[]): Promise<void> => {
     const natives = all.map((held) => held.native);
     try {
-      await link.acknowledge(all);
+      await acknowledge(all);
     } catch (error) {
       for (const [index, held] of all.entries()) {
         held.settlement = undefined;
         held.lost = held.native === natives[index];
         holding.unsettled(held);
       }
-      throw tell(error, about('acknowledge to'));
+      throw failed(error, 'acknowledge to');
     }
     for (const held of all) holding.settled(held);
   };
@@ -109,7 +130,7 @@ export async function createHeldSubscription<N>(
 
   const toDeadLetters = async (held: Held<N>, to: string, keptFor: string | false): Promise<void> => {
     try {
-      const { payload, key, properties, eventTimeMs } = link.contentOf(held.native);
+      const { payload, key, properties, eventTimeMs } = contentOf(held.native);
       await (await context.deadLettersOf(to, keptFor)).send({ payload, key, properties, eventTimeMs });
       await settle([held]);
     } catch (error) {
@@ -127,7 +148,7 @@ export async function createHeldSubscription<N>(
       const held = holding.next();
       if (held === undefined) break;
       if (deadLetter === undefined || held.redeliveries <= deadLetter.maxRedeliveries) {
-        out.push(new Received(link.contentOf(held.native), topic, held.id, held.redeliveries, held));
+        out.push(new Received(contentOf(held.native), topic, held.id, held.redeliveries, held));
       } else
         toDeadLetters(held, deadLetter.topic, deadLetter.subscription ?? deadLetterSubscription).catch((error: unknown) =>
           waiting.reject(undefined, error),
@@ -139,17 +160,18 @@ export async function createHeldSubscription<N>(
   /** Asks the client for as many as there is room for. */
   const fetch = async (signal: AbortSignal): Promise<void> => {
     try {
-      const messages = await link.fetch(maxUnacknowledged - holding.inHand, signal);
+      const messages = await joined.link.fetch(maxUnacknowledged - holding.inHand, signal);
       if (closed === undefined) holding.arrive(messages);
     } catch (error) {
-      if (!signal.aborted) waiting.reject(undefined, tell(error, about('receive from')));
+      // Who waits was told already, if it is to be joined again.
+      if (!signal.aborted && joined.refused === undefined) waiting.reject(undefined, failed(error, 'receive from'));
     }
   };
 
   function pump(): void {
     if (closed !== undefined) return;
     waiting.serve((waiter) => take(waiter.max));
-    if (fetching !== undefined || seeking > 0 || waiting.size === 0) return;
+    if (fetching !== undefined || seeking > 0 || waiting.size === 0 || joined.refused !== undefined) return;
     if (holding.inHand >= maxUnacknowledged || holding.waiting >= maxWaiting) return;
     fetching = new AbortController();
     fetched = fetch(fetching.signal).then(() => {
@@ -164,7 +186,7 @@ export async function createHeldSubscription<N>(
     try {
       fetching?.abort();
       await fetched;
-      holding.clear(await link.seek(position));
+      holding.clear(await joined.link.seek(position));
     } finally {
       seeking -= 1;
     }
@@ -176,7 +198,7 @@ export async function createHeldSubscription<N>(
       holding.clear();
       context.closed(result);
       fetching?.abort();
-      await link.close();
+      await joined.close();
     })();
     return closed;
   };
@@ -222,7 +244,7 @@ export async function createHeldSubscription<N>(
       try {
         await move(position);
       } catch (error) {
-        throw tell(error, about('move'));
+        throw failed(error, 'move');
       } finally {
         pump();
       }
@@ -230,18 +252,18 @@ export async function createHeldSubscription<N>(
     backlog: async () => {
       checkOpen();
       try {
-        return await link.backlog();
+        return await joined.link.backlog();
       } catch (error) {
-        throw tell(error, about('ask for the backlog of'));
+        throw failed(error, 'ask for the backlog of');
       }
     },
     close: leave,
     unsubscribe: async () => {
       checkOpen();
       try {
-        await link.unsubscribe();
+        await joined.link.unsubscribe();
       } catch (error) {
-        throw tell(error, about('remove'));
+        throw failed(error, 'remove');
       }
       await leave();
     },

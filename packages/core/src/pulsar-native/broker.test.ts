@@ -92,10 +92,32 @@ describe('a broker on a client of the caller', () => {
   });
 
   it('says that it cannot tell a backlog', async () => {
-    const client = clientWith({ subscribe: async () => ({ close: async () => null }) as never });
+    const client = clientWith({ subscribe: async () => ({ isConnected: () => true, close: async () => null }) as never });
     await using broker = createPulsarNativeBroker({ client, addon: addonShim });
     const consumer = await broker.subscribe({ topic: 't', subscription: 's' });
     await expect(consumer.backlog()).rejects.toMatchObject({ code: 'UNSUPPORTED', reason: 'BACKLOG_UNKNOWN' });
+  });
+});
+
+describe('a subscription', () => {
+  it('says when it has been cut off for some seconds, and when it is back: the addon itself tells nobody', async () => {
+    const clock = createVirtualClock();
+    let connected = true;
+    const consumer = { isConnected: () => connected, receive: () => new Promise(() => undefined), close: async () => null };
+    const client = clientWith({ subscribe: async () => consumer as never });
+    await using broker = createPulsarNativeBroker({ client, addon: addonShim, clock });
+    const told: (string | undefined)[] = [];
+    const subscription = await broker.subscribe({ topic: 't', subscription: 's', onOutage: (error) => void told.push(error?.reason) });
+    connected = false;
+    await clock.advance({ seconds: 3 });
+    expect(told).toEqual([]);
+    await clock.advance({ minutes: 1 });
+    expect(told).toEqual(['PULSAR_UNREACHABLE']);
+    connected = true;
+    await clock.advance({ seconds: 1 });
+    expect(told).toEqual(['PULSAR_UNREACHABLE', undefined]);
+    await subscription.close();
+    expect(clock.pendingTimers).toBe(0);
   });
 });
 

@@ -39,6 +39,8 @@ export function createNativeSubscription(context: NativeContext, options: Subscr
   const { topic, subscription, type = 'exclusive', maxUnacknowledged = defaultMaxUnacknowledged } = options;
   const fullName = context.fullName(topic);
   let joining: Promise<Joined> | undefined;
+  /** The one that was joined last. */
+  let current: Consumer | undefined;
   let closed = false;
   /** Where the cursor was moved to. Messages before it in its batch are done with. */
   let from: Place | undefined;
@@ -55,6 +57,7 @@ export function createNativeSubscription(context: NativeContext, options: Subscr
       receiverQueueSize: Math.max(1, wanted),
       batchIndexAckEnabled: true,
     });
+    current = consumer;
     return { consumer, intake: createIntake(consumer, wanted === 0 ? 1 : parallel) };
   };
   const joined = (): Promise<Joined> => {
@@ -77,6 +80,7 @@ export function createNativeSubscription(context: NativeContext, options: Subscr
     else await consumer.seek(addonPosition(addon, place ?? (position as 'earliest' | 'latest')));
     from = place;
     joining = undefined;
+    current = undefined;
     await closeConsumer(consumer);
     if (!closed) await joined();
   };
@@ -87,6 +91,8 @@ export function createNativeSubscription(context: NativeContext, options: Subscr
   };
 
   const link: SubscriptionLink<Arrived> = {
+    // It connects again for as long as it is open, whatever the broker says, and does not tell.
+    connected: () => current?.isConnected() === true,
     describe: ({ id, key, redeliveries }) => ({ id, key, redeliveries }),
     contentOf: (message) => message,
     fetch: async (room, signal) => {

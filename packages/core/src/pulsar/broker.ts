@@ -38,6 +38,9 @@ function clientOf(options: PulsarBrokerOptions, onEvent: (event: PulsarEvent) =>
  *   elsewhere a producer with one that is not there is refused.
  * - What is given back waits in this process, whatever the type of the subscription, and comes again to the same consumer; if
  *   that closes or dies, to another one at once.
+ * - A consumer that the broker does not take back after a break, since its topic is gone or a right was taken away, is joined anew:
+ *   that is tried every 100 ms to 5 s until it is closed. Who receives or acknowledges meanwhile gets the broker's answer; what was
+ *   received before can be acknowledged when it is joined again.
  * - An acknowledgement is durable as far as Pulsar keeps it: a broker that crashes may deliver again what was acknowledged
  *   within the last second (`managedLedgerDefaultMarkDeleteRateLimit`).
  * - A `seek` to a message of a partitioned topic moves the cursor of its partition, and leaves the others where they are.

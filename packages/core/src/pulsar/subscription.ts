@@ -1,4 +1,4 @@
-import { type Message, MessageId } from '@paystream/pulsar';
+import { type Consumer, type Message, MessageId, type PulsarError } from '@paystream/pulsar';
 import type { BrokerSubscription, Position, SubscribeOptions } from '../broker/port.ts';
 import type { Held } from '../pulsar-adapter/holding.ts';
 import { createHeldSubscription, defaultMaxUnacknowledged, queueSizeOf, type SubscriptionLink } from '../pulsar-adapter/subscription.ts';
@@ -20,11 +20,19 @@ function acknowledgeable({ native, lost }: Held<Message>): Message | MessageId {
   return new MessageId({ ledgerId, entryId, partition, batchIndex, batchSize, topic });
 }
 
+/** Leaves out what is of a partition that is not there any more, since the topic was made anew: it has nobody to tell. */
+function stillThere(all: readonly Held<Message>[], { topics }: Consumer): readonly Held<Message>[] {
+  const known = new Set(topics);
+  return all.filter(({ lost, native }) => !lost || known.has(native.topic));
+}
+
 /** Joins a subscription. */
 export function createPulsarSubscription(context: AdapterContext, options: SubscribeOptions): Promise<BrokerSubscription> {
   const { topic, subscription, type = 'exclusive', maxUnacknowledged = defaultMaxUnacknowledged } = options;
 
   const join = async (): Promise<SubscriptionLink<Message>> => {
+    const over = new AbortController();
+    let why: PulsarError | undefined;
     const consumer = await context.client.subscribe({
       topic: context.fullName(topic),
       subscription,
@@ -34,12 +42,27 @@ export function createPulsarSubscription(context: AdapterContext, options: Subsc
       ackReceipt: true,
       batchIndexAck: true,
       ackGroupTimeMs: context.ackGroupTimeMs,
+      events: {
+        onDisconnected: (_, error) => {
+          why = error;
+        },
+        onRetry: (_, error) => {
+          why = error;
+        },
+        onFailed: (error) => over.abort(error),
+      },
     });
     return {
+      connected: () => consumer.connected,
+      whyNot: () => why,
+      over: over.signal,
       describe: (message) => ({ id: message.id.toString(), key: message.key, redeliveries: message.redeliveryCount }),
       contentOf,
       fetch: (room, signal) => consumer.receiveBatch({ minMessages: 1, maxMessages: room, timeoutMs: Number.POSITIVE_INFINITY, signal }),
-      acknowledge: (all) => consumer.acknowledge(all.map(acknowledgeable)),
+      acknowledge: (all) => {
+        const there = all.some(({ lost }) => lost) ? stillThere(all, consumer) : all;
+        return consumer.acknowledge(there.map(acknowledgeable));
+      },
       seek: async (position) => {
         const to = seekPosition(position);
         await consumer.seek(to, { inclusive: true });
