@@ -1,13 +1,17 @@
-import type { Producer } from '@paystream/pulsar';
+import type { Producer, ProducerState } from '@paystream/pulsar';
 import type { BrokerProducer, BrokerProducerOptions, OutgoingMessage } from '../broker/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { checkMessage } from '../pulsar-adapter/check-message.ts';
+import { createRenewed } from '../pulsar-adapter/renewed.ts';
 import type { Subject } from '../pulsar-adapter/subject.ts';
 import type { AdapterContext } from './context.ts';
 import { fromPulsar } from './errors.ts';
 
 /** How many messages may be on their way at once; more wait. */
 const maxPendingMessages = 10_000;
+
+/** What a producer of the client does not come back from by itself. */
+const ended: ReadonlySet<ProducerState> = new Set<ProducerState>(['fenced', 'terminated', 'failed']);
 
 /** The group of a key: nothing that partitions are chosen by, so that each has keys of all groups. */
 function groupOf(key: string, groups: number): string {
@@ -38,51 +42,71 @@ export async function createPulsarProducer(
   const { keyGroups, ...options } = context.producerOptions(topic) ?? {};
   if (keyGroups !== undefined) checkGroups(topic, keyGroups);
 
-  let producer: Producer;
-  try {
-    producer = await context.client.createProducer({
-      batching: { keyed: true },
-      maxPendingMessages,
-      ...options,
-      blockIfQueueFull: true,
-      ...(initialSubscription === undefined ? {} : { initialSubscription }),
-      topic: context.fullName(topic),
-    });
-  } catch (error) {
-    throw fromPulsar(error, about(`cannot make a producer of topic "${topic}"`));
-  }
+  const make = async (): Promise<Producer> => {
+    try {
+      return await context.client.createProducer({
+        batching: { keyed: true },
+        maxPendingMessages,
+        ...options,
+        blockIfQueueFull: true,
+        ...(initialSubscription === undefined ? {} : { initialSubscription }),
+        topic: context.fullName(topic),
+      });
+    } catch (error) {
+      throw fromPulsar(error, about(`cannot make a producer of topic "${topic}"`));
+    }
+  };
+  const renewed = await createRenewed({ clock: context.clock, make, closedError });
 
-  const send = (message: OutgoingMessage): ReturnType<Producer['send']> => {
+  const send = (producer: Producer, message: OutgoingMessage): ReturnType<Producer['send']> => {
     checkMessage(topic, message);
     const { payload, key, properties, eventTimeMs, deliverAtMs } = message;
     const orderingKey = keyGroups === undefined || key === undefined ? undefined : groupOf(key, keyGroups);
     return producer.send({ value: payload, key, orderingKey, properties, eventTimeMs, deliverAtMs });
   };
 
+  const failed = (error: unknown, producer: Producer | undefined): PaystreamError => {
+    if (producer !== undefined && ended.has(producer.state)) renewed.ended(producer);
+    return fromPulsar(error, sending);
+  };
+
   const end = async (): Promise<void> => {
     context.closed(result);
-    await producer.close();
+    await renewed.close();
   };
 
   const result: BrokerProducer = {
     topic,
     send: async (message) => {
       if (closed !== undefined) throw closedError();
+      let producer: Producer | undefined;
       try {
-        return (await send(message)).toString();
+        const got = renewed.get();
+        producer = got instanceof Promise ? await got : got;
+        return (await send(producer, message)).toString();
       } catch (error) {
-        throw fromPulsar(error, sending);
+        throw failed(error, producer);
       }
     },
     sendAll: async (messages) => {
       if (closed !== undefined) throw closedError();
-      const sends = messages.map(send);
-      const outcomes = await Promise.allSettled(sends);
-      const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-      if (failed !== undefined) throw fromPulsar(failed.reason, sending);
+      let producer: Producer | undefined;
+      try {
+        const got = renewed.get();
+        const by = got instanceof Promise ? await got : got;
+        producer = by;
+        const outcomes = await Promise.allSettled(messages.map((message) => send(by, message)));
+        const refused = outcomes.find((outcome) => outcome.status === 'rejected');
+        if (refused !== undefined) throw refused.reason;
+      } catch (error) {
+        throw failed(error, producer);
+      }
     },
     // Whoever sent is told what failed; that it has settled is all that is asked here.
-    flush: () => producer.flush().catch(() => undefined),
+    flush: async () => {
+      const producer = await renewed.latest();
+      await producer.flush().catch(() => undefined);
+    },
     close: () => {
       closed ??= end();
       return closed;
