@@ -145,7 +145,10 @@ export interface ReaderOptions {
 export interface BrokerReader {
   /** The topic that it reads. */
   readonly topic: string;
-  /** As {@link BrokerSubscription.receive}. */
+  /**
+   * As {@link BrokerSubscription.receive}; but a reader that the broker refuses, since its topic is gone for instance, fails from then
+   * on. Close it and open another one, where you want to go on: only who reads knows.
+   */
   receive(max: number, signal?: AbortSignal): Promise<readonly IncomingMessage[]>;
   /** How often this reader may have missed messages (a reconnect, a backlog that was cut): whoever must not miss any re-reads its source when it grows. */
   readonly gaps: number;

@@ -161,6 +161,23 @@ describe('a consumer that the broker does not take back', () => {
   });
 });
 
+describe('a reader that the broker does not take back', () => {
+  it('keeps nobody waiting for what cannot come: who reads is told, and opens another', async () => {
+    await using on = await stage();
+    const reader = await on.broker.createReader({ topic: 'orders', start: 'earliest' });
+    const waiting = reader.receive(1);
+    refusal = ServerError.TOPIC_NOT_FOUND;
+    on.topic.cut();
+    await expect(waiting).rejects.toMatchObject({ reason: 'TOPIC_NOT_FOUND' });
+    refusal = undefined;
+    await expect(reader.receive(1)).rejects.toMatchObject({ reason: 'TOPIC_NOT_FOUND' });
+    await reader.close();
+    const other = await on.broker.createReader({ topic: 'orders', start: 'earliest' });
+    on.topic.deliver([{ entryId: 1, texts: ['a'] }]);
+    expect(await other.receive(1)).toHaveLength(1);
+  });
+});
+
 describe('a consumer that cannot reach the broker', () => {
   it('says so after some seconds, and why, and when it is back; a short break is nothing to tell', async () => {
     await using on = await stage();
