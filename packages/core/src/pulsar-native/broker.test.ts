@@ -91,6 +91,20 @@ describe('a broker on a client of the caller', () => {
     }
   });
 
+  it('keeps the order of keys and their partitions though an option is there that says nothing', async () => {
+    const configs: ProducerConfig[] = [];
+    const client = clientWith({
+      createProducer: async (config) => {
+        configs.push(config);
+        return { flush: async () => null, close: async () => null } as unknown as Producer;
+      },
+    });
+    const producer = { batchingType: undefined, hashingScheme: null } as object;
+    await using broker = createPulsarNativeBroker({ client, addon: addonShim, producer });
+    await broker.createProducer({ topic: 'orders' });
+    expect(configs).toMatchObject([{ batchingType: 'KeyBasedBatching', hashingScheme: 'JavaStringHash' }]);
+  });
+
   it('says that it cannot tell a backlog', async () => {
     const client = clientWith({ subscribe: async () => ({ isConnected: () => true, close: async () => null }) as never });
     await using broker = createPulsarNativeBroker({ client, addon: addonShim });
@@ -122,9 +136,9 @@ describe('a subscription', () => {
 });
 
 describe('a client that the broker makes', () => {
-  it('verifies host names, logs to the logger, and is closed with the broker', async () => {
+  /** An addon whose clients are all the same; says what each was made of. */
+  function addonOf(client: Client): { addon: Addon; made: ClientConfig[] } {
     const made: ClientConfig[] = [];
-    const client = clientWith({});
     class Native {
       constructor(config: ClientConfig) {
         made.push(config);
@@ -132,7 +146,20 @@ describe('a client that the broker makes', () => {
         return client;
       }
     }
-    const addon = { ...addonShim, Client: Native } as unknown as Addon;
+    return { addon: { ...addonShim, Client: Native } as unknown as Addon, made };
+  }
+
+  it('verifies host names though the option is there and says nothing', async () => {
+    const { addon, made } = addonOf(clientWith({}));
+    const options = { serviceUrl: 'pulsar+ssl://localhost:6651', tlsValidateHostname: undefined, client: undefined };
+    await using broker = createPulsarNativeBroker({ ...(options as { serviceUrl: string }), addon });
+    await broker.ping();
+    expect(made).toMatchObject([{ tlsValidateHostname: true }]);
+  });
+
+  it('verifies host names, logs to the logger, and is closed with the broker', async () => {
+    const client = clientWith({});
+    const { addon, made } = addonOf(client);
     const lines: unknown[] = [];
     const log = (fields: unknown, text: string): unknown => lines.push([fields, text]);
     const logger = { debug: log, info: log, warn: log, error: log } as unknown as Logger;

@@ -6,6 +6,7 @@ import { createBrokerOn } from '../pulsar-adapter/broker.ts';
 import type { SharedContext } from '../pulsar-adapter/context.ts';
 import type { NativeContext } from './context.ts';
 import { fromAddon } from './errors.ts';
+import { given } from './given.ts';
 import { loadAddon } from './load.ts';
 import type { Addon, PulsarNativeBrokerOptions } from './options.ts';
 import { createNativeProducer } from './producer.ts';
@@ -63,13 +64,15 @@ function makeClient({ Client: Native }: Addon, config: ClientConfig, logger: Log
  * ```
  */
 export function createPulsarNativeBroker(options: PulsarNativeBrokerOptions): PulsarNativeBroker {
-  const { namespace, producer = {}, consumer = {}, pingTimeoutMs, addon: given, clock, logger = silentLogger, ...rest } = options;
+  const { namespace, producer = {}, consumer = {}, pingTimeoutMs, addon: ofCaller, clock, logger = silentLogger, ...others } = options;
+  const rest = given(others);
+  const ofAll = { producer: given(producer), consumer: given(consumer) };
   /** Those that were made here. */
   const clients: Client[] = [];
   let opening: Promise<Opened> | undefined;
 
   const open = async (): Promise<Opened> => {
-    const addon = given ?? (await loadAddon());
+    const addon = ofCaller ?? (await loadAddon());
     if ('client' in rest) return { addon, client: rest.client, readerClient: () => rest.client };
     const make = (): Client => {
       const client = makeClient(addon, rest, logger);
@@ -88,7 +91,7 @@ export function createPulsarNativeBroker(options: PulsarNativeBrokerOptions): Pu
     opening ??= open();
     return opening;
   };
-  const contextOf = async (context: SharedContext): Promise<NativeContext> => ({ ...context, ...(await opened()), producer, consumer });
+  const contextOf = async (context: SharedContext): Promise<NativeContext> => ({ ...context, ...(await opened()), ...ofAll });
 
   return createBrokerOn(
     {
