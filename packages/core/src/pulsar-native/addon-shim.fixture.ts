@@ -153,43 +153,40 @@ class ShimConsumer implements Consumer {
   readonly #queueSize: number;
   readonly #partitioned: boolean;
   readonly #thread: ListenerThread;
+  /** Calls that wait, by their age. */
+  readonly #waiting: PromiseWithResolvers<Message[]>[] = [];
   #last: Promise<unknown> = Promise.resolve();
-  #calls = 0;
+  #brought = 0;
   #closed = false;
-  #taken: PulsarMessageId | undefined;
   constructor(consumer: PulsarConsumer, queueSize: number, partitioned: boolean, thread: ListenerThread) {
     this.#consumer = consumer;
     this.#queueSize = queueSize;
     this.#partitioned = partitioned;
     this.#thread = thread;
   }
-  /** Calls get messages in their order, and settle in any. */
-  async receive(timeout?: number): Promise<Message> {
-    if (timeout !== undefined && this.#queueSize === 0) throw new Error('Failed to receive message: InvalidConfiguration');
-    if (this.#closed) throw new Error('Failed to receive message: AlreadyClosed');
-    const late = this.#calls++ % 3 === 1;
-    const next = this.#last.then(() => this.#next(timeout ?? Number.POSITIVE_INFINITY));
-    this.#last = next.catch(() => undefined);
-    const message = await or('receive message', next);
-    if (message === undefined) throw new Error('Failed to receive message: TimeOut');
-    await this.#thread.run(() => undefined);
-    if (late) await turn();
-    return new ShimMessage(message);
+  receive(): Promise<Message> {
+    throw new Error('the addon may leave a message in its queue for this, and bring the next before it');
   }
-  /** Without a queue the others of a batch are dropped: nobody waited for them when they came. */
-  async #next(timeoutMs: number): Promise<PulsarMessage | undefined> {
-    while (true) {
-      const message = await this.#consumer.receive({ timeoutMs });
-      if (message === undefined || this.#queueSize > 0) return message;
-      const { ledgerId, entryId, batchIndex } = message.id;
-      const before = this.#taken;
-      if (before?.ledgerId === ledgerId && before.entryId === entryId && before.batchIndex < batchIndex) continue;
-      this.#taken = message.id;
-      return message;
-    }
-  }
+  /** One message a call. Without a queue there is never one to be had. */
   batchReceive(): Promise<Message[]> {
-    throw new Error('not in the shim');
+    if (this.#queueSize === 0) return new Promise(() => undefined);
+    if (this.#closed) return Promise.reject(new Error('Failed to batch receive message: AlreadyClosed'));
+    const call = Promise.withResolvers<Message[]>();
+    this.#waiting.push(call);
+    this.#last = this.#last.then(() => this.#bring());
+    return call.promise;
+  }
+  /** A call that is made when a message has just come gets it before those that have waited for longer. Calls settle in any order. */
+  async #bring(): Promise<void> {
+    const one = this.#brought++ % 3;
+    try {
+      const message = await or('batch receive message', this.#consumer.receive());
+      const call = one === 1 ? this.#waiting.pop() : this.#waiting.shift();
+      const settle = (): void => call?.resolve([new ShimMessage(message)]);
+      void this.#thread.run(one === 2 ? () => void setImmediate(settle) : settle);
+    } catch (error) {
+      this.#waiting.shift()?.reject(error);
+    }
   }
   /** Resolves at once: the addon asks for no receipts. */
   async acknowledge(message: Message): Promise<null> {

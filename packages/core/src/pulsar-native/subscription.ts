@@ -2,10 +2,10 @@ import type { Consumer, Message } from 'pulsar-client';
 import type { BrokerSubscription, Position, SubscribeOptions } from '../broker/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { createHeldSubscription, defaultMaxUnacknowledged, queueSizeOf, type SubscriptionLink } from '../pulsar-adapter/subscription.ts';
-import { type Arrived, arrived } from './arrived.ts';
+import type { Arrived } from './arrived.ts';
 import type { NativeContext } from './context.ts';
 import { fromAddon, saysClosed } from './errors.ts';
-import { createIntake, type Intake } from './intake.ts';
+import { createIntake, type Intake, intakePolicy } from './intake.ts';
 import { addonPosition, type Place, parsePlace } from './message-ids.ts';
 
 /** How many messages are asked for at once. */
@@ -56,6 +56,7 @@ export function createNativeSubscription(context: NativeContext, options: Subscr
       // Without a queue the addon drops all of a batch but its first message, and has none for a topic with partitions.
       receiverQueueSize: Math.max(1, wanted),
       batchIndexAckEnabled: true,
+      batchReceivePolicy: intakePolicy,
     });
     current = consumer;
     return { consumer, intake: createIntake(consumer, wanted === 0 ? 1 : parallel) };
@@ -97,7 +98,7 @@ export function createNativeSubscription(context: NativeContext, options: Subscr
     contentOf: (message) => message,
     fetch: async (room, signal) => {
       const { intake } = await joined();
-      const all = (await intake.next(room, signal)).map(arrived);
+      const all = await intake.next(room, signal);
       const passed = all.filter(({ place }) => isBefore(place, from));
       if (passed.length === 0) return all;
       await acknowledge(passed.map(({ message }) => message));
