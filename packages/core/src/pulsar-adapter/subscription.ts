@@ -128,10 +128,15 @@ export async function createHeldSubscription<N>(
     return settlement;
   };
 
+  /** Those whose dead letter is stored, though they could not be acknowledged yet. */
+  const moved = new WeakSet<Held<N>>();
   const toDeadLetters = async (held: Held<N>, to: string, keptFor: string | false): Promise<void> => {
     try {
-      const { payload, key, properties, eventTimeMs } = contentOf(held.native);
-      await (await context.deadLettersOf(to, keptFor)).send({ payload, key, properties, eventTimeMs });
+      if (!moved.has(held)) {
+        const { payload, key, properties, eventTimeMs } = contentOf(held.native);
+        await (await context.deadLettersOf(to, keptFor)).send({ payload, key, properties, eventTimeMs });
+        moved.add(held);
+      }
       await settle([held]);
     } catch (error) {
       if (closed !== undefined) return;

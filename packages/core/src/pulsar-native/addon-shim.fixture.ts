@@ -188,15 +188,15 @@ class ShimConsumer implements Consumer {
       this.#waiting.shift()?.reject(error);
     }
   }
-  /** Resolves at once: the addon asks for no receipts. */
+  /** Resolves at once: the addon asks for no receipts, and forgets what it cannot send. */
   async acknowledge(message: Message): Promise<null> {
     if (this.#closed) throw new Error('Failed to acknowledge: AlreadyClosed');
-    await or('acknowledge', this.#consumer.acknowledge((message as ShimMessage).message));
+    if (this.isConnected()) await or('acknowledge', this.#consumer.acknowledge((message as ShimMessage).message));
     return null;
   }
   async acknowledgeId(id: MessageId): Promise<null> {
     if (this.#closed) throw new Error('Failed to acknowledge id: AlreadyClosed');
-    await or('acknowledge id', this.#consumer.acknowledge(native(id)));
+    if (this.isConnected()) await or('acknowledge id', this.#consumer.acknowledge(native(id)));
     return null;
   }
   negativeAcknowledge(message: Message): void {

@@ -42,7 +42,8 @@ function makeClient({ Client: Native }: Addon, config: ClientConfig, logger: Log
  *
  * What differs from `@paystream/core/pulsar`:
  * - `capabilities.backlog` is false: the addon cannot tell it.
- * - `capabilities.acknowledgementReceipts` is false: an acknowledgement resolves at once, and is sent within 100 ms.
+ * - `capabilities.acknowledgementReceipts` is false: an acknowledgement resolves at once, and is sent within 100 ms. While there is no
+ *   connection (of a topic with partitions: to all of them) it rejects with `UNAVAILABLE`.
  * - A cursor of a topic with partitions moves to the earliest, the latest or a time, not to a message (`UNSUPPORTED`).
  * - After a `seek` a new consumer takes the place of the old: on a failover subscription, perhaps behind others.
  * - With `maxUnacknowledged` below 20 one message, with the batch that it is of, is asked for ahead: it waits for room though another

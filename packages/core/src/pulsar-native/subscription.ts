@@ -1,4 +1,4 @@
-import type { Consumer, Message } from 'pulsar-client';
+import type { Consumer } from 'pulsar-client';
 import type { BrokerSubscription, Position, SubscribeOptions } from '../broker/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { createHeldSubscription, defaultMaxUnacknowledged, queueSizeOf, type SubscriptionLink } from '../pulsar-adapter/subscription.ts';
@@ -7,11 +7,18 @@ import type { NativeContext } from './context.ts';
 import { fromAddon, saysClosed } from './errors.ts';
 import { createIntake, type Intake, intakePolicy } from './intake.ts';
 import { addonPosition, type Place, parsePlace } from './message-ids.ts';
+import { createRepeats } from './repeats.ts';
 
 /** How many messages are asked for at once. */
 const parallel = 64;
 
 const types = { exclusive: 'Exclusive', failover: 'Failover', shared: 'Shared', 'key-shared': 'KeyShared' } as const;
+
+/** One delivery of a message. */
+interface Copy extends Arrived {
+  /** How many outages had been seen when it came. */
+  readonly outages: number;
+}
 
 interface Joined {
   readonly consumer: Consumer;
@@ -44,6 +51,9 @@ export function createNativeSubscription(context: NativeContext, options: Subscr
   let closed = false;
   /** Where the cursor was moved to. Messages before it in its batch are done with. */
   let from: Place | undefined;
+  /** Grows whenever the connection is seen to be away. What came before comes again. */
+  let outages = 0;
+  const repeats = createRepeats(context.clock);
 
   const join = async (): Promise<Joined> => {
     const wanted = queueSizeOf(maxUnacknowledged);
@@ -80,31 +90,49 @@ export function createNativeSubscription(context: NativeContext, options: Subscr
     if (typeof position === 'object' && 'timeMs' in position) await consumer.seekTimestamp(position.timeMs);
     else await consumer.seek(addonPosition(addon, place ?? (position as 'earliest' | 'latest')));
     from = place;
+    repeats.clear();
     joining = undefined;
     current = undefined;
     await closeConsumer(consumer);
     if (!closed) await joined();
   };
 
-  const acknowledge = async (messages: readonly Message[]): Promise<void> => {
-    const { consumer } = await joined();
-    await Promise.all(messages.map((message) => consumer.acknowledge(message)));
+  const isAway = (consumer: Consumer): boolean => {
+    const away = !consumer.isConnected();
+    if (away) outages += 1;
+    return away;
   };
 
-  const link: SubscriptionLink<Arrived> = {
+  const acknowledge = async (copies: readonly Copy[]): Promise<void> => {
+    const { consumer } = await joined();
+    // The addon would take them, and forget them when it comes to sending.
+    if (isAway(consumer)) {
+      throw new PaystreamError('UNAVAILABLE', `no connection to acknowledge to subscription "${subscription}" of topic "${topic}" by`, {
+        reason: 'PULSAR_UNREACHABLE',
+        details: { topic, subscription },
+      });
+    }
+    await Promise.all(copies.map(({ message }) => consumer.acknowledge(message)));
+    for (const copy of copies) if (copy.outages < outages) repeats.add(copy.id);
+  };
+
+  const link: SubscriptionLink<Copy> = {
     // It connects again for as long as it is open, whatever the broker says, and does not tell.
     connected: () => current?.isConnected() === true,
     describe: ({ id, key, redeliveries }) => ({ id, key, redeliveries }),
     contentOf: (message) => message,
     fetch: async (room, signal) => {
-      const { intake } = await joined();
-      const all = await intake.next(room, signal);
-      const passed = all.filter(({ place }) => isBefore(place, from));
+      const { consumer, intake } = await joined();
+      const seen = outages;
+      const all = (await intake.next(room, signal)).map((one) => ({ ...one, outages: seen }));
+      isAway(consumer);
+      const passed = all.filter(({ place, id }) => isBefore(place, from) || repeats.has(id));
       if (passed.length === 0) return all;
-      await acknowledge(passed.map(({ message }) => message));
-      return all.filter(({ place }) => !isBefore(place, from));
+      // If that fails they come again, and are passed over again.
+      await acknowledge(passed).catch(() => undefined);
+      return all.filter((one) => !passed.includes(one));
     },
-    acknowledge: (all) => acknowledge(all.map((held) => held.native.message)),
+    acknowledge: (all) => acknowledge(all.map((held) => held.native)),
     seek,
     backlog: async () => {
       throw new PaystreamError('UNSUPPORTED', 'the addon cannot tell a backlog: ask the broker, or use @paystream/core/pulsar', {
@@ -121,7 +149,7 @@ export function createNativeSubscription(context: NativeContext, options: Subscr
       if (last !== undefined) await closeConsumer(last.consumer);
     },
   };
-  const begin = async (): Promise<SubscriptionLink<Arrived>> => {
+  const begin = async (): Promise<SubscriptionLink<Copy>> => {
     await joined();
     return link;
   };
