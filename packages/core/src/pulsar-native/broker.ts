@@ -9,6 +9,7 @@ import { fromAddon } from './errors.ts';
 import { given } from './given.ts';
 import { loadAddon } from './load.ts';
 import type { Addon, PulsarNativeBrokerOptions } from './options.ts';
+import { checkedProducer } from './options-checked.ts';
 import { createNativeProducer } from './producer.ts';
 import { createNativeReader } from './reader.ts';
 import { createNativeSubscription } from './subscription.ts';
@@ -55,7 +56,8 @@ function makeClient({ Client: Native }: Addon, config: ClientConfig, logger: Log
  * - Refused, since the addon would change them: empty keys, a property named `length`, NUL characters in keys and properties.
  *
  * Errors: those of `@paystream/core/pulsar`, the addon's error as the cause and the name of its result in `details.result`;
- * and `FAILED_PRECONDITION` with `PACKAGE_MISSING` or `ADDON_NOT_LOADED`, which say what to do.
+ * and `FAILED_PRECONDITION` with `PACKAGE_MISSING` or `ADDON_NOT_LOADED`, which say what to do. Throws `INVALID_ARGUMENT` with
+ * `BAD_OPTIONS` at once on options of producers and consumers that the addon would not bear.
  *
  * @example
  * ```ts
@@ -65,9 +67,9 @@ function makeClient({ Client: Native }: Addon, config: ClientConfig, logger: Log
  * ```
  */
 export function createPulsarNativeBroker(options: PulsarNativeBrokerOptions): PulsarNativeBroker {
-  const { namespace, producer = {}, consumer = {}, pingTimeoutMs, addon: ofCaller, clock, logger = silentLogger, ...others } = options;
+  const { namespace, producer, consumer = {}, pingTimeoutMs, addon: ofCaller, clock, logger = silentLogger, ...others } = options;
   const rest = given(others);
-  const ofAll = { producer: given(producer), consumer: given(consumer) };
+  const ofAll = { producer: checkedProducer(producer), consumer: given(consumer) };
   /** Those that were made here. */
   const clients: Client[] = [];
   let opening: Promise<Opened> | undefined;
