@@ -51,6 +51,15 @@ async function or<T>(failed: string, work: Promise<T>): Promise<T> {
   }
 }
 
+/** What C++ throws ends the process. */
+function terminate(why: string): never {
+  const error = new Error(`the addon ends the process: ${why}`);
+  process.nextTick(() => {
+    throw error;
+  });
+  throw error;
+}
+
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 class ShimMessageId implements MessageId {
@@ -303,6 +312,8 @@ class ShimClient implements Client {
     });
   }
   async createProducer(config: ProducerConfig): Promise<Producer> {
+    if (config.chunkingEnabled === true && config.batchingEnabled !== false) terminate('chunks and batches together');
+    if (config.batchingMaxMessages === 1) terminate('a batch of one message');
     const making = this.#client.createProducer({
       topic: config.topic,
       batching: {
@@ -320,7 +331,10 @@ class ShimClient implements Client {
   }
   async subscribe(config: ConsumerConfig): Promise<Consumer> {
     const { topic = '', subscription, receiverQueueSize = 1_000, ackTimeoutMs = 0 } = config;
+    const stickyRanges = config.keySharedPolicy?.stickyRanges;
     if (ackTimeoutMs !== 0 && ackTimeoutMs < 10_000) throw new Error('Ack timeout should be 0 or greater than or equal to 10000');
+    for (const { start, end } of stickyRanges ?? []) if (start < 0 || end > 65_535) terminate('a range beyond the hashes');
+    if (stickyRanges?.length === 0) terminate('no range');
     const partitions = await or('create consumer', this.#client.partitionsOf(topic));
     const partitioned = partitions.some((name) => name !== topic);
     if (partitioned && receiverQueueSize === 0) throw new Error('Failed to create consumer: InvalidConfiguration');

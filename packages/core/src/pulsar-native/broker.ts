@@ -9,7 +9,7 @@ import { fromAddon } from './errors.ts';
 import { given } from './given.ts';
 import { loadAddon } from './load.ts';
 import type { Addon, PulsarNativeBrokerOptions } from './options.ts';
-import { checkedProducer } from './options-checked.ts';
+import { checkedConsumer, checkedProducer } from './options-checked.ts';
 import { createNativeProducer } from './producer.ts';
 import { createNativeReader } from './reader.ts';
 import { createNativeSubscription } from './subscription.ts';
@@ -67,9 +67,9 @@ function makeClient({ Client: Native }: Addon, config: ClientConfig, logger: Log
  * ```
  */
 export function createPulsarNativeBroker(options: PulsarNativeBrokerOptions): PulsarNativeBroker {
-  const { namespace, producer, consumer = {}, pingTimeoutMs, addon: ofCaller, clock, logger = silentLogger, ...others } = options;
+  const { namespace, producer, consumer, pingTimeoutMs, addon: ofCaller, clock, logger = silentLogger, ...others } = options;
   const rest = given(others);
-  const ofAll = { producer: checkedProducer(producer), consumer: given(consumer) };
+  const ofAll = { producer: checkedProducer(producer), consumer: checkedConsumer(consumer) };
   /** Those that were made here. */
   const clients: Client[] = [];
   let opening: Promise<Opened> | undefined;

@@ -14,7 +14,8 @@ export interface PulsarNativeAdapterOptions {
    * Options of every producer, under the addon's names. What differs from the addon's own defaults: batches by key
    * (`KeyBasedBatching`), held for 1 ms; keys go to the partitions that other clients choose (`JavaStringHash`); 10,000 messages on
    * their way at most, more wait their turn. Messages without a key go to all partitions in turn (`RoundRobinDistribution`), which the
-   * addon does by itself since its C++ client is 4.0. It passes over `sendTimeoutMs: 0` and keeps 30 s.
+   * addon does by itself since its C++ client is 4.0. It passes over `sendTimeoutMs: 0` and keeps 30 s. With `chunkingEnabled` there
+   * are no batches.
    */
   readonly producer?:
     | Omit<
