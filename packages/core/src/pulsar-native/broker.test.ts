@@ -263,6 +263,30 @@ describe('a reader', () => {
     await again;
   });
 
+  it('decrypts by the key that consumers decrypt by', async () => {
+    const configs: ReaderConfig[] = [];
+    const client = clientWith({
+      createReader: async (config) => {
+        configs.push(config);
+        return { isConnected: () => true, close: async () => null } as unknown as Reader;
+      },
+    });
+    const consumer = { privateKeyPath: '/keys/private.pem', cryptoFailureAction: 'CONSUME', properties: { a: 'b' } } as const;
+    await using broker = createPulsarNativeBroker({ client, addon: addonShim, consumer });
+    await broker.createReader({ topic: 't' });
+    expect(configs).toMatchObject([{ privateKeyPath: '/keys/private.pem', cryptoFailureAction: 'CONSUME' }]);
+    expect(configs[0]).not.toHaveProperty('properties');
+  });
+
+  it.each([{ cryptoKeyReader: {} as never }, { cryptoFailureAction: 'DISCARD' as const }])(
+    'is refused where the addon would not let it decrypt as consumers do: %o',
+    async (consumer) => {
+      const createReader = async (): Promise<Reader> => ({ isConnected: () => true, close: async () => null }) as unknown as Reader;
+      await using broker = createPulsarNativeBroker({ client: clientWith({ createReader }), addon: addonShim, consumer });
+      await expect(broker.createReader({ topic: 't' })).rejects.toMatchObject({ code: 'UNSUPPORTED', reason: 'PULSAR_CANNOT_DO_IT' });
+    },
+  );
+
   it('takes a message whose properties the addon cannot read', async () => {
     const { broker, made, bring } = await setUp();
     bring(message('m', 0, { length: 'long' }));

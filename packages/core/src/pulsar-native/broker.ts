@@ -53,6 +53,7 @@ function makeClient({ Client: Native }: Addon, config: ClientConfig, logger: Log
  * - A reader sees that it was away by looking 20 times a second: `gaps` does not count a move to another broker that takes no time.
  * - A reader of which nobody receives holds up the other readers from 1,000 messages on; on a `client` of the caller's the
  *   subscriptions too, for readers have a client of their own only if the broker makes it.
+ * - A reader decrypts by `consumer.privateKeyPath`; with a `cryptoKeyReader` alone it is refused (`UNSUPPORTED`).
  * - Refused, since the addon would change them: empty keys, a property named `length`, NUL characters in keys and properties.
  *
  * Errors: those of `@paystream/core/pulsar`, the addon's error as the cause and the name of its result in `details.result`;

@@ -23,7 +23,7 @@ export interface PulsarNativeAdapterOptions {
         'topic' | 'producerName' | 'initialSequenceId' | 'blockIfQueueFull' | 'maxPendingMessagesAcrossPartitions' | 'schema' | 'accessMode'
       >
     | undefined;
-  /** Options of every consumer, under the addon's names. Default: the addon's. */
+  /** Options of every consumer, under the addon's names; those of decryption are for readers too. Default: the addon's. */
   readonly consumer?:
     | Pick<
         ConsumerConfig,

@@ -1,4 +1,4 @@
-import type { Message, Reader } from 'pulsar-client';
+import type { Message, Reader, ReaderConfig } from 'pulsar-client';
 import type { BrokerReader, IncomingMessage, ReaderOptions } from '../broker/port.ts';
 import type { ClockTimer } from '../clock/port.ts';
 import { checkMax, WaitList } from '../embedded/broker/wait-list.ts';
@@ -22,6 +22,21 @@ const lookMs = 50;
 const startMs = 20;
 /** How long the first message takes at most after a reader has gone back, in milliseconds. If it takes longer, some come twice. */
 const settleMs = 200;
+
+/** How messages are decrypted: as by consumers. The addon's readers take no key but that of a file, and nothing else without one. */
+function decryption(
+  topic: string,
+  { privateKeyPath, cryptoKeyReader, cryptoFailureAction }: NativeContext['consumer'],
+): Pick<ReaderConfig, 'privateKeyPath' | 'cryptoFailureAction'> {
+  if (privateKeyPath !== undefined) return { privateKeyPath, ...(cryptoFailureAction === undefined ? {} : { cryptoFailureAction }) };
+  if (cryptoKeyReader === undefined && (cryptoFailureAction ?? 'FAIL') === 'FAIL') return {};
+  const option = cryptoKeyReader === undefined ? 'cryptoFailureAction' : 'cryptoKeyReader';
+  throw new PaystreamError(
+    'UNSUPPORTED',
+    `cannot read topic "${topic}": readers of the addon take no ${option} without a privateKeyPath, which has them decrypt as consumers do`,
+    { reason: 'PULSAR_CANNOT_DO_IT', details: { topic, option } },
+  );
+}
 
 /**
  * Reads a topic without a durable cursor. By a listener: `readNext` holds a thread of Node's pool while it waits, and when its
@@ -109,6 +124,7 @@ export async function createNativeReader(context: NativeContext, { topic, start 
       startMessageId: addon.MessageId.latest(),
       receiverQueueSize: maxReady,
       listener,
+      ...decryption(topic, context.consumer),
     });
     await begin(reader, from).catch(async (error: unknown) => {
       await reader.close();
