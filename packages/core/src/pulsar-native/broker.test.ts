@@ -1,6 +1,6 @@
 import type { Client, ClientConfig, Message, Producer, ProducerConfig, Reader, ReaderConfig } from 'pulsar-client';
 import { describe, expect, it } from 'vitest';
-import type { Logger } from '../logger/port.ts';
+import { type Logger, silentLogger } from '../logger/port.ts';
 import { settleTurns } from '../testing/settle.ts';
 import { createVirtualClock } from '../testing/virtual-clock.ts';
 import { addonShim } from './addon-shim.fixture.ts';
@@ -172,6 +172,25 @@ describe('a client that the broker makes', () => {
     expect(lines).toEqual([[{ file: 'Client.cc', line: 7 }, 'connection lost']]);
     await broker.close();
     expect(client.closes).toBe(1);
+  });
+
+  it('leaves the log of the process to whoever has it, unless it has a logger', async () => {
+    const { addon, made } = addonOf(clientWith({}));
+    await using broker = createPulsarNativeBroker({ serviceUrl: 'pulsar://localhost:6650', addon });
+    await broker.ping();
+    expect(made).toHaveLength(1);
+    expect(made[0]).not.toHaveProperty('log');
+    expect(made[0]).not.toHaveProperty('logLevel');
+  });
+
+  it('does not take the log again when a reader wants a client of its own', async () => {
+    const reader = { isConnected: () => true, close: async () => null } as unknown as Reader;
+    for (const options of [{ logger: silentLogger }, { log: () => undefined }]) {
+      const { addon, made } = addonOf(clientWith({ createReader: async () => reader }));
+      await using broker = createPulsarNativeBroker({ serviceUrl: 'pulsar://localhost:6650', addon, ...options });
+      await broker.createReader({ topic: 't' });
+      expect(made.map(({ log }) => typeof log)).toEqual(['function', 'undefined']);
+    }
   });
 
   it('that cannot be made is told as a bad option', async () => {

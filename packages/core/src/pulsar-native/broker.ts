@@ -1,7 +1,7 @@
 import type { Client, ClientConfig } from 'pulsar-client';
 import type { Broker } from '../broker/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
-import { type Logger, silentLogger } from '../logger/port.ts';
+import type { Logger } from '../logger/port.ts';
 import { createBrokerOn } from '../pulsar-adapter/broker.ts';
 import type { SharedContext } from '../pulsar-adapter/context.ts';
 import type { NativeContext } from './context.ts';
@@ -23,14 +23,18 @@ export interface PulsarNativeBroker extends Broker, AsyncDisposable {}
 const levels = ['debug', 'info', 'warn', 'error'] as const;
 const warnings = 2;
 
-/** The addon prints to standard error unless it is given somewhere to write. */
-function logTo(logger: Logger): NonNullable<ClientConfig['log']> {
-  return (level, file, line, message) => logger[levels[level] ?? 'error']({ file, line }, message);
+/**
+ * The addon has one log for the whole process: a client that has one takes it from who had it before, and the level of the first is
+ * that of all. It writes nowhere else.
+ */
+function logTo(logger: Logger | undefined): Pick<ClientConfig, 'log' | 'logLevel'> {
+  if (logger === undefined) return {};
+  return { log: (level, file, line, message) => logger[levels[level] ?? 'error']({ file, line }, message), logLevel: warnings };
 }
 
-function makeClient({ Client: Native }: Addon, config: ClientConfig, logger: Logger): Client {
+function makeClient({ Client: Native }: Addon, config: ClientConfig): Client {
   try {
-    return new Native({ tlsValidateHostname: true, log: logTo(logger), logLevel: warnings, ...config });
+    return new Native({ tlsValidateHostname: true, ...config });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new PaystreamError('INVALID_ARGUMENT', `cannot make a Pulsar client: ${why}`, { reason: 'BAD_OPTIONS', cause: error });
@@ -68,7 +72,7 @@ function makeClient({ Client: Native }: Addon, config: ClientConfig, logger: Log
  * ```
  */
 export function createPulsarNativeBroker(options: PulsarNativeBrokerOptions): PulsarNativeBroker {
-  const { namespace, producer, consumer, pingTimeoutMs, addon: ofCaller, clock, logger = silentLogger, ...others } = options;
+  const { namespace, producer, consumer, pingTimeoutMs, addon: ofCaller, clock, logger, ...others } = options;
   const rest = given(others);
   const ofAll = { producer: checkedProducer(producer), consumer: checkedConsumer(consumer) };
   /** Those that were made here. */
@@ -78,18 +82,19 @@ export function createPulsarNativeBroker(options: PulsarNativeBrokerOptions): Pu
   const open = async (): Promise<Opened> => {
     const addon = ofCaller ?? (await loadAddon());
     if ('client' in rest) return { addon, client: rest.client, readerClient: () => rest.client };
-    const make = (): Client => {
-      const client = makeClient(addon, rest, logger);
+    const { log, ...quiet } = { ...logTo(logger), ...rest };
+    const make = (config: ClientConfig): Client => {
+      const client = makeClient(addon, config);
       clients.push(client);
       return client;
     };
     // A listener that is held up holds up all that its client receives, for that goes by the same thread: so readers have their own.
     let forReaders: Client | undefined;
     const readerClient = (): Client => {
-      forReaders ??= make();
+      forReaders ??= make(quiet);
       return forReaders;
     };
-    return { addon, client: make(), readerClient };
+    return { addon, client: make(log === undefined ? quiet : { ...quiet, log }), readerClient };
   };
   const opened = (): NonNullable<typeof opening> => {
     opening ??= open();

@@ -43,7 +43,10 @@ export interface PulsarNativeAdapterOptions {
   readonly addon?: Addon | undefined;
   /** Default: the system’s. */
   readonly clock?: Clock | undefined;
-  /** Gets the addon's own log too, from warnings on, unless `log` and `logLevel` say otherwise; the addon keeps one log for the whole process. */
+  /**
+   * Gets the addon's own log too, from warnings on, unless `log` and `logLevel` say otherwise. The addon has one log for the whole
+   * process, and the broker's first client takes it; without a logger it stays with whoever has it. Default: nothing is logged.
+   */
   readonly logger?: Logger | undefined;
 }
 
