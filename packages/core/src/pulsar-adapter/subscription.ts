@@ -59,6 +59,9 @@ export async function createHeldSubscription<N>(
   });
   const waiting = new WaitList<undefined>();
   let closed: Promise<void> | undefined;
+  /** Rejects when this is closed. */
+  const closing = Promise.withResolvers<never>();
+  closing.promise.catch(() => undefined);
   let fetching: AbortController | undefined;
   /** Settles when nothing is being fetched any more. */
   let fetched: Promise<void> = Promise.resolve();
@@ -190,8 +193,9 @@ export async function createHeldSubscription<N>(
     seeking += 1;
     try {
       fetching?.abort();
-      await fetched;
-      holding.clear(await joined.link.seek(position));
+      // A client that is closed meanwhile may leave its answer out.
+      const moved = fetched.then(() => (closed === undefined ? joined.link.seek(position) : closing.promise));
+      holding.clear(await Promise.race([moved, closing.promise]));
     } finally {
       seeking -= 1;
     }
@@ -200,6 +204,7 @@ export async function createHeldSubscription<N>(
   const leave = (): Promise<void> => {
     closed ??= (async () => {
       waiting.reject(undefined, closedError());
+      closing.reject(closedError());
       holding.clear();
       context.closed(result);
       fetching?.abort();

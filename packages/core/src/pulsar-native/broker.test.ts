@@ -193,6 +193,13 @@ describe('a client that the broker makes', () => {
     }
   });
 
+  it('is closed though it says that something of it was not', async () => {
+    const client = clientWith({ close: () => Promise.reject(new Error('Failed to close client: Timeout')) });
+    const broker = createPulsarNativeBroker({ serviceUrl: 'pulsar://localhost:6650', addon: addonOf(client).addon });
+    await broker.ping();
+    await broker.close();
+  });
+
   it('that cannot be made is told as a bad option', async () => {
     const broker = createPulsarNativeBroker({ addon: addonShim } as never);
     await expect(broker.ping()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'BAD_OPTIONS' });

@@ -1,9 +1,10 @@
 import type { Client, ClientConfig } from 'pulsar-client';
 import type { Broker } from '../broker/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
-import type { Logger } from '../logger/port.ts';
+import { type Logger, silentLogger } from '../logger/port.ts';
 import { createBrokerOn } from '../pulsar-adapter/broker.ts';
 import type { SharedContext } from '../pulsar-adapter/context.ts';
+import { closeNative } from './close.ts';
 import type { NativeContext } from './context.ts';
 import { fromAddon } from './errors.ts';
 import { given } from './given.ts';
@@ -120,7 +121,7 @@ export function createPulsarNativeBroker(options: PulsarNativeBrokerOptions): Pu
       partitionsOf: async (topic) => (await opened()).client.getPartitionsForTopic(topic),
       close: async () => {
         await opening?.catch(() => undefined);
-        await Promise.all(clients.map((client) => client.close()));
+        await Promise.all(clients.map((client) => closeNative(client, logger ?? silentLogger, {})));
       },
     },
     { namespace, pingTimeoutMs, clock, logger },

@@ -3,8 +3,9 @@ import type { BrokerProducer, BrokerProducerOptions, OutgoingMessage } from '../
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { checkMessage, refuseMessage } from '../pulsar-adapter/check-message.ts';
 import type { Subject } from '../pulsar-adapter/subject.ts';
+import { closeNative } from './close.ts';
 import type { NativeContext } from './context.ts';
-import { fromAddon, saysClosed } from './errors.ts';
+import { fromAddon } from './errors.ts';
 import { makeSubscription } from './make-subscription.ts';
 import { placeOf, textOf } from './message-ids.ts';
 import { createSendWindow } from './send-window.ts';
@@ -86,11 +87,7 @@ export async function createNativeProducer(
     context.closed(result);
     // The addon rejects what is on its way when a producer is closed.
     await flush();
-    try {
-      await producer.close();
-    } catch (error) {
-      if (!saysClosed(error)) throw fromAddon(error, about(`cannot close the producer of topic "${topic}"`));
-    }
+    await closeNative(producer, context.logger, details);
   };
 
   const result: BrokerProducer = {

@@ -6,8 +6,9 @@ import { PaystreamError } from '../errors/paystream-error.ts';
 import { Received } from '../pulsar-adapter/received.ts';
 import type { Subject } from '../pulsar-adapter/subject.ts';
 import { type Arrived, arrived } from './arrived.ts';
+import { closeNative } from './close.ts';
 import type { NativeContext } from './context.ts';
-import { fromAddon, saysClosed } from './errors.ts';
+import { fromAddon } from './errors.ts';
 import { addonPosition, isBehind, type Place, parsePlace, placeBefore } from './message-ids.ts';
 
 /** How many messages may wait here before the addon is held up. */
@@ -127,7 +128,7 @@ export async function createNativeReader(context: NativeContext, { topic, start 
       ...decryption(topic, context.consumer),
     });
     await begin(reader, from).catch(async (error: unknown) => {
-      await reader.close();
+      await closeNative(reader, context.logger, details);
       throw error;
     });
   } catch (error) {
@@ -140,11 +141,7 @@ export async function createNativeReader(context: NativeContext, { topic, start 
     context.closed(result);
     looking?.cancel();
     letGo();
-    try {
-      await reader.close();
-    } catch (error) {
-      if (!saysClosed(error)) throw fromAddon(error, about(`cannot close the reader of topic "${topic}"`));
-    }
+    await closeNative(reader, context.logger, details);
   };
 
   const result: BrokerReader = {

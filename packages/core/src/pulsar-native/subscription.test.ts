@@ -44,7 +44,7 @@ function setUp() {
       return { toString: () => '(2,0,-1,-1)' };
     },
     flush: async () => null,
-    close: async () => null,
+    close: async (): Promise<null> => null,
   };
   const client = {
     subscribe: async () => consumer,
@@ -59,7 +59,7 @@ function setUp() {
     }
   };
   const clock = createVirtualClock();
-  return { clock, state, consumer, bring, broker: createPulsarNativeBroker({ client, addon: addonShim, clock }) };
+  return { clock, state, consumer, producer, bring, broker: createPulsarNativeBroker({ client, addon: addonShim, clock }) };
 }
 
 describe('a subscription by the addon', () => {
@@ -139,5 +139,23 @@ describe('a subscription by the addon', () => {
     await clock.advance(1_000);
     await settleTurns(5);
     expect([got, state.published, state.acknowledged]).toEqual([[], ['m1'], [first]]);
+  });
+
+  it('closes though the addon cannot tell the broker, which knows by the connection that is gone', async () => {
+    const { consumer, producer } = world;
+    consumer.close = () => Promise.reject(new Error('Failed to close consumer: Disconnected'));
+    producer.close = () => Promise.reject(new Error('Failed to close producer: TimeOut'));
+    await broker.subscribe({ topic: 't', subscription: 's' });
+    await broker.createProducer({ topic: 't' });
+    await broker.close();
+  });
+
+  it('lets no move of its cursor wait for ever when it is closed meanwhile', async () => {
+    world.consumer.seek = () => new Promise(() => undefined);
+    const subscription = await broker.subscribe({ topic: 't', subscription: 's' });
+    const moved = expect(subscription.seek('earliest')).rejects.toMatchObject({ code: 'CANCELED', reason: 'CONSUMER_CLOSED' });
+    await settleTurns(2);
+    await subscription.close();
+    await moved;
   });
 });

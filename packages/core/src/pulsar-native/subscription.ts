@@ -3,8 +3,9 @@ import type { BrokerSubscription, Position, SubscribeOptions } from '../broker/p
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { createHeldSubscription, defaultMaxUnacknowledged, queueSizeOf, type SubscriptionLink } from '../pulsar-adapter/subscription.ts';
 import type { Arrived } from './arrived.ts';
+import { closeNative } from './close.ts';
 import type { NativeContext } from './context.ts';
-import { fromAddon, saysClosed } from './errors.ts';
+import { fromAddon } from './errors.ts';
 import { createIntake, type Intake, intakePolicy } from './intake.ts';
 import { addonPosition, type Place, parsePlace } from './message-ids.ts';
 import { createRepeats } from './repeats.ts';
@@ -23,14 +24,6 @@ interface Copy extends Arrived {
 interface Joined {
   readonly consumer: Consumer;
   readonly intake: Intake;
-}
-
-async function closeConsumer(consumer: Consumer): Promise<void> {
-  try {
-    await consumer.close();
-  } catch (error) {
-    if (!saysClosed(error)) throw error;
-  }
 }
 
 /** Whether a message lies in the same batch, before a place. */
@@ -71,6 +64,7 @@ export function createNativeSubscription(context: NativeContext, options: Subscr
     current = consumer;
     return { consumer, intake: createIntake(consumer, wanted === 0 ? 1 : parallel) };
   };
+  const closeConsumer = (consumer: Consumer): Promise<void> => closeNative(consumer, context.logger, { topic, subscription });
   const joined = (): Promise<Joined> => {
     if (joining === undefined) {
       const attempt = join();
