@@ -209,7 +209,13 @@ describe('a client that the broker makes', () => {
 describe('a reader', () => {
   async function setUp(start: 'earliest' | 'latest' = 'latest', comes: 'before' | 'soon' | 'late' = 'late') {
     const clock = createVirtualClock();
-    const state = { connected: true, seeks: [] as string[], listener: undefined as ReaderConfig['listener'] };
+    const state = {
+      connected: true,
+      clientClosed: false,
+      asked: 0,
+      seeks: [] as string[],
+      listener: undefined as ReaderConfig['listener'],
+    };
     let queue: Message[] = [];
     let busy = false;
     /** What the addon does on a thread of its own: one message after the other, each when the one before was let go. */
@@ -230,6 +236,11 @@ describe('a reader', () => {
       close: async () => null,
     } as unknown as Reader;
     const client = clientWith({
+      getPartitionsForTopic: async () => {
+        state.asked += 1;
+        if (state.clientClosed) throw new Error('Failed to GetPartitionsForTopic: AlreadyClosed');
+        return [];
+      },
       createReader: async (config) => {
         state.listener = config.listener;
         // Those before were dropped: the reader was not there for the listener.
@@ -275,6 +286,24 @@ describe('a reader', () => {
     state.connected = true;
     await clock.advance(100);
     expect(made.gaps).toBe(1);
+    await broker.close();
+  });
+
+  it('ends when the client of the caller is closed under it, and nobody waits for ever', async () => {
+    const { clock, state, broker, made } = await setUp();
+    const waiting = made.receive(1).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    state.connected = false;
+    await clock.advance(5_000);
+    expect(state.asked).toBeGreaterThan(1);
+    expect(made.gaps).toBe(0);
+    state.clientClosed = true;
+    await clock.advance(1_000);
+    expect(await waiting).toMatchObject({ code: 'CANCELED', reason: 'READER_CLOSED' });
+    await expect(made.receive(1)).rejects.toMatchObject({ reason: 'READER_CLOSED' });
+    expect(clock.pendingTimers).toBe(0);
     await broker.close();
   });
 

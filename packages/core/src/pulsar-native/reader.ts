@@ -8,13 +8,15 @@ import type { Subject } from '../pulsar-adapter/subject.ts';
 import { type Arrived, arrived } from './arrived.ts';
 import { closeNative } from './close.ts';
 import type { NativeContext } from './context.ts';
-import { fromAddon } from './errors.ts';
+import { fromAddon, saysClosed } from './errors.ts';
 import { addonPosition, isBehind, type Place, parsePlace, placeBefore } from './message-ids.ts';
 
 /** How many messages may wait here before the addon is held up. */
 const maxReady = 1_000;
 /** How often a reader is looked at whether it is connected, in milliseconds. The addon takes longer to connect again. */
 const lookMs = 50;
+/** How many looks in a row find no connection before it is asked whether the client is there at all: once a second. */
+const looksToAsk = 20;
 
 /**
  * How long the addon still starts its listeners when a reader of a topic with partitions has been made, in milliseconds: it drops
@@ -56,6 +58,8 @@ export async function createNativeReader(context: NativeContext, { topic, start 
   let begun = start === 'latest';
   let gaps = 0;
   let connected = true;
+  let looksAway = 0;
+  let asking = false;
   let closed: Promise<void> | undefined;
   let looking: ClockTimer | undefined;
   /** The addon waits for this before it brings the next message. */
@@ -86,11 +90,27 @@ export async function createNativeReader(context: NativeContext, { topic, start 
     return room.promise;
   };
 
+  /** Nothing tells a reader that the client was closed under it. */
+  const askForClient = async (): Promise<void> => {
+    asking = true;
+    try {
+      await context.readerClient().getPartitionsForTopic(context.fullName(topic));
+    } catch (error) {
+      if (saysClosed(error)) closed ??= end();
+    }
+    asking = false;
+  };
+
   const look = (): void => {
     const now = reader.isConnected();
     // What was published while it was away may be gone now that it is back.
     if (now && !connected) gaps += 1;
     connected = now;
+    looksAway = now ? 0 : looksAway + 1;
+    if (looksAway >= looksToAsk && !asking) {
+      looksAway = 0;
+      void askForClient();
+    }
     looking = clock.setTimer(lookMs, look);
   };
 
