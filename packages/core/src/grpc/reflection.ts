@@ -13,6 +13,9 @@ const methodName = 'ServerReflectionInfo';
 const versions = ['v1', 'v1alpha'] as const;
 const pathOf = (version: string): string => `/grpc.reflection.${version}.ServerReflection/${methodName}`;
 
+/** Where reflection is served. */
+export const reflectionPaths: readonly string[] = versions.map(pathOf);
+
 type Definition = MethodDefinition<unknown, unknown>;
 
 interface ReflectionMethod {
@@ -121,8 +124,7 @@ export function addReflection(server: Server, services: readonly DescService[]):
         });
     };
   };
-  for (const version of versions) {
-    const path = pathOf(version);
+  for (const path of reflectionPaths) {
     const bytes = { requestSerialize: asItIs, requestDeserialize: asItIs, responseSerialize: asItIs, responseDeserialize: asItIs };
     server.addService({ [methodName]: { path, requestStream: true, responseStream: true, ...bytes } }, { [methodName]: handlerOf(path) });
   }

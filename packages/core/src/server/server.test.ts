@@ -104,19 +104,79 @@ describe('listening', () => {
     },
   );
 
-  it('adds its services to a gRPC server of the caller, and leaves that to the caller', async () => {
-    const mine = new Server();
-    cleanups.push(() => mine.forceShutdown());
-    const port = await new Promise<number>((resolve, reject) => {
-      mine.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
+  describe('on a gRPC server of the caller', () => {
+    async function host(): Promise<{ mine: Server; grpc: TestClient }> {
+      const mine = new Server();
+      cleanups.push(() => mine.forceShutdown());
+      const port = await new Promise<number>((resolve, reject) => {
+        mine.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
+      });
+      const { grpc } = testClients(`127.0.0.1:${port}`, 'http://localhost');
+      cleanups.push(() => grpc.close());
+      return { mine, grpc };
+    }
+
+    it('adds its services, and leaves the server to the caller', async () => {
+      const { mine, grpc } = await host();
+      const { server } = await start({ grpc: { server: mine } });
+      expect(server.grpcAddress).toBeUndefined();
+      expect((await grpc.unary(getWallet, { merchantId: 'm1' })).wallets).toHaveLength(1);
+      await server.close();
+      await expect(grpc.unary(getWallet, { merchantId: 'm1' })).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'SERVER_STOPS' });
     });
-    const { server } = await start({ grpc: { server: mine } });
-    expect(server.grpcAddress).toBeUndefined();
-    const { grpc } = testClients(`127.0.0.1:${port}`, 'http://localhost');
-    cleanups.push(() => grpc.close());
-    expect((await grpc.unary(getWallet, { merchantId: 'm1' })).wallets).toHaveLength(1);
-    await server.close();
-    await expect(grpc.unary(getWallet, { merchantId: 'm1' })).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'SERVER_STOPS' });
+
+    it('waits for running calls when it is closed', async () => {
+      const clock = createVirtualClock({ quietTurns: 20 });
+      const { mine, grpc } = await host();
+      const { service, contexts, finish } = slowOrders();
+      const { server } = await start({ services: [service], grpc: { server: mine }, http: false, clock });
+      const running = grpc.unary(waitOrder, { orderId: 'o1', merchantId: 'm1' });
+      await until(() => contexts.length === 1);
+      let isClosed = false;
+      const closed = server.close(5_000).then(() => {
+        isClosed = true;
+      });
+      await clock.advance(4_000);
+      expect(isClosed).toBe(false);
+      finish();
+      expect(await running).toMatchObject({ final: true });
+      await clock.advance(100);
+      expect(isClosed).toBe(true);
+      await closed;
+    });
+
+    it('cuts calls that still run when its time is up', async () => {
+      const clock = createVirtualClock({ quietTurns: 20 });
+      const { mine, grpc } = await host();
+      const { service, contexts } = slowOrders();
+      const { server } = await start({ services: [service], grpc: { server: mine }, http: false, clock });
+      const running = grpc.unary(waitOrder, { orderId: 'o1', merchantId: 'm1' }).catch((thrown: unknown) => thrown);
+      await until(() => contexts.length === 1);
+      const closed = server.close(5_000);
+      await clock.advance(5_000);
+      expect(await running).toMatchObject({ code: 'UNAVAILABLE', reason: 'SERVER_STOPS' });
+      await clock.advance(1_000);
+      await closed;
+    });
+
+    it('says which setting leaves health or reflection to the caller who has it, and adds nothing', async () => {
+      const { mine, grpc } = await host();
+      await start({ services: [], grpc: { server: mine }, http: false });
+      const error = await start({ grpc: { server: mine } }).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({
+        code: 'FAILED_PRECONDITION',
+        reason: 'GRPC_SERVICE_TAKEN',
+        details: { service: 'grpc.health.v1.Health', setting: 'grpc.health' },
+      });
+      await expect(start({ grpc: { server: mine, health: false } })).rejects.toMatchObject({ details: { setting: 'reflection' } });
+      await expect(grpc.unary(getWallet, { merchantId: 'm1' })).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+      await start({ grpc: { server: mine, health: false }, reflection: false });
+      expect((await grpc.unary(getWallet, { merchantId: 'm1' })).wallets).toHaveLength(1);
+      await expect(start({ grpc: { server: mine, health: false }, reflection: false })).rejects.toMatchObject({
+        reason: 'GRPC_SERVICE_TAKEN',
+        details: { service: 'paystream.wallet.v1.WalletService' },
+      });
+    });
   });
 });
 

@@ -2,7 +2,7 @@ import { Server, type ServerCredentials } from '@grpc/grpc-js';
 import { systemClock } from '../clock/system-clock.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { healthService } from '../grpc/health.ts';
-import { addReflection } from '../grpc/reflection.ts';
+import { addReflection, reflectionPaths } from '../grpc/reflection.ts';
 import { addRpcService, defaultMaxRequestBytes } from '../grpc/service.ts';
 import type { Health, Running } from '../lifecycle/port.ts';
 import { type Logger, silentLogger } from '../logger/port.ts';
@@ -11,6 +11,7 @@ import type { RpcService } from '../rpc/port.ts';
 import { validatorOf } from '../rpc/validation.ts';
 import { type ListenAddress, refuseExposure } from './address.ts';
 import { type Listener, listenGrpc } from './grpc-listener.ts';
+import { guestListener, guestService, refuseTaken } from './guest-grpc.ts';
 import { createHttpHandler } from './http-handler.ts';
 import { listenHttp } from './http-listener.ts';
 import type { HttpRoute } from './http-route.ts';
@@ -22,6 +23,8 @@ export interface GrpcServing extends ListenAddress {
   readonly credentials?: ServerCredentials | undefined;
   /** A server of yours to add the services to: you bind it and shut it down, and `host`, `port` and `credentials` have no meaning. Default: a new one on 127.0.0.1:50051. */
   readonly server?: Server | undefined;
+  /** Whether the gRPC health service is served; `false` where a server of yours has one. Default: true. */
+  readonly health?: boolean | undefined;
 }
 
 /** Where and what is served over HTTP/1.1. */
@@ -79,10 +82,11 @@ function createGrpcServer(maxRequestBytes: number): Server {
  * `/healthz`, `/readyz`, `/metrics`), behind one middleware. Listens when it resolves.
  *
  * `close` takes no new calls, ends streams with `UNAVAILABLE` / `SERVER_STOPS`, lets other calls finish until its time is
- * up, then cuts them.
+ * up, then cuts them; on a gRPC server of yours its own calls alone.
  *
  * @throws `FAILED_PRECONDITION`: `ADDRESS_IN_USE` and its like, naming address and setting; `UNAUTHENTICATED_EXPOSURE` for a
- * host beyond this machine with neither `authenticate` nor `allowUnauthenticated`.
+ * host beyond this machine with neither `authenticate` nor `allowUnauthenticated`; `GRPC_SERVICE_TAKEN` where a gRPC server of
+ * yours has one of the services.
  * @example
  * ```ts
  * const server = await createRpcServer({ services: [orders], health: () => lifecycle.health(), logger });
@@ -105,18 +109,26 @@ export async function createRpcServer(options: RpcServerOptions): Promise<RpcSer
   const wrapped = services.map((service) => middleware.wrap(service));
   // Probes must get through to a server that is full, and know no keys.
   const probes = createRpcMiddleware({ clock });
-  const listeners: Listener[] = [];
+  const listeners: Pick<Listener, 'drain' | 'cut'>[] = [];
   let closing: Promise<void> | undefined;
 
   async function serveGrpc(serving: GrpcServing): Promise<string | undefined> {
     const server = serving.server ?? createGrpcServer(maxRequestBytes);
-    for (const service of wrapped) addRpcService(server, service, { maxRequestBytes, logger, clock });
     const healthOf = healthService({ health, services: services.map(({ definition }) => definition.typeName), clock });
-    addRpcService(server, probes.wrap(healthOf), { maxRequestBytes, logger, clock });
+    const probed = serving.health === false ? [] : [healthOf];
+    if (serving.server !== undefined) {
+      refuseTaken(server, [
+        ...probed.map((service) => ({ ...guestService(service), setting: 'grpc.health' })),
+        ...(reflection ? [{ name: 'grpc.reflection', paths: reflectionPaths, setting: 'reflection' }] : []),
+        ...services.map(guestService),
+      ]);
+      listeners.push(guestListener(() => middleware.running + probes.running, clock));
+    }
+    for (const service of [...wrapped, ...probed.map(probes.wrap)]) addRpcService(server, service, { maxRequestBytes, logger, clock });
     if (reflection)
       addReflection(
         server,
-        [...services, healthOf].map(({ definition }) => definition),
+        [...services, ...probed].map(({ definition }) => definition),
       );
     if (serving.server !== undefined) return undefined;
     const listener = await listenGrpc(server, serving);
