@@ -325,6 +325,8 @@ class ShimClient implements Client {
       blockIfQueueFull: config.blockIfQueueFull ?? false,
       // It passes over 0.
       sendTimeoutMs: config.sendTimeoutMs || 30_000,
+      // Of ASCII keys it hashes to the same; of others it hashes bytes, where this does characters.
+      hashing: config.hashingScheme === 'Murmur3_32Hash' ? 'murmur3' : 'java',
       routing: config.messageRoutingMode === 'UseSinglePartition' ? 'single-partition' : 'round-robin',
     });
     return new ShimProducer((await or('create producer', making)) as PulsarProducer<unknown>);

@@ -59,6 +59,7 @@ function makeClient({ Client: Native }: Addon, config: ClientConfig): Client {
  * - A reader of which nobody receives holds up the other readers from 1,000 messages on; on a `client` of the caller's the
  *   subscriptions too, for readers have a client of their own only if the broker makes it.
  * - A reader decrypts by `consumer.privateKeyPath`; with a `cryptoKeyReader` alone it is refused (`UNSUPPORTED`).
+ * - Keys that hold more than ASCII go to other partitions than those of other clients, unless all use `Murmur3_32Hash`.
  * - Refused, since the addon would change them: empty keys, a property named `length`, NUL characters in keys and properties.
  *
  * Errors: those of `@paystream/core/pulsar`, the addon's error as the cause and the name of its result in `details.result`;

@@ -12,10 +12,11 @@ export interface PulsarNativeAdapterOptions {
   readonly namespace?: string | undefined;
   /**
    * Options of every producer, under the addon's names. What differs from the addon's own defaults: batches by key
-   * (`KeyBasedBatching`), held for 1 ms; keys go to the partitions that other clients choose (`JavaStringHash`); 10,000 messages on
-   * their way at most, more wait their turn. Messages without a key go to all partitions in turn (`RoundRobinDistribution`), which the
-   * addon does by itself since its C++ client is 4.0. It passes over `sendTimeoutMs: 0` and keeps 30 s. With `chunkingEnabled` there
-   * are no batches.
+   * (`KeyBasedBatching`), held for 1 ms; keys of ASCII characters go to the partitions that other clients choose (`JavaStringHash`),
+   * others do not: the addon hashes bytes in place of characters, and on ARM not as on x86. Where keys may hold more than ASCII and
+   * others publish too, set `Murmur3_32Hash` in all of them. 10,000 messages on their way at most, more wait their turn. Messages
+   * without a key go to all partitions in turn (`RoundRobinDistribution`), which the addon does by itself since its C++ client is 4.0.
+   * It passes over `sendTimeoutMs: 0` and keeps 30 s. With `chunkingEnabled` there are no batches.
    */
   readonly producer?:
     | Omit<
