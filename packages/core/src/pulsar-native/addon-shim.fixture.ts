@@ -369,7 +369,7 @@ class ShimClient implements Client {
     return reader;
   }
   async getPartitionsForTopic(topic: string): Promise<string[]> {
-    return [...(await or('get partitions for topic', this.#client.partitionsOf(topic)))];
+    return [...(await or('GetPartitionsForTopic', this.#client.partitionsOf(topic)))];
   }
   async close(): Promise<null> {
     if (this.#closed) throw new Error('Failed to close client: AlreadyClosed');

@@ -55,7 +55,7 @@ describe('a broker on a client of the caller', () => {
 
   it('takes it for an answer that there is no topic to ask for: the broker may make none by itself', async () => {
     const client = clientWith({
-      getPartitionsForTopic: () => Promise.reject(new Error('Failed to get partitions for topic: TopicNotFound')),
+      getPartitionsForTopic: () => Promise.reject(new Error('Failed to GetPartitionsForTopic: TopicNotFound')),
     });
     await using broker = createPulsarNativeBroker({ client, addon: addonShim });
     await broker.ping();

@@ -48,6 +48,7 @@ function makeClient({ Client: Native }: Addon, config: ClientConfig): Client {
  *
  * What differs from `@paystream/core/pulsar`:
  * - `capabilities.backlog` is false: the addon cannot tell it.
+ * - `ping` resolves though the namespace is missing: the addon tells that as it tells of a missing topic, and none need be there.
  * - `capabilities.acknowledgementReceipts` is false: an acknowledgement resolves at once, and is sent within 100 ms. While there is no
  *   connection (of a topic with partitions: to all of them) it rejects with `UNAVAILABLE`.
  * - A cursor of a topic with partitions moves to the earliest, the latest or a time, not to a message (`UNSUPPORTED`).
