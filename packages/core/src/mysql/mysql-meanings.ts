@@ -17,6 +17,7 @@ const overloaded: Meaning = [
   'MYSQL_TOO_MANY_CONNECTIONS',
   'the server has no room for more connections: lower poolSize or raise max_connections',
 ];
+const poolClosed: Meaning = ['UNAVAILABLE', 'POOL_CLOSED', 'the pool was ended before what works on it: close that first'];
 const exhausted: Meaning = [
   'UNAVAILABLE',
   'POOL_EXHAUSTED',
@@ -99,7 +100,8 @@ const numbered: readonly (readonly [meaning: Meaning, numbers: readonly number[]
   [['UNAVAILABLE', 'MYSQL_HOST_BLOCKED', 'too many connections of this host failed: run FLUSH HOSTS on the server'], [1129]],
   [lost, [1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 3169, 4031]],
   // Those that the MariaDB connector gives to its own errors, for who brings it along.
-  [lost, [45001, 45004, 45009, 45013, 45019, 45026, 45027, 45035, 45037, 45042]],
+  [lost, [45001, 45004, 45009, 45013, 45019, 45026, 45035, 45037, 45042]],
+  [poolClosed, [45027]],
   [unreachable, [45012, 45028]],
   [interrupted, [1317]],
   [tooSlow, [1969, 3024]],
@@ -190,6 +192,7 @@ export function meaningOf({ code, errno, sqlState, message, fatal }: Failure): M
   if (meaning !== undefined) return meaning;
   if (fatal === true) return lost;
   if (typeof message !== 'string') return undefined;
+  if (message === 'Pool is closed.') return poolClosed;
   if (/closed state|is closed/i.test(message)) return lost;
   return saidByPool.test(message) ? exhausted : undefined;
 }
