@@ -2,20 +2,12 @@ import type { Message } from 'pulsar-client';
 import { describe, expect, it } from 'vitest';
 import { settleTurns } from '../testing/settle.ts';
 import type { Arrived } from './arrived.ts';
+import { messageOf } from './fake-client.fixture.ts';
 import { createIntake } from './intake.ts';
 
 const none = new AbortController().signal;
 
-const message = (name: string, entry = Number(name.slice(1)), partition = -1): Message =>
-  ({
-    getMessageId: () => ({ toString: () => `(1,${entry},${partition},-1)` }),
-    getData: () => Buffer.from(name),
-    getPartitionKey: () => 'k',
-    getEventTimestamp: () => 0,
-    getPublishTimestamp: () => 1,
-    getRedeliveryCount: () => 0,
-    getProperties: () => ({}),
-  }) as unknown as Message;
+const message = (name: string, partition = -1): Message => messageOf(name, Number(name.slice(1)), { partition });
 const names = (all: readonly Arrived[]): string[] => all.map(({ payload }) => Buffer.from(payload).toString());
 
 /** Calls of which a test says when they settle. */
@@ -97,9 +89,9 @@ describe('messages of the addon', () => {
     const intake = createIntake(consumer, 64);
     const first = intake.next(10, none);
     bring(1, message('m2'));
-    bring(3, message('p8', 8, 1));
+    bring(3, message('p8', 1));
     setImmediate(() => {
-      bring(7, message('p9', 9, 1));
+      bring(7, message('p9', 1));
       bring(4, message('m1'));
       bring(2, message('m3'));
     });

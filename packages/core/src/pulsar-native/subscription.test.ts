@@ -1,22 +1,14 @@
-import type { Client, Consumer, Message } from 'pulsar-client';
+import type { Consumer, Message, Producer } from 'pulsar-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BrokerSubscription, IncomingMessage } from '../broker/port.ts';
 import { settleTurns } from '../testing/settle.ts';
 import { createVirtualClock } from '../testing/virtual-clock.ts';
 import { addonShim } from './addon-shim.fixture.ts';
 import { createPulsarNativeBroker, type PulsarNativeBroker } from './broker.ts';
+import { clientWith, messageOf } from './fake-client.fixture.ts';
 
 /** A copy of a message: the addon makes another object each time it comes. */
-const copyOf = (name: string): Message =>
-  ({
-    getMessageId: () => ({ toString: () => `(1,${name.slice(1)},-1,-1)` }),
-    getData: () => Buffer.from(name),
-    getPartitionKey: () => 'k',
-    getEventTimestamp: () => 0,
-    getPublishTimestamp: () => 1,
-    getRedeliveryCount: () => 0,
-    getProperties: () => ({}),
-  }) as unknown as Message;
+const copyOf = (name: string): Message => messageOf(name, Number(name.slice(1)));
 
 /** What a client and its consumer do, as far as a test says. */
 function setUp() {
@@ -46,11 +38,7 @@ function setUp() {
     flush: async () => null,
     close: async (): Promise<null> => null,
   };
-  const client = {
-    subscribe: async () => consumer,
-    createProducer: async () => producer,
-    getPartitionsForTopic: async () => [],
-  } as unknown as Client;
+  const client = clientWith({ subscribe: async () => consumer as Consumer, createProducer: async () => producer as unknown as Producer });
   const bring = (...messages: Message[]): void => {
     for (const message of messages) {
       const call = waiting.shift();
