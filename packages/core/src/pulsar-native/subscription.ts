@@ -77,7 +77,7 @@ export function createNativeSubscription(context: NativeContext, options: Subscr
     return joining;
   };
 
-  /** Moves the cursor. A call of `receive` that is under way cannot be told from one after: so a new consumer takes over. */
+  /** Moves the cursor. A call that is under way cannot be told from one after: so a new consumer takes over. */
   const seek = async (position: Position): Promise<undefined> => {
     const { consumer } = await joined();
     const place = typeof position === 'object' && 'messageId' in position ? parsePlace(position.messageId) : undefined;
