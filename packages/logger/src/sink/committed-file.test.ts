@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, unlinkSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, rmSync, truncateSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger, systemClock, systemRandom } from '@paystream/core';
@@ -7,7 +7,7 @@ import type { Database } from '@paystream/core/sql';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type BytesAhead, type CommittedFile, openCommittedFile } from './committed-file.ts';
 import { logSinkMigrations } from './migrations.ts';
-import { type FileCalls, fileCalls } from './test-support.ts';
+import { addLine, contentOf, type FileCalls, fileCalls, line } from './test-support.ts';
 
 let directory: string;
 let database: Database;
@@ -42,31 +42,16 @@ const openFile = (): Promise<CommittedFile> =>
     logger: silentLogger,
   });
 
-const line = (text: string): Buffer => Buffer.from(`${text}\n`);
-
 const commit = (file: CommittedFile, ahead: BytesAhead): Promise<void> => database.transaction((tx) => file.commit(tx, ahead));
 
-/** Writes and commits a line, as a store does it. */
-async function add(file: CommittedFile, text: string): Promise<void> {
-  await file.ready();
-  const ahead = file.ahead(line(text));
-  await ahead.settled;
-  if (ahead.failure !== undefined) {
-    file.doubt();
-    throw ahead.failure;
-  }
-  await commit(file, ahead);
-}
+const add = (file: CommittedFile, text: string): Promise<void> => addLine(database, file, text);
 
 async function committedBytes(): Promise<number> {
   const [row] = await database.query<{ size: number }>(`SELECT size FROM ${database.tables('log_files')}`);
   return row?.size ?? -1;
 }
 
-const content = (): string[] =>
-  readdirSync(directory)
-    .sort()
-    .map((name) => readFileSync(join(directory, name), 'utf8'));
+const content = (): string[] => contentOf(directory);
 
 /** Holds up the next write, or sync, of any file until it is let go. */
 function holdNext(method: keyof FileCalls): { readonly begun: Promise<void>; release(): void } {

@@ -1,7 +1,8 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Clock, Logger } from '@paystream/core';
 import { createIdGenerator, PaystreamError, type Random } from '@paystream/core';
 import { type Database, defineStatements, type Transaction } from '@paystream/core/sql';
+import { type CommittedMark, createCommittedMark, isBefore } from './committed-mark.ts';
 import { type FilePosition, type LogFileOptions, openLogFile } from './log-file.ts';
 
 /** Options of {@link openCommittedFile}. */
@@ -77,6 +78,14 @@ function outOfOrder(): PaystreamError {
   return new PaystreamError('INTERNAL', 'lines of the log file were to be committed out of order', { reason: 'LOG_FILE_ORDER' });
 }
 
+const onlyShorter = 'log file is shorter than what was written to it; a new one is begun';
+const behind =
+  'the database knows less of the log files than was committed to them, as when it was restored from a backup; all of them are kept, and a new one is begun';
+const unknown = 'the database knows nothing of the log files that are there; all of them are kept, and a new one is begun';
+
+/** How many files there may be with bytes that no commit tells of: one for each batch that a store has on its way at once. */
+const filesAhead = 2;
+
 interface Ahead extends BytesAhead {
   readonly from: FilePosition;
   readonly end: FilePosition;
@@ -93,6 +102,9 @@ const owners = new Map<string, () => Promise<void>>();
  * file. An older one cannot commit, because the position moves only for the owner, and whatever changes the file does so
  * while the owner's row is held. Only what is written ahead is not: that is done with a database of this process alone,
  * where a newer owner waits for what the older has under way before it cuts that off.
+ *
+ * What lies behind the committed end was never committed and is cut off, unless the mark beside the files says that it was:
+ * then the database has forgotten it, all files are kept as they are, and a new one is begun.
  */
 export async function openCommittedFile(options: CommittedFileOptions): Promise<CommittedFile> {
   const { database, instance, logger } = options;
@@ -109,6 +121,7 @@ export async function openCommittedFile(options: CommittedFileOptions): Promise<
   let path = '';
   let tidied: number | undefined;
   let givenUp = false;
+  let mark: CommittedMark | undefined;
 
   const restore = (): Promise<FilePosition> =>
     database.transaction(async (tx) => {
@@ -117,12 +130,10 @@ export async function openCommittedFile(options: CommittedFileOptions): Promise<
       const [row] = rows;
       if (row === undefined || row.owner !== owner) throw taken(instance);
       const committed = { sequence: Number(row.sequence), size: Number(row.size) };
-      const restored = file.restore(committed);
-      if (restored.sequence !== committed.sequence) {
-        logger.warn(
-          { file: file.path(committed), expectedBytes: committed.size },
-          'log file is shorter than what was written to it; a new one is begun',
-        );
+      const knowsLess = mark !== undefined && isBefore(committed, mark.position);
+      const restored = knowsLess ? file.beginBehind(committed) : file.restore(committed);
+      if (restored.sequence !== committed.sequence || restored.size !== committed.size) {
+        logger.warn({ file: file.path(committed), expectedBytes: committed.size }, knowsLess ? behind : onlyShorter);
         await tx.execute(sql.advance, [restored.sequence, restored.size, instance, owner]);
       }
       return restored;
@@ -149,6 +160,7 @@ export async function openCommittedFile(options: CommittedFileOptions): Promise<
     await file.close();
     const restored = await restore();
     if (givenUp) throw taken(instance);
+    mark?.set(restored);
     position = restored;
     end = restored;
     path = file.path(restored);
@@ -181,6 +193,7 @@ export async function openCommittedFile(options: CommittedFileOptions): Promise<
     if (affected !== 1) throw taken(instance);
     tx.onCommit(() => {
       position = to;
+      mark?.set(to);
       path = file.path(to);
     });
   };
@@ -221,7 +234,7 @@ export async function openCommittedFile(options: CommittedFileOptions): Promise<
   const giveUp = async (): Promise<void> => {
     givenUp = true;
     doubt();
-    await Promise.all([lastWrite, lastSync, older?.()]);
+    await Promise.all([lastWrite, lastSync, mark?.close(), older?.()]);
   };
   const leave = (): void => {
     if (owners.get(place) === giveUp) owners.delete(place);
@@ -229,8 +242,16 @@ export async function openCommittedFile(options: CommittedFileOptions): Promise<
   owners.set(place, giveUp);
   try {
     // Committed before the file is touched: an older owner can then commit no more what is cut off here.
-    await database.transaction((tx) => tx.execute(sql.claim, [instance, owner, 1, 0]));
+    const last = file.last();
+    const isNew = await database.transaction(async (tx) => {
+      const { rows } = await tx.execute(sql.position, [instance]);
+      await tx.execute(sql.claim, [instance, owner, last + 1, 0]);
+      return rows.length === 0;
+    });
+    if (isNew && last > 0) logger.warn({ file: file.path({ sequence: last, size: 0 }) }, unknown);
     await older?.();
+    const otherwise = { sequence: Math.max(0, file.last() - filesAhead), size: 0 };
+    mark = createCommittedMark({ path: join(options.directory, `.${options.name}.committed`), otherwise, clock: options.clock, logger });
     await ready();
   } catch (error) {
     leave();
@@ -253,7 +274,7 @@ export async function openCommittedFile(options: CommittedFileOptions): Promise<
     },
     close: async () => {
       await Promise.all([lastWrite, lastSync]);
-      await file.close();
+      await Promise.all([file.close(), mark?.close()]);
       leave();
     },
   };

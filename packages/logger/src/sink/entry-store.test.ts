@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Delivery, silentLogger, systemClock, systemRandom } from '@paystream/core';
@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type CommittedFile, openCommittedFile } from './committed-file.ts';
 import { createEntryStore, type EntryStore } from './entry-store.ts';
 import { logSinkMigrations } from './migrations.ts';
-import { type FileCalls, fileCalls, ids, idsOf, inFiles, inTable, testEntry } from './test-support.ts';
+import { contentOf, type FileCalls, fileCalls, ids, idsOf, inFiles, inTable, testEntry } from './test-support.ts';
 
 let directory: string;
 let database: Database;
@@ -60,10 +60,7 @@ function deliveries(of: readonly string[]): Delivery<LogEntry>[] {
   }));
 }
 
-const lines = (): string[] =>
-  readdirSync(directory)
-    .sort()
-    .flatMap((name) => idsOf(readFileSync(join(directory, name), 'utf8')));
+const lines = (): string[] => contentOf(directory).flatMap(idsOf);
 
 describe('the store of entries', () => {
   it('writes the lines of batches in the order in which they came, and has the next ones written while one commits', async () => {

@@ -44,6 +44,10 @@ export interface LogFileOptions {
 export interface LogFile {
   /** Makes the file be exactly what `position` says: cuts off what lies behind it, removes later files. Returns where to go on: behind `position`, or in a new file if less is there than should be. */
   restore(position: FilePosition): FilePosition;
+  /** Begins a new file behind all that are there, and behind `position`; leaves what is there as it is. Returns where to go on. */
+  beginBehind(position: FilePosition): FilePosition;
+  /** The sequence of the last file that is there; 0 without one. */
+  last(): number;
   /** Where `bytes` bytes after `position` will end. */
   after(position: FilePosition, bytes: number): FilePosition;
   /** Appends the bytes, which must end at `end`, while the event loop waits for the disk. */
@@ -65,7 +69,8 @@ function writeAll(fd: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, null);
 }
 
-function unwritable(path: string, cause: unknown): PaystreamError {
+/** The error of a file that cannot be read or written. */
+export function unwritable(path: string, cause: unknown): PaystreamError {
   if (PaystreamError.is(cause)) return cause;
   const message = `cannot write the log file ${path}: ${cause instanceof Error ? cause.message : String(cause)}. Free space or grant access; entries wait on their topics until then`;
   return new PaystreamError('UNAVAILABLE', message, { reason: 'LOG_FILE_UNWRITABLE', details: { path }, cause });
@@ -138,6 +143,8 @@ export function openLogFile(options: LogFileOptions): LogFile {
     }
   };
 
+  const last = (): number => sequences().reduce((most, sequence) => Math.max(most, sequence), 0);
+
   const appendTo = (file: string, work: (fd: number) => void): void => {
     const fd = openSync(file, 'a', mode);
     try {
@@ -198,6 +205,17 @@ export function openLogFile(options: LogFileOptions): LogFile {
         syncFolder();
         return restored;
       }),
+    beginBehind: (position) =>
+      guarded(directory, () => {
+        mkdirSync(directory, { recursive: true });
+        const sequence = Math.max(position.sequence, last());
+        // One that is empty was begun for nothing, by a start that failed.
+        const begun = { sequence: sizeNow(join(directory, fileName(sequence))) === 0 ? sequence : sequence + 1, size: 0 };
+        appendTo(path(begun), () => undefined);
+        syncFolder();
+        return begun;
+      }),
+    last: () => guarded(directory, last),
     after: (position, bytes) =>
       position.size > 0 && position.size + bytes > maxBytes
         ? { sequence: position.sequence + 1, size: bytes }

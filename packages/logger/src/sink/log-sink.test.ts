@@ -140,6 +140,26 @@ describe('the log sink', () => {
     expect(inFiles(directory)).toEqual(ids(0, 20));
   });
 
+  it('keeps every line when its database was put back to what it was before, and goes on in a new file', async () => {
+    await using world = await createTestWorld();
+    const { database } = world;
+    const directory = newFolder();
+    const first = await start(world, { file: { directory } });
+    await publish(world, ids(0, 10));
+    await world.runUntil(stored(first, 10));
+    await first.close();
+    await database.transaction(async (tx) => {
+      await tx.execute(`DELETE FROM ${database.tables('log_entries')}`);
+      await tx.execute(`UPDATE ${database.tables('log_files')} SET size = 0`);
+    });
+    await using second = await start(world, { file: { directory } });
+    await publish(world, ids(10, 20));
+    await world.runUntil(stored(second, 10));
+    expect(second.path).toMatch(/sink-000002\.jsonl$/);
+    expect(inFiles(directory)).toEqual(ids(0, 20));
+    expect(await inTable(database)).toEqual(ids(10, 20));
+  });
+
   it('goes on in a new file when somebody took the old one away', async () => {
     await using world = await createTestWorld();
     const directory = newFolder();
@@ -163,7 +183,7 @@ describe('the log sink', () => {
     await world.runUntil(stored(sink, 100));
     await publish(world, ids(100, 101));
     await world.runUntil(stored(sink, 101));
-    const files = readdirSync(directory);
+    const files = readdirSync(directory).filter((file) => file.endsWith('.jsonl'));
     expect(files).toHaveLength(3);
     expect(inFiles(directory)).toEqual(ids(101 - inFiles(directory).length, 101));
     expect(await inTable(world.database)).toHaveLength(101);

@@ -6,6 +6,7 @@ import { type Broker, type Clock, createProducer, type Topic } from '@paystream/
 import { type LogEntry, LogEntrySchema, LogKind, LogLevel, timestampFromMs } from '@paystream/core/contracts';
 import type { Database } from '@paystream/core/sql';
 import { logTopic } from '../log-topic.ts';
+import type { CommittedFile } from './committed-file.ts';
 
 /** A topic of entries. */
 export const orderLogs: Topic<LogEntry> = logTopic('order-logs-topic');
@@ -54,10 +55,30 @@ export function idsOf(lines: string): string[] {
   return split.map((line) => (JSON.parse(line) as { entryId: string }).entryId);
 }
 
+/** What is in each log file of a folder, in their order. */
+export const contentOf = (directory: string): string[] =>
+  readdirSync(directory)
+    .filter((file) => file.endsWith('.jsonl'))
+    .sort()
+    .map((file) => readFileSync(join(directory, file), 'utf8'));
+
 /** The ids in all files of a folder, sorted. */
 export function inFiles(directory: string): string[] {
-  const files = readdirSync(directory).sort();
-  return files.flatMap((file) => idsOf(readFileSync(join(directory, file), 'utf8'))).sort();
+  return contentOf(directory).flatMap(idsOf).sort();
+}
+
+export const line = (text: string): Buffer => Buffer.from(`${text}\n`);
+
+/** Writes and commits a line, as a store does it. */
+export async function addLine(database: Database, file: CommittedFile, text: string): Promise<void> {
+  await file.ready();
+  const ahead = file.ahead(line(text));
+  await ahead.settled;
+  if (ahead.failure !== undefined) {
+    file.doubt();
+    throw ahead.failure;
+  }
+  await database.transaction((tx) => file.commit(tx, ahead));
 }
 
 /** The part of all open files that a test may put something of its own into. */
