@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { type LogEntry, LogEntrySchema, LogKind, LogLevel, timestampFromMs } from '@paystream/core/contracts';
+import { isEventTime } from '../event-time.ts';
 import type { Redactor } from './redact.ts';
 
 /** What a line becomes an entry with. */
@@ -8,7 +9,7 @@ export interface PinoLineContext {
   readonly redactor: Redactor;
   /** A new entry id for each call. */
   readonly nextId: () => string;
-  /** The time of a line that names none, in milliseconds since the epoch. */
+  /** The time of a line that names none, or none that can be, in milliseconds since the epoch. */
   readonly nowMs: () => number;
 }
 
@@ -58,9 +59,13 @@ function traceIdOf(fields: Readonly<Record<string, unknown>>): string {
   return /^[0-9a-f]{32}$/.test(id) ? id : '';
 }
 
+/** Numbers below are seconds, as pino's `unixTime` writes them: as milliseconds they would lie before March 1973. */
+const leastMs = 1e11;
+
 function timeOf(time: unknown, nowMs: () => number): number {
-  const ms = typeof time === 'string' ? Date.parse(time) : time;
-  return typeof ms === 'number' && Number.isFinite(ms) && ms >= 0 && ms < 8.64e15 ? ms : nowMs();
+  if (typeof time !== 'string' && typeof time !== 'number') return nowMs();
+  const ms = typeof time === 'string' ? Date.parse(time) : time < leastMs ? time * 1_000 : time;
+  return isEventTime(ms) ? ms : nowMs();
 }
 
 function attributesOf(fields: Readonly<Record<string, unknown>>, redactor: Redactor): Record<string, string> {

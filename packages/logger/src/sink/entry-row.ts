@@ -1,6 +1,7 @@
 import type { Delivery } from '@paystream/core';
 import { type LogEntry, LogKind, LogLevel, msFromTimestamp } from '@paystream/core/contracts';
 import type { SqlValue } from '@paystream/core/sql';
+import { isEventTime } from '../event-time.ts';
 import { eventDateOf } from './event-date.ts';
 import { keyText } from './key-text.ts';
 
@@ -37,12 +38,10 @@ export interface EntryRow {
   readonly attributes: string;
 }
 
-const latestMs = 253_402_300_799_999;
-
 /** The time of an entry; for one without a sensible one, when its message says that it happened. Always the same for the same message. */
 function timeOf(entry: LogEntry, delivery: Delivery<LogEntry>): number {
   const ms = msFromTimestamp(entry.eventTime);
-  return ms > 0 && ms <= latestMs ? ms : delivery.occurredAtMs;
+  return isEventTime(ms) ? ms : delivery.occurredAtMs;
 }
 
 function attributesOf(attributes: LogEntry['attributes']): string {
