@@ -25,4 +25,5 @@ export type {
   TableNames,
   Transaction,
 } from './port.ts';
+export { type ScannedPage, type ScanPageOptions, scanPage } from './scan-page.ts';
 export { defineStatements, type StatementContext } from './statements.ts';

@@ -102,6 +102,24 @@ describe('the log service', () => {
     await expect(service.count(['a'])).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
   });
 
+  it('answers a merchant who has few entries at the price of a page, and finds each of them', async () => {
+    const others = Array.from({ length: 5_000 }, (_, i) => ({ entryId: `b-${String(i).padStart(4, '0')}`, merchantId: 'm-1' }));
+    const mine = { entryId: 'a-oldest', merchantId: 'm-2', message: 'mine', attributes: { n: '1' } };
+    await using service = await served([mine, ...others.slice(0, 2_500), { ...mine, entryId: 'b-1249-mine' }, ...others.slice(2_500)]);
+    const pages: (string | undefined)[][] = [];
+    let pageToken = '';
+    do {
+      const page = await service.list({ pageToken }, ['m-2']);
+      expect(page.entries ?? []).toEqual(
+        (page.entries ?? []).map(() => expect.objectContaining({ message: 'mine', attributes: { n: '1' } })),
+      );
+      pages.push(idsOf(page));
+      pageToken = page.nextPageToken ?? '';
+    } while (pageToken !== '');
+    expect(pages).toEqual([[], ['b-1249-mine'], ['a-oldest']]);
+    expect(idsOf(await service.list({ pageSize: 3 }))).toEqual(['b-4999', 'b-4998', 'b-4997']);
+  });
+
   it.each(['x', 'bm90IGEgdG9rZW4', '🙂'])('refuses the page token %s that it never gave', async (pageToken) => {
     await using service = await served([]);
     await expect(service.list({ pageToken })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'INVALID_PAGE_TOKEN' });

@@ -1,31 +1,42 @@
 import { defineRpcService, PaystreamError, type RpcContext, type RpcService } from '@paystream/core';
 import { type LogKind, LogService, timestampFromMs } from '@paystream/core/contracts';
-import { type Database, defineStatements } from '@paystream/core/sql';
+import { type Database, defineStatements, jsonList, scanPage } from '@paystream/core/sql';
 
 const defaultPageSize = 100;
 const mostPerPage = 1_000;
 
-const columns = 'event_date, entry_id, event_time, kind, level, service, event, message, order_id, merchant_id, trace_id, attributes';
+const content = ['event_time', 'kind', 'level', 'service', 'event', 'message', 'order_id', 'merchant_id', 'trace_id', 'attributes'];
 
 const statements = defineStatements(({ tables, dialect }) => {
-  const page = `(? = 1 OR merchant_id IN ${dialect.inJson}) ORDER BY event_date DESC, entry_id DESC LIMIT ?`;
+  const entries = tables('log_entries');
+  // No index leads to a merchant's entries: so many keys are looked at, and of the entries that may be shown the rest is read.
+  const read = (where: string): string =>
+    `SELECT k.event_date, k.entry_id, k.shown, ${content.map((column) => `e.${column}`).join(', ')} FROM (
+      SELECT event_date, entry_id, (? = 1 OR merchant_id IN ${dialect.inJson}) AS shown FROM ${entries}
+      WHERE ${where} ORDER BY event_date DESC, entry_id DESC LIMIT ?) k
+    LEFT JOIN ${entries} e ON e.event_date = k.event_date AND e.entry_id = k.entry_id AND k.shown = 1
+    ORDER BY k.event_date DESC, k.entry_id DESC`;
   // By day, for a comparison of both columns at once makes MySQL read the table from its end.
-  const day = `event_date = ? AND entry_id < ? AND ${page}`;
-  const before = `event_date < ? AND ${page}`;
-  const all = `SELECT ${columns} FROM ${tables('log_entries')} WHERE`;
-  const ofOrder = `${all} order_id = ? AND order_id <> '' AND`;
+  const day = 'event_date = ? AND entry_id < ?';
+  const before = 'event_date < ?';
+  const ofOrder = "order_id = ? AND order_id <> '' AND";
   return {
-    allOfDay: `${all} ${day}`,
-    allBefore: `${all} ${before}`,
-    orderOfDay: `${ofOrder} ${day}`,
-    orderBefore: `${ofOrder} ${before}`,
+    allOfDay: read(day),
+    allBefore: read(before),
+    orderOfDay: read(`${ofOrder} ${day}`),
+    orderBefore: read(`${ofOrder} ${before}`),
     counts: `SELECT kind, event, SUM(entries) AS entries FROM ${tables('log_day_counts')} GROUP BY kind, event HAVING SUM(entries) > 0 ORDER BY kind, event`,
   };
 });
 
-interface EntryRow {
+interface EntryKey {
   readonly event_date: number;
   readonly entry_id: string;
+}
+
+/** The content of an entry is there only if it may be shown. */
+interface EntryRow extends EntryKey {
+  readonly shown: number | null;
   readonly event_time: number;
   readonly kind: number;
   readonly level: number;
@@ -44,9 +55,11 @@ interface CountRow {
   readonly entries: number | bigint;
 }
 
-/** The end of the page before: its last row's key. */
-function cursorOf(token: string): readonly [date: number, entryId: string] {
-  if (token === '') return [99_999_999, ''];
+const newest: EntryKey = { event_date: 99_999_999, entry_id: '' };
+
+/** The key of the entry that the page begins behind. */
+function cursorOf(token: string): EntryKey {
+  if (token === '') return newest;
   const [, date, entryId] = /^(\d{8})~(.+)$/s.exec(Buffer.from(token, 'base64url').toString()) ?? [];
   if (date === undefined || entryId === undefined) {
     throw new PaystreamError('INVALID_ARGUMENT', 'page_token is none that ListLogEntries returned; leave it empty for the first page', {
@@ -54,11 +67,11 @@ function cursorOf(token: string): readonly [date: number, entryId: string] {
       violations: [{ field: 'page_token', description: 'must be the next_page_token of an earlier answer, or empty' }],
     });
   }
-  return [Number(date), entryId];
+  return { event_date: Number(date), entry_id: entryId };
 }
 
-function tokenOf(row: EntryRow): string {
-  return Buffer.from(`${row.event_date}~${row.entry_id}`).toString('base64url');
+function tokenOf(key: EntryKey): string {
+  return Buffer.from(`${key.event_date}~${key.entry_id}`).toString('base64url');
 }
 
 function messageOf(row: EntryRow): object {
@@ -96,16 +109,22 @@ export function logRpcService(source: Database | { readonly database: Database }
   return defineRpcService(LogService, {
     listLogEntries: async (request, { principal }) => {
       const size = Math.min(request.pageSize > 0 ? request.pageSize : defaultPageSize, mostPerPage);
-      const merchants = principal.merchants === 'all' ? [1, '[]'] : [0, JSON.stringify([...principal.merchants])];
-      const [date, entryId] = cursorOf(request.pageToken);
+      const merchants = principal.merchants === 'all' ? [1, '[]'] : [0, jsonList(principal.merchants)];
       const order = request.orderId === '' ? [] : [request.orderId];
       const [ofDay, before] = request.orderId === '' ? [sql.allOfDay, sql.allBefore] : [sql.orderOfDay, sql.orderBefore];
-      const found = entryId === '' ? [] : [...(await database.query<EntryRow>(ofDay, [...order, date, entryId, ...merchants, size + 1]))];
-      const left = size + 1 - found.length;
-      if (left > 0) found.push(...(await database.query<EntryRow>(before, [...order, date, ...merchants, left])));
-      const rows = found.slice(0, size);
-      const last = rows.at(-1);
-      return { entries: rows.map(messageOf), nextPageToken: found.length > size && last !== undefined ? tokenOf(last) : '' };
+      const begin = cursorOf(request.pageToken);
+      const { rows, last } = await scanPage<EntryRow>({
+        size,
+        read: async (after, limit) => {
+          const { event_date: date, entry_id: id } = after ?? begin;
+          const found = id === '' ? [] : [...(await database.query<EntryRow>(ofDay, [...merchants, ...order, date, id, limit]))];
+          const left = limit - found.length;
+          if (left > 0) found.push(...(await database.query<EntryRow>(before, [...merchants, ...order, date, left])));
+          return found;
+        },
+        wanted: (row) => row.shown === 1,
+      });
+      return { entries: rows.map(messageOf), nextPageToken: last === undefined ? '' : tokenOf(last) };
     },
     countLogEntries: async (_request, context) => {
       onlyOperators(context);

@@ -48,6 +48,7 @@ async function served(count: number) {
   const { implementation } = notificationRpcService(notifier);
   const unary = implementation as unknown as Record<string, (request: unknown, context: RpcContext) => Promise<unknown>>;
   return {
+    database: world.database,
     list: (request: MessageInitShape<typeof ListDeliveriesRequestSchema>, merchants: 'all' | readonly string[] = 'all') =>
       unary['listDeliveries']?.(create(ListDeliveriesRequestSchema, request), callAs(merchants)) as Promise<Page>,
     count: (merchants: 'all' | readonly string[] = 'all') =>
@@ -99,6 +100,26 @@ describe('the notification service', () => {
     await using service = await served(6);
     expect(eventsOf(await service.list({}, ['odd']))).toEqual(['event-5', 'event-3', 'event-1']);
     await expect(service.count(['odd'])).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
+  });
+
+  it('answers a merchant who was sent little at the price of a page, and finds each delivery', async () => {
+    await using service = await served(2);
+    const { database } = service;
+    const columns =
+      'delivery_id, event_id, channel, recipient, order_id, merchant_id, message, at_most_once, state, tries, sending, detail, owner, due_at, created_at, updated_at';
+    const row = (id: string, merchant: string) => [`${id}:email:x`, id, 'email', 'x', '', merchant, '{}', 0, 2, 1, 0, '', '', 0, 1, 1];
+    const all = Array.from({ length: 5_000 }, (_, i) => row(`later-${i}`, i === 2_500 ? 'odd' : 'm-1'));
+    const insert = `INSERT INTO ${database.tables('notify_deliveries')} (${columns}) VALUES (${columns.replace(/\w+/g, '?')})`;
+    await database.transaction((tx) => tx.executeMany(insert, all));
+    const pages: (string | undefined)[][] = [];
+    let pageToken = '';
+    do {
+      const page = await service.list({ pageToken }, ['odd']);
+      pages.push(eventsOf(page));
+      pageToken = page.nextPageToken ?? '';
+    } while (pageToken !== '');
+    expect(pages).toEqual([[], ['later-2500'], ['event-1']]);
+    expect(eventsOf(await service.list({ pageSize: 3 }))).toEqual(['later-4999', 'later-4998', 'later-4997']);
   });
 
   it.each(['x', '-1', '0', '1e9'])('refuses the page token %s that it never gave', async (pageToken) => {

@@ -1,6 +1,6 @@
 import { defineRpcService, PaystreamError, type RpcContext, type RpcService } from '@paystream/core';
 import { DeliveryState, NotificationService, timestampFromMs } from '@paystream/core/contracts';
-import { type Database, defineStatements } from '@paystream/core/sql';
+import { type Database, defineStatements, jsonList, scanPage } from '@paystream/core/sql';
 import { eventPart } from './pending-delivery.ts';
 
 const defaultPageSize = 100;
@@ -8,19 +8,26 @@ const mostPerPage = 1_000;
 
 const statements = defineStatements(({ tables, dialect }) => {
   const deliveries = tables('notify_deliveries');
-  const columns = 'seq, delivery_id, event_id, channel, recipient, state, tries, detail, created_at, updated_at';
-  const page = `seq < ? AND (? = 1 OR merchant_id IN ${dialect.inJson}) ORDER BY seq DESC LIMIT ?`;
+  const content = ['delivery_id', 'event_id', 'channel', 'recipient', 'state', 'tries', 'detail', 'created_at', 'updated_at'];
+  // No index leads to a merchant's deliveries: so many keys are looked at, and of the deliveries that may be shown the rest is read.
+  const read = (where: string): string =>
+    `SELECT k.seq, k.shown, ${content.map((column) => `d.${column}`).join(', ')} FROM (
+      SELECT seq, (? = 1 OR merchant_id IN ${dialect.inJson}) AS shown FROM ${deliveries} WHERE ${where} ORDER BY seq DESC LIMIT ?) k
+    LEFT JOIN ${deliveries} d ON d.seq = k.seq AND k.shown = 1
+    ORDER BY k.seq DESC`;
   return {
-    all: `SELECT ${columns} FROM ${deliveries} WHERE ${page}`,
+    all: read('seq < ?'),
     // Delivery ids begin with the event id and a colon, so its deliveries lie together in their index.
-    ofEvent: `SELECT ${columns} FROM ${deliveries} WHERE delivery_id > ? AND delivery_id < ? AND event_id = ? AND ${page}`,
+    ofEvent: read('delivery_id > ? AND delivery_id < ? AND event_id = ? AND seq < ?'),
     ended: `SELECT channel, state, SUM(deliveries) AS deliveries FROM ${tables('notify_counts')} GROUP BY channel, state`,
     pending: `SELECT channel, state, COUNT(*) AS deliveries FROM ${deliveries} WHERE state = ${DeliveryState.PENDING} GROUP BY channel, state`,
   };
 });
 
+/** The content of a delivery is there only if it may be shown. */
 interface DeliveryRow {
   readonly seq: number;
+  readonly shown: number | null;
   readonly delivery_id: string;
   readonly event_id: string;
   readonly channel: string;
@@ -65,13 +72,15 @@ export function notificationRpcService(source: Database | { readonly database: D
   return defineRpcService(NotificationService, {
     listDeliveries: async ({ eventId, pageSize, pageToken }, { principal }) => {
       const size = Math.min(pageSize > 0 ? pageSize : defaultPageSize, mostPerPage);
-      const merchants = principal.merchants === 'all' ? [1, '[]'] : [0, JSON.stringify([...principal.merchants])];
-      const page = [cursorOf(pageToken), ...merchants, size + 1];
-      const found =
-        eventId === ''
-          ? await database.query<DeliveryRow>(sql.all, page)
-          : await database.query<DeliveryRow>(sql.ofEvent, [`${eventPart(eventId)}:`, `${eventPart(eventId)};`, eventId, ...page]);
-      const rows = found.slice(0, size);
+      const merchants = principal.merchants === 'all' ? [1, '[]'] : [0, jsonList(principal.merchants)];
+      const event = eventId === '' ? [] : [`${eventPart(eventId)}:`, `${eventPart(eventId)};`, eventId];
+      const begin = cursorOf(pageToken);
+      const { rows, last } = await scanPage<DeliveryRow>({
+        size,
+        read: (after, limit) =>
+          database.query(eventId === '' ? sql.all : sql.ofEvent, [...merchants, ...event, after?.seq ?? begin, limit]),
+        wanted: (row) => row.shown === 1,
+      });
       const deliveries = rows.map((row) => ({
         deliveryId: row.delivery_id,
         eventId: row.event_id,
@@ -83,8 +92,7 @@ export function notificationRpcService(source: Database | { readonly database: D
         createTime: timestampFromMs(row.created_at),
         updateTime: timestampFromMs(row.updated_at),
       }));
-      const last = rows.at(-1);
-      return { deliveries, nextPageToken: found.length > size && last !== undefined ? String(last.seq) : '' };
+      return { deliveries, nextPageToken: last === undefined ? '' : String(last.seq) };
     },
     countDeliveries: async (_request, context) => {
       onlyOperators(context);

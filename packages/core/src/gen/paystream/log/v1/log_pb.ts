@@ -148,7 +148,8 @@ export const ListLogEntriesRequestSchema: GenMessage<ListLogEntriesRequest> = /*
  */
 export type ListLogEntriesResponse = Message<"paystream.log.v1.ListLogEntriesResponse"> & {
   /**
-   * The entries, newest first.
+   * The entries, newest first. A page looks at 2,000 entries at most, of all merchants: for a caller who may see only some of
+   * them it may hold fewer than asked for, or none, and not be the last.
    *
    * @generated from field: repeated paystream.log.v1.LogEntry entries = 1;
    */

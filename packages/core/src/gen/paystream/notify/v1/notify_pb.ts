@@ -134,7 +134,8 @@ export const ListDeliveriesRequestSchema: GenMessage<ListDeliveriesRequest> = /*
  */
 export type ListDeliveriesResponse = Message<"paystream.notify.v1.ListDeliveriesResponse"> & {
   /**
-   * The deliveries, newest first.
+   * The deliveries, newest first. A page looks at 2,000 deliveries at most, to all merchants: for a caller who may see only
+   * some of them it may hold fewer than asked for, or none, and not be the last.
    *
    * @generated from field: repeated paystream.notify.v1.Delivery deliveries = 1;
    */
