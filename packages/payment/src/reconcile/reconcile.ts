@@ -1,130 +1,100 @@
 import { create } from '@bufbuild/protobuf';
-import { formatMoney, type Money, PaystreamError } from '@paystream/core';
-import {
-  type Discrepancy,
-  DiscrepancyKind,
-  DiscrepancySchema,
-  type ReconcileResponse,
-  ReconcileResponseSchema,
-  toMoneyMessage,
-} from '@paystream/core/contracts';
-import { type Database, defineStatements, jsonList } from '@paystream/core/sql';
+import { PaystreamError } from '@paystream/core';
+import { type ReconcileResponse, ReconcileResponseSchema, toMoneyMessage } from '@paystream/core/contracts';
+import type { Database } from '@paystream/core/sql';
 import type { Gateway, GatewayCharge, Period } from '../gateway/port.ts';
-import { type AttemptStatus, paymentIdOf, readChargeKey } from '../payment/payment.ts';
+import { paymentIdOf, readChargeKey } from '../payment/payment.ts';
+import { createDifferences, isStanding, maxDifferences } from './differences.ts';
+import { bucketOf, createKeySketch } from './key-sketch.ts';
+import { createOwnBook, type OwnAttempt } from './own-book.ts';
 
-const statements = defineStatements(({ tables, dialect }) => ({
-  attempts: `SELECT a.order_id, a.number, a.status, p.currency, p.units, p.refunded_units FROM ${tables('payment_attempts')} a
-    JOIN ${tables('payments')} p ON p.order_id = a.order_id WHERE a.order_id IN ${dialect.inJson}`,
-  charged: `SELECT order_id, number, gateway_key FROM ${tables('payment_attempts')}
-    WHERE (order_id > ? OR (order_id = ? AND number > ?)) AND status IN ('APPROVED', 'REVERSING') AND updated_at >= ? AND updated_at < ?
-    ORDER BY order_id, number LIMIT ?`,
-  totals: `SELECT COALESCE(SUM(CASE WHEN status IN ('SETTLED', 'PARTIALLY_REFUNDED', 'REFUNDED') THEN 1 ELSE 0 END), 0) AS settled,
-    COALESCE(SUM(CASE WHEN status IN ('PENDING', 'IN_REVIEW') THEN 1 ELSE 0 END), 0) AS open FROM ${tables('payments')}`,
-}));
+/** How many charges of a payment stand. */
+type Standing = Map<string, number>;
 
-interface OwnAttempt {
-  readonly order_id: string;
-  readonly number: number;
-  readonly status: AttemptStatus;
-  readonly currency: string;
-  readonly units: number | bigint;
-  readonly refunded_units: number | bigint;
+const paymentOf = (charge: GatewayCharge): string => charge.paymentId || charge.key;
+
+function count(standing: Standing, charge: GatewayCharge): void {
+  const payment = paymentOf(charge);
+  standing.set(payment, (standing.get(payment) ?? 0) + 1);
 }
 
-const pageSize = 1_000;
-const maxDiscrepancies = 1_000;
-
-interface Tally {
-  charges: number;
-  readonly charged: Map<string, bigint>;
-  readonly seen: Set<string>;
-  /** How many charges of a payment stand that were not given back. */
-  readonly standing: Map<string, number>;
-  readonly discrepancies: Discrepancy[];
+function listingOf(gateway: Gateway, period: Period): AsyncIterable<readonly GatewayCharge[]> {
+  if (gateway.listCharges !== undefined && gateway.abilities.listCharges) return gateway.listCharges(period);
+  throw new PaystreamError('FAILED_PRECONDITION', `gateway "${gateway.name}" cannot list its charges: compare its own reports instead`, {
+    reason: 'GATEWAY_CANNOT_LIST',
+    details: { gateway: gateway.name },
+  });
 }
 
-function differ(tally: Tally, kind: DiscrepancyKind, gatewayKey: string, paymentId: string, detail: string): void {
-  if (tally.discrepancies.length >= maxDiscrepancies) return;
-  tally.discrepancies.push(create(DiscrepancySchema, { kind, gatewayKey, paymentId, detail }));
-}
-
-function compare(tally: Tally, charge: GatewayCharge, own: OwnAttempt | undefined): void {
-  const { key, amount, refundedUnits, gatewayId, paymentId } = charge;
-  tally.seen.add(key);
-  const standing = refundedUnits < amount.units;
-  if (standing) {
-    tally.charges += 1;
-    tally.charged.set(amount.currency, (tally.charged.get(amount.currency) ?? 0n) + amount.units - refundedUnits);
-    const payment = paymentId || key;
-    tally.standing.set(payment, (tally.standing.get(payment) ?? 0) + 1);
-  }
-  if (own === undefined) {
-    const detail = `the gateway charged ${formatMoney(amount)} as ${gatewayId}; no such attempt is stored here`;
-    differ(tally, DiscrepancyKind.MISSING_HERE, key, paymentId, detail);
-    return;
-  }
-  const ownId = paymentIdOf(own.order_id);
-  const ownAmount: Money = { currency: own.currency, units: BigInt(own.units) };
-  if (ownAmount.currency !== amount.currency || ownAmount.units !== amount.units) {
-    differ(tally, DiscrepancyKind.AMOUNT, key, ownId, `charged ${formatMoney(amount)}, stored here as ${formatMoney(ownAmount)}`);
-  }
-  const expected = own.status === 'APPROVED' ? BigInt(own.refunded_units) : own.status === 'REVERSED' ? ownAmount.units : undefined;
-  if (expected === undefined && standing) {
-    differ(tally, DiscrepancyKind.STATE, key, ownId, `charged as ${gatewayId}; the attempt is ${own.status} here`);
-  } else if (expected !== undefined && expected !== refundedUnits) {
-    const detail = `${refundedUnits} minor units were given back at the gateway, ${expected} as stored here`;
-    differ(tally, DiscrepancyKind.STATE, key, ownId, detail);
-  }
-}
-
-/** Compares the gateway's book with ours. */
+/**
+ * Compares the gateway's book with ours. The gateway lists its charges in any order and there may be any number, so none is
+ * kept: what was charged as stored here and what the gateway listed of it go into a sketch, and only where that says that
+ * they differ, or a payment may have been charged twice, is the list asked for again, for these alone.
+ */
 export async function reconcile(
   { database, gateway }: { readonly database: Database; readonly gateway: Gateway },
   period: Period,
 ): Promise<ReconcileResponse> {
-  const sql = statements(database);
-  if (gateway.listCharges === undefined || !gateway.abilities.listCharges) {
-    throw new PaystreamError('FAILED_PRECONDITION', `gateway "${gateway.name}" cannot list its charges: compare its own reports instead`, {
-      reason: 'GATEWAY_CANNOT_LIST',
-      details: { gateway: gateway.name },
-    });
+  const own = createOwnBook(database, period);
+  const differences = createDifferences();
+  const sketch = createKeySketch();
+  const charged = new Map<string, bigint>();
+  let charges = 0n;
+  /** Of payments that have another charge than their one approved attempt, or may have. */
+  let standing: Standing = new Map();
+  let maybeTwice = false;
+
+  /** Whether a charge that stands is that of the only attempt by which its payment may stand: then the sketch alone tells whether it is there twice. */
+  const add = (charge: GatewayCharge, attempts: readonly OwnAttempt[]): void => {
+    const number = readChargeKey(charge.key)?.attempt;
+    const attempt = attempts.find((one) => one.number === number);
+    differences.compare(charge, attempt);
+    const counted = attempt !== undefined && own.isCharged(attempt);
+    if (counted) sketch.add(charge.key);
+    if (!isStanding(charge)) return;
+    charges += 1n;
+    const { currency, units } = charge.amount;
+    charged.set(currency, (charged.get(currency) ?? 0n) + units - charge.refundedUnits);
+    const isOwn = attempt !== undefined && (charge.paymentId === '' || charge.paymentId === paymentIdOf(attempt.order_id));
+    const alone = isOwn && attempts.every((one) => one === attempt || one.status !== 'APPROVED');
+    if (counted && alone && attempt.status === 'APPROVED') return;
+    count(standing, charge);
+    maybeTwice ||= !alone;
+  };
+
+  for await (const page of listingOf(gateway, period)) {
+    const attempts = await own.attemptsOf(page);
+    for (const charge of page) add(charge, attempts.get(readChargeKey(charge.key)?.orderId ?? '') ?? []);
   }
-  const tally: Tally = { charges: 0, charged: new Map(), seen: new Set(), standing: new Map(), discrepancies: [] };
-  for await (const page of gateway.listCharges(period)) {
-    const orderIds = new Set(page.map((charge) => readChargeKey(charge.key)?.orderId).filter((id) => id !== undefined));
-    const rows = await database.query<OwnAttempt>(sql.attempts, [jsonList(orderIds)]);
-    const own = new Map(rows.map((row) => [`${row.order_id}\n${row.number}`, row]));
-    for (const charge of page) {
-      const key = readChargeKey(charge.key);
-      compare(tally, charge, key && own.get(`${key.orderId}\n${key.attempt}`));
+  for await (const page of own.charged()) for (const attempt of page) sketch.take(attempt.gateway_key);
+
+  const buckets = sketch.differing(maxDifferences);
+  if (buckets.size > 0 || maybeTwice) {
+    const again: Standing = new Map();
+    const listed = new Set<string>();
+    for await (const page of listingOf(gateway, period)) {
+      for (const charge of page) {
+        const inDoubt = buckets.has(bucketOf(charge.key));
+        if (inDoubt) listed.add(charge.key);
+        if (isStanding(charge) && (inDoubt || standing.has(paymentOf(charge)))) count(again, charge);
+      }
+    }
+    standing = again;
+    if (buckets.size > 0) {
+      const isMissing = (key: string): boolean => buckets.has(bucketOf(key)) && !listed.has(key);
+      for await (const page of own.charged()) for (const attempt of page) if (isMissing(attempt.gateway_key)) differences.missing(attempt);
     }
   }
-  for (let after = { order_id: '', number: 0 }; ; ) {
-    const page = await database.query<{ order_id: string; number: number; gateway_key: string }>(sql.charged, [
-      after.order_id,
-      after.order_id,
-      after.number,
-      period.startMs,
-      period.endMs,
-      pageSize,
-    ]);
-    for (const { gateway_key: key, order_id: orderId } of page) {
-      if (tally.seen.has(key)) continue;
-      differ(tally, DiscrepancyKind.MISSING_AT_GATEWAY, key, paymentIdOf(orderId), 'charged as stored here; the gateway does not list it');
-    }
-    const last = page.at(-1);
-    if (last === undefined) break;
-    after = last;
-  }
-  const [totals] = await database.query<{ settled: number; open: number }>(sql.totals);
-  let chargedTwice = 0;
-  for (const count of tally.standing.values()) if (count > 1) chargedTwice += 1;
+
+  let chargedTwice = 0n;
+  for (const times of standing.values()) if (times > 1) chargedTwice += 1n;
+  const { settled, open } = await own.totals();
   return create(ReconcileResponseSchema, {
-    charges: BigInt(tally.charges),
-    charged: [...tally.charged].sort().map(([currency, units]) => toMoneyMessage({ currency, units })),
-    chargedTwice: BigInt(chargedTwice),
-    settled: BigInt(totals?.settled ?? 0),
-    open: BigInt(totals?.open ?? 0),
-    discrepancies: tally.discrepancies,
+    charges,
+    charged: [...charged].sort().map(([currency, units]) => toMoneyMessage({ currency, units })),
+    chargedTwice,
+    settled,
+    open,
+    discrepancies: [...differences.found],
   });
 }

@@ -117,7 +117,8 @@ export type ReconcileResponse = Message<"paystream.payment.v1.ReconcileResponse"
   charged: Money[];
 
   /**
-   * How many payments have more than one charge in the gateway's book that was not given back. Must be 0.
+   * How many payments have more than one charge in the gateway's book that was not given back. Must be 0; with a thousand
+   * differences or more it is at least so many.
    *
    * @generated from field: int64 charged_twice = 3;
    */
