@@ -2,6 +2,7 @@ import { PaystreamError } from '@paystream/core';
 import { type Database, jsonList, type Transaction } from '@paystream/core/sql';
 import { type BalanceRow, type EarlyRow, ledgerStatements, type TransferRow } from './ledger-rows.ts';
 import { type Operation, type Transfer, transferOf, type WalletFees } from './transfer.ts';
+import { type LedgerSums, trialBalance } from './trial-balance.ts';
 
 /** The accounts of a merchant in one currency. */
 export interface Balance {
@@ -18,14 +19,6 @@ export interface Balance {
 export interface Posted {
   readonly transfer: Transfer;
   readonly balance: Balance;
-}
-
-/** The ledger, added up. */
-export interface LedgerSums {
-  readonly sums: readonly { readonly currency: string; readonly units: bigint }[];
-  readonly transfers: number;
-  /** Accounts whose balance is not the sum of their postings: `m1/EUR`. At most 100. */
-  readonly unbalanced: readonly string[];
 }
 
 /** A double-entry ledger: one transfer for each operation, balances that move with it. */
@@ -250,14 +243,6 @@ export function createLedger(database: Database, fees: WalletFees): Ledger {
       return post(tx, await add(tx, kept.map(toTransfer), nowMs), nowMs);
     },
     balances: async (merchantId) => (await database.query<BalanceRow>(sql.balances, [jsonList([merchantId])])).map(balanceOf),
-    sums: async () => {
-      const rows = await database.query<{ currency: string; units: number | bigint; transfers: number }>(sql.sums);
-      const unbalanced = await database.query<{ merchant_id: string; currency: string }>(sql.unbalanced);
-      return {
-        sums: rows.map((row) => ({ currency: row.currency, units: BigInt(row.units) })),
-        transfers: rows.reduce((sum, row) => sum + row.transfers, 0),
-        unbalanced: unbalanced.map((row) => `${row.merchant_id}/${row.currency}`),
-      };
-    },
+    sums: () => trialBalance(database),
   };
 }

@@ -1,2 +1,3 @@
 // The same scenarios on MySQL and MariaDB: in these projects their world has its database there.
 import './wallet.test.ts';
+import './trial-balance.test.ts';

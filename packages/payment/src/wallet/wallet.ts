@@ -26,10 +26,11 @@ import {
 import { createOutbox, type Database, type MigrationMode, type Outbox, outboxEvent, type Transaction } from '@paystream/core/sql';
 import { elapsed } from '../processor/elapsed.ts';
 import { startKeptRefunds } from './kept-refunds.ts';
-import { createLedger, type LedgerSums, type Posted } from './ledger.ts';
+import { createLedger, type Posted } from './ledger.ts';
 import { toWalletMessage, toWalletUpdate, transferFact } from './messages.ts';
 import { walletMigrations } from './migrations.ts';
 import { defaultWalletFees, type Operation, operationOf, type WalletFees } from './transfer.ts';
+import type { LedgerSums } from './trial-balance.ts';
 
 /** Options of {@link createWallet}. */
 export interface WalletOptions {
@@ -57,7 +58,10 @@ export interface WalletOptions {
 export interface Wallet extends Running, AsyncDisposable {
   /** A merchant's wallets, one for each currency in which they sold; empty without a sale. */
   getWallet(merchantId: string): Promise<readonly WalletMessage[]>;
-  /** Adds up the whole ledger. Every sum is 0 and no account is unbalanced, or money was made or lost. */
+  /**
+   * Adds up the whole ledger. Every sum is 0 and no account is unbalanced, or money was made or lost. It reads range by range and
+   * takes no account for wrong that is booked meanwhile; it keeps some hundred bytes for each account.
+   */
   trialBalance(): Promise<LedgerSums>;
 }
 
