@@ -148,6 +148,22 @@ describe('outbox', () => {
     await outbox.close(0);
   });
 
+  it('waits for no event that the broker refuses when it is flushed or closed, and leaves it to the next instance', async () => {
+    await using world = await createTestWorld();
+    const { state, broker } = refusing(world);
+    const outbox = await outboxIn(world, { broker });
+    await commit(world.database, outbox, 'b2 b3 a1');
+    await outbox.flush();
+    expect(await contents(world.broker)).toEqual(['a1']);
+    await commit(world.database, outbox, 'b4');
+    await outbox.close();
+    state.refuses = false;
+    const next = await outboxIn(world, { broker });
+    await next.flush();
+    expect((await contents(world.broker)).filter((name) => name.startsWith('b'))).toEqual(['b2', 'b3', 'b4']);
+    await next.close();
+  });
+
   it('says that others wait beside one that is refused', async () => {
     await using world = await createTestWorld();
     const { state, broker } = refusing(world);

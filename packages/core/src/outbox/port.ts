@@ -57,8 +57,8 @@ export interface Outbox {
   /** How many events are committed and not yet published by this instance, those among them that the broker refuses. */
   readonly pending: number;
   /**
-   * Resolves when what is committed so far is published and its rows are gone; it does not wait for a row that cannot be read,
-   * of which the log tells. Rejects if the table cannot be asked for what was committed without a word.
+   * Resolves when what is committed so far is published and its rows are gone; it does not wait for what cannot be read or what
+   * the broker refuses, of which the log tells. Rejects if the table cannot be asked for what was committed without a word.
    */
   flush(): Promise<void>;
   /** Publishes what it can until `timeoutMs` is over (default: 5,000), gives up its rows to whoever is next, and stops. Safe to call again. */

@@ -53,7 +53,7 @@ export interface Publisher {
   found(row: OutboxRow): void;
   /** Forgets rows of epochs that are not owned any more, and begins again with the others. */
   restart(owned: ReadonlySet<number>): void;
-  /** Resolves when every row known now is published and removed, but for those that cannot be read. */
+  /** Resolves when every row known now is published and removed, but for those that cannot be read or that the broker refuses. */
   flush(): Promise<void>;
   /** Stops. What is left stays in the table. */
   stop(): Promise<void>;
@@ -87,6 +87,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
     },
   });
 
+  /** All that is left of a row is refused, or waits behind what is. */
+  const isHeldBack = (row: OutboxRow): boolean => row.left > 0 && row.left === row.refused;
   const oldestMs = (): number | undefined => {
     for (const row of known.values()) if (row.left > row.refused) return row.addedAtMs;
     return undefined;
@@ -128,6 +130,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     inMemoryEvents -= entries.length;
     for (const { row } of entries) {
       row.left -= 1;
+      if (isHeldBack(row)) waiters.over([row]);
       if (row.left > 0) continue;
       inMemoryBytes -= row.bytes;
       remover.add(row);
@@ -143,6 +146,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     if (lastFailure?.entry === entry) lastFailure = undefined;
     entry.row.refused += by;
     refused += by;
+    if (isHeldBack(entry.row)) waiters.over([entry.row]);
     telemetry.gauge('paystream_outbox_refused', noLabels, refused);
   };
 
@@ -274,7 +278,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       refill();
     },
     flush: () => {
-      const rows = [...known.values()].filter((row) => !unreadable.has(row));
+      const rows = [...known.values()].filter((row) => !unreadable.has(row) && !isHeldBack(row));
       if (rows.length === 0) return Promise.resolve();
       const over = waiters.wait(rows);
       removeNow();
