@@ -80,8 +80,8 @@ function outOfOrder(): PaystreamError {
 
 const onlyShorter = 'log file is shorter than what was written to it; a new one is begun';
 const behind =
-  'the database knows less of the log files than was committed to them, as when it was restored from a backup; all of them are kept, and a new one is begun';
-const unknown = 'the database knows nothing of the log files that are there; all of them are kept, and a new one is begun';
+  'the database knows less of the log files than was committed to them, as when it was restored from a backup; all of them are kept until a new one is full';
+const unknown = 'the database knows nothing of the log files that are there; all of them are kept until a new one is full';
 
 /** How many files there may be with bytes that no commit tells of: one for each batch that a store has on its way at once. */
 const filesAhead = 2;
@@ -253,12 +253,13 @@ export async function openCommittedFile(options: CommittedFileOptions): Promise<
     const otherwise = { sequence: Math.max(0, file.last() - filesAhead), size: 0 };
     mark = createCommittedMark({ path: join(options.directory, `.${options.name}.committed`), otherwise, clock: options.clock, logger });
     await ready();
+    // Old files go when a new one is begun, not at a start: they may be all that is left of what the database has forgotten.
+    tidied = position?.sequence;
   } catch (error) {
     leave();
     if (older !== undefined && !owners.has(place)) owners.set(place, older);
     throw error;
   }
-  tidy();
   return {
     ready,
     get takesAhead() {

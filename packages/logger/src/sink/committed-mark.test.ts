@@ -82,6 +82,23 @@ describe('files of which the database knows less', () => {
     await expectKept((logger) => openFile({ logger }), first);
   });
 
+  it('are all kept until the file after them is full, also where there are more than are to be kept', async () => {
+    writeFirst();
+    for (const line of ['one', 'two']) {
+      const file = await openFile({ keep: 2 });
+      expect(content().slice(0, 3)).toEqual(first);
+      await add(file, line);
+      file.tidy();
+      expect(content()).toHaveLength(4);
+      await file.close();
+    }
+    const file = await openFile({ keep: 2 });
+    await add(file, 'x'.repeat(maxBytes - 1));
+    file.tidy();
+    expect(content()).toEqual(['one\ntwo\n', `${'x'.repeat(maxBytes - 1)}\n`]);
+    await file.close();
+  });
+
   it('are all kept by a sink that goes on with another database, and when it comes back', async () => {
     const other = await openDatabase();
     const mine = await openFile();
