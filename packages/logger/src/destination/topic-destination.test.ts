@@ -56,15 +56,17 @@ describe('the topic destination', () => {
     span.run(() => {
       log.info('within');
       log.info({ traceparent: `00-${'a'.repeat(32)}-b7ad6b7169203331-01` }, 'of another');
+      log.child({ traceparent: `00-${'c'.repeat(32)}-b7ad6b7169203331-01` }).info('of a child');
       ready.info({}, 'within, by a logger that is ready to use');
     });
     log.info('outside');
     await destination.flush();
     await ready.close();
     const own = span.traceparent?.split('-')[1];
-    expect(Object.fromEntries((await entriesOf(world, 4)).map(({ message, traceId }) => [message, traceId]))).toEqual({
+    expect(Object.fromEntries((await entriesOf(world, 5)).map(({ message, traceId }) => [message, traceId]))).toEqual({
       within: own,
       'of another': 'a'.repeat(32),
+      'of a child': 'c'.repeat(32),
       'within, by a logger that is ready to use': own,
       outside: '',
     });
