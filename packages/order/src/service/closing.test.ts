@@ -1,3 +1,4 @@
+import { PaystreamError } from '@paystream/core';
 import { OrderState } from '@paystream/core/contracts';
 import type { Database } from '@paystream/core/sql';
 import { describe, expect, it } from 'vitest';
@@ -26,6 +27,22 @@ describe('a call that meets the end of the service is told to come again', () =>
     await closing;
     const next = await orders.start();
     expect((await next.listOrders({ merchantId: 'm-1' })).orders).toEqual([]);
+  });
+
+  it.each(['CLOSED', 'POOL_CLOSED'])('to read one, whose database has ended and says so by %s', async (reason) => {
+    await using orders = await createOrderWorld();
+    const { database } = orders.world;
+    const slow = Promise.withResolvers<never>();
+    let held = false;
+    const ended: Database = { ...database, query: (...asked) => (held ? slow.promise : database.query(...asked)) };
+    const service = await orders.start({ database: ended });
+    held = true;
+    const failing = errorOf(service.getOrder({ orderId: 'o-1', merchantId: 'm-1' }));
+    held = false;
+    const closing = service.close();
+    slow.reject(new PaystreamError('UNAVAILABLE', 'the database was closed', { reason }));
+    expect(await failing).toMatchObject(serviceClosed);
+    await closing;
   });
 
   it('to cancel one, whose transaction begins too late, and the order is not touched', async () => {

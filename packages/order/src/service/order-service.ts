@@ -43,6 +43,8 @@ import { orderRpcService } from './rpc.ts';
 import { waitUntilFinal } from './wait-order.ts';
 import { serviceClosed, watchOrder } from './watch-order.ts';
 
+/** How what a call works on says that it was closed. */
+const ends: ReadonlySet<string> = new Set(['CLOSED', 'POOL_CLOSED']);
 const defaults = { subscription: 'order', expiryMs: 120_000, heartbeatMs: 15_000, rereadMs: 5_000, timeoutMs: 30_000 } as const;
 
 /**
@@ -106,7 +108,7 @@ export async function createOrderService(options: OrderServiceOptions): Promise<
     try {
       return await call();
     } catch (error) {
-      if (closing !== undefined && PaystreamError.from(error).reason === 'CLOSED') throw serviceClosed(error);
+      if (closing !== undefined && ends.has(PaystreamError.from(error).reason)) throw serviceClosed(error);
       throw error;
     }
   };
