@@ -26,6 +26,7 @@ it('a start costs one question, about nobody else’s tables', async () => {
     ...outboxMigrations,
     ...inboxMigrations,
     made(`CREATE TABLE IF NOT EXISTS kept (id VARCHAR(9) PRIMARY KEY) ${mysqlTableOptions} PARTITION BY KEY (id)`),
+    made(`CREATE TABLE users (email VARCHAR(200) COLLATE utf8mb4_general_ci PRIMARY KEY) ${mysqlTableOptions}`),
     made('CREATE TABLE emails (address VARCHAR(200) PRIMARY KEY) COLLATE utf8mb4_general_ci'),
     made('ALTER TABLE others ADD COLUMN more INT'),
   ]);

@@ -5,10 +5,14 @@ import type { Session } from './connection.ts';
 
 const created = /^\s*CREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+)/i;
 
-/** The tables that migrations make with {@link mysqlTableOptions}, and so with keys that are compared byte by byte. What else they make is its author's affair. */
+/**
+ * The tables that migrations make with {@link mysqlTableOptions}, and so with keys that are compared byte by byte. What else they
+ * make is its author's affair, and so is a table with a column that has a collation of its own.
+ */
 function tablesOf(migrations: readonly Migration[], tables: TableNames): readonly string[] {
   const statements = migrations.flatMap((migration) => migration.statements.mysql?.(tables) ?? []);
-  const names = statements.filter((sql) => sql.includes(mysqlTableOptions)).map((sql) => created.exec(sql)?.[1]);
+  const plain = statements.filter((sql) => sql.includes(mysqlTableOptions) && !/\bCOLLATE\b/i.test(sql.replace(mysqlTableOptions, '')));
+  const names = plain.map((sql) => created.exec(sql)?.[1]);
   return [...new Set(names)].filter((name) => name !== undefined);
 }
 
