@@ -59,12 +59,19 @@ describe('the settings', () => {
       PAYSTREAM_TOPIC_ORDERS: 'my orders',
       PAYSTREAM_FEE_FIXED_UNITS: '0.3',
       PAYSTREAM_SMTP_FROM: 'nobody',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318',
       OTEL_TRACES_SAMPLER: 'sometimes',
       OTEL_TRACES_SAMPLER_ARG: '10%',
     });
     expect(faults).toHaveLength(9);
     expect(faults.join('\n')).not.toMatch(/Invalid|NaN|received|undefined/);
     expect(faults).toContain('OTEL_TRACES_SAMPLER_ARG "10%": must be a share of the traces: a number from 0 to 1, such as 0.1');
+  });
+
+  it('leaves alone what a machine says of traces for all that runs on it, where none are sent', () => {
+    expect(faultsOf({ OTEL_TRACES_SAMPLER: 'xray', OTEL_TRACES_SAMPLER_ARG: 'endpoint=localhost:2000' })).toEqual([]);
+    const sent = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318', OTEL_TRACES_SAMPLER_ARG: ' ' };
+    expect(faultsOf(sent)).toEqual(['OTEL_TRACES_SAMPLER_ARG " ": must be a share of the traces: a number from 0 to 1, such as 0.1']);
   });
 
   it('refuses times that no timer can wait and no order can show, which would fail with each order', () => {
@@ -132,21 +139,17 @@ describe('the settings', () => {
     ];
     for (const text of ['shop=merchant-1,ops=*', 'shop=merchant-1, ops=*', ' shop=merchant-1 ,\n  ops=*\n\n'])
       expect(readConfig({ PAYSTREAM_API_KEYS: text }).PAYSTREAM_API_KEYS, text).toEqual(keys);
+    expect(readConfig({ PAYSTREAM_API_KEYS: 'shop=Acme Ltd' }).PAYSTREAM_API_KEYS).toEqual([{ key: 'shop', merchant: 'Acme Ltd' }]);
   });
 
-  it.each([
-    'my shop=merchant-1',
-    'shop=merchant 1',
-    'shop =merchant-1',
-    'shop= merchant-1',
-    'shöp=merchant-1',
-    'shop=merchant-1,,ops=*',
-    'shop=merchant-1,',
-  ])('refuses keys that no caller could show, and merchants that nobody could name, and shows neither: %j', (text) => {
-    expect(faultsOf({ PAYSTREAM_API_KEYS: text })).toEqual([
-      'PAYSTREAM_API_KEYS (secret): must be pairs such as key=merchant-1,other-key=*, the keys of printable ASCII, without blanks inside',
-    ]);
-  });
+  it.each(['my shop=merchant-1', 'shop =merchant-1', 'shop= merchant-1', 'shöp=merchant-1', 'shop=merchant-1,,ops=*', 'shop=merchant-1,'])(
+    'refuses keys that no caller could show, and merchants that nobody could name, and shows neither: %j',
+    (text) => {
+      expect(faultsOf({ PAYSTREAM_API_KEYS: text })).toEqual([
+        'PAYSTREAM_API_KEYS (secret): must be pairs such as key=merchant-1,other-key=*, the keys of printable ASCII without blanks',
+      ]);
+    },
+  );
 
   it('refuses a key that is given twice, of which one would count', () => {
     expect(faultsOf({ PAYSTREAM_API_KEYS: 'hunter2=merchant-1,ops=*,hunter2=merchant-2' })).toEqual([
@@ -180,7 +183,7 @@ describe('the settings', () => {
       expect(faultsOf({ PAYSTREAM_API_KEYS_FILE: join(directory, 'none') }).join()).toMatch(/there is no such file/);
       writeFileSync(path, 'hunter2');
       expect(faultsOf({ PAYSTREAM_API_KEYS_FILE: path })).toEqual([
-        'PAYSTREAM_API_KEYS (secret): must be pairs such as key=merchant-1,other-key=*, the keys of printable ASCII, without blanks inside',
+        'PAYSTREAM_API_KEYS (secret): must be pairs such as key=merchant-1,other-key=*, the keys of printable ASCII without blanks',
       ]);
       writeFileSync(path, '');
       expect(faultsOf({ PAYSTREAM_API_KEYS_FILE: path }).join()).toMatch(/the file is empty/);

@@ -15,6 +15,9 @@ export interface Config extends Settings {
 /** Where a broker is that was started on this machine. */
 const localPulsar = 'pulsar://127.0.0.1:6650';
 
+/** What only means something with a collector. */
+const ofCollector = ['OTEL_TRACES_SAMPLER', 'OTEL_TRACES_SAMPLER_ARG'];
+
 const thisMachine = /^(localhost|::1|127(\.\d{1,3}){3})$/;
 
 /** Fills in what the profile says. */
@@ -98,6 +101,8 @@ export function readConfig(environment: Given): Config {
       ([name, value]) => (name.startsWith('PAYSTREAM_') || name in settings.shape) && value !== undefined && value !== '',
     ),
   );
+  // A machine may have these for all that runs on it: they are ours where there is a collector of ours.
+  if (given['OTEL_EXPORTER_OTLP_ENDPOINT'] === undefined) for (const name of ofCollector) delete given[name];
   const unknown = Object.keys(given)
     .filter((name) => !(name in settings.shape))
     .map((name) => ({ field: name, description: 'there is no such setting' }));

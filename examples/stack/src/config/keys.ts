@@ -15,8 +15,8 @@ interface KeyPair {
 function faultOf(pairs: readonly (readonly string[])[]): string | undefined {
   const places = new Map<string, number>();
   for (const [index, [key = '', merchant = '', ...more]] of pairs.entries()) {
-    if (!printable.test(key) || !/^\S+$/.test(merchant) || more.length > 0)
-      return 'must be pairs such as key=merchant-1,other-key=*, the keys of printable ASCII, without blanks inside';
+    if (!printable.test(key) || !/^\S(.*\S)?$/.test(merchant) || more.length > 0)
+      return 'must be pairs such as key=merchant-1,other-key=*, the keys of printable ASCII without blanks';
     const same = places.get(key);
     if (same !== undefined) return `must name each key once; pairs ${same + 1} and ${index + 1} have the same`;
     places.set(key, index);

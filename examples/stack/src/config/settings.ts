@@ -32,7 +32,11 @@ const samplers = [
 ] as const;
 
 const fractionError = 'must be a share of the traces: a number from 0 to 1, such as 0.1';
-const fraction = z.coerce.number(fractionError).min(0, fractionError).max(1, fractionError);
+const fraction = z
+  .string()
+  .trim()
+  .min(1, fractionError)
+  .pipe(z.coerce.number<string>(fractionError).min(0, fractionError).max(1, fractionError));
 
 /** What carries messages or stores rows; the profile says which, unless it is set. */
 const engine = <const W extends string>(server: W) => word(['embedded', server]).optional();
@@ -128,7 +132,7 @@ export const settings = z.object({
   PAYSTREAM_LOG_FILES: whole(1, 1_000_000, 'a number of files').default(10),
   PAYSTREAM_LOG_RETENTION_DAYS: whole(1, 36_500, 'days').optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/, error: 'must be an address such as http://127.0.0.1:4318' }).optional(),
-  OTEL_TRACES_SAMPLER: word(samplers).default('parentbased_always_on'),
+  OTEL_TRACES_SAMPLER: z.string().trim().toLowerCase().pipe(word(samplers)).default('parentbased_always_on'),
   OTEL_TRACES_SAMPLER_ARG: fraction.optional(),
   PAYSTREAM_SHUTDOWN_TIMEOUT_MS: milliseconds(0, dayMs).default(10_000),
   PAYSTREAM_GATEWAY_URL: z.url({ protocol: /^https?$/, error: 'must be an address such as http://127.0.0.1:50061' }).optional(),
