@@ -201,7 +201,9 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
       return payment === undefined ? undefined : toPaymentMessage(payment);
     },
     refund: refunds.refund,
-    reconcile: (period = {}) => reconcile({ database, gateway }, { startMs: period.startMs ?? 0, endMs: period.endMs ?? clock.now() + 1 }),
+    reconcile: ({ startMs = 0, endMs = Number.POSITIVE_INFINITY } = {}) =>
+      // What is charged while the books are compared would be in one and not yet in the other.
+      reconcile({ database, gateway }, { startMs, endMs: Math.min(endMs, clock.now() + 1) }),
     get inFlight() {
       return permits.taken + recoveryPermits.taken;
     },

@@ -6,16 +6,18 @@ import { paymentIdOf } from '../payment/payment.ts';
 import type { OwnAttempt, StoredAttempt } from './own-book.ts';
 
 /** How many differences are told. */
-export const maxDifferences: number = 1_000;
+const maxDifferences = 1_000;
 
 /** Whether a charge was not given back as a whole. */
 export function isStanding(charge: GatewayCharge): boolean {
   return charge.refundedUnits < charge.amount.units;
 }
 
-/** What a comparison has found, up to {@link maxDifferences}. */
+/** What a comparison has found, up to 1,000. */
 export interface Differences {
   readonly found: readonly Discrepancy[];
+  /** Whether no more are told. */
+  readonly full: boolean;
   /** Compares a charge with the attempt that it belongs to. */
   compare(charge: GatewayCharge, own: OwnAttempt | undefined): void;
   /** Tells of an attempt that the gateway does not list. */
@@ -29,6 +31,9 @@ export function createDifferences(): Differences {
   };
   return {
     found,
+    get full() {
+      return found.length >= maxDifferences;
+    },
     compare: (charge, own) => {
       const { key, amount, refundedUnits, gatewayId, paymentId } = charge;
       if (own === undefined) {

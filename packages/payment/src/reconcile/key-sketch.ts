@@ -1,5 +1,6 @@
 const bits = 18;
-const buckets = 2 ** bits;
+/** How many buckets there are. */
+export const bucketCount: number = 2 ** bits;
 
 /** Where a key is counted, and what it counts for. */
 function hashOf(key: string): readonly [bucket: number, value: number] {
@@ -29,12 +30,12 @@ export interface KeySketch {
   add(key: string): void;
   /** Counts a key of the other side. */
   take(key: string): void;
-  /** The buckets whose keys are not the same on both sides: the first so many. */
-  differing(most: number): ReadonlySet<number>;
+  /** The buckets whose keys are not the same on both sides, in ascending order: the first so many from a bucket on. */
+  differing(most: number, from?: number): ReadonlySet<number>;
 }
 
 export function createKeySketch(): KeySketch {
-  const sums = new Int32Array(buckets);
+  const sums = new Int32Array(bucketCount);
   const count = (key: string, sign: 1 | -1): void => {
     const [bucket, value] = hashOf(key);
     sums[bucket] = ((sums[bucket] ?? 0) + sign * value) | 0;
@@ -42,9 +43,9 @@ export function createKeySketch(): KeySketch {
   return {
     add: (key) => count(key, 1),
     take: (key) => count(key, -1),
-    differing: (most) => {
+    differing: (most, from = 0) => {
       const found = new Set<number>();
-      for (let bucket = 0; bucket < buckets && found.size < most; bucket++) if (sums[bucket] !== 0) found.add(bucket);
+      for (let bucket = from; bucket < bucketCount && found.size < most; bucket++) if (sums[bucket] !== 0) found.add(bucket);
       return found;
     },
   };

@@ -4,6 +4,7 @@ import { createSeededRandom, createTestWorld, type TestWorld } from '@paystream/
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Gateway, GatewayCharge } from '../gateway/port.ts';
 import { chargeKey } from '../payment/payment.ts';
+import { createPaymentProcessor } from '../processor/processor.ts';
 import { createSimulatedGateway, type SimulatedGateway } from '../simulated/index.ts';
 import { paymentMigrations } from '../store/migrations.ts';
 import { reconcile } from './reconcile.ts';
@@ -122,6 +123,53 @@ describe('the reconciliation of large books', () => {
       expect(result.chargedTwice).toBeGreaterThan(5n);
     },
   );
+
+  /** A gateway that approves 5,000 charges more while it is first listed, when their place in the list has passed. */
+  const busyGateway = (charges: readonly GatewayCharge[], updatedAtMs: number) =>
+    gatewayOf(gateway, charges, async () => {
+      const late = Array.from({ length: 5_000 }, (_, i) => `late-${i}`);
+      await store(late.map((orderId) => ({ orderId, updatedAtMs })));
+      return late.map(listedOf);
+    });
+
+  it.each([50_000, 1_000])(
+    'tells of each charge that is missing, however many are approved while it runs (%i keys at once)',
+    async (keysAtOnce) => {
+      const { database, clock } = world;
+      const orders = Array.from({ length: 100 }, (_, i) => `o-${i}`);
+      await store(orders.map((orderId) => ({ orderId, updatedAtMs: clock.now() })));
+      const busy = busyGateway(orders.slice(20).map(listedOf), clock.now());
+      const period = { startMs: 1_000, endMs: clock.now() + 1 };
+      const { discrepancies, chargedTwice } = await reconcile({ database, gateway: busy.gateway, keysAtOnce }, period);
+      const missing = discrepancies.filter(({ kind }) => kind === DiscrepancyKind.MISSING_AT_GATEWAY).map(({ paymentId }) => paymentId);
+      expect(missing.filter((id) => id.startsWith('pay_o-')).sort()).toEqual(
+        orders
+          .slice(0, 20)
+          .map((id) => `pay_${id}`)
+          .sort(),
+      );
+      expect(missing.filter((id) => id.startsWith('pay_late-'))).toEqual([]);
+      expect(chargedTwice).toBe(0n);
+    },
+  );
+
+  it('compares what was charged until it began, where it is asked for a period that is not over', async () => {
+    const { database, clock, broker, random } = world;
+    const orders = Array.from({ length: 100 }, (_, i) => `o-${i}`);
+    await store(orders.map((orderId) => ({ orderId, updatedAtMs: clock.now() })));
+    const busy = busyGateway(orders.slice(20).map(listedOf), clock.now() + 2_000);
+    const asked = await createPaymentProcessor({ database, broker, gateway: busy.gateway, clock, random });
+    const began = clock.now();
+    const { discrepancies } = await asked.reconcile({ startMs: 1_000, endMs: began + 86_400_000 });
+    const closed = asked.close();
+    await world.advance({ seconds: 30 });
+    await closed;
+    const missing = discrepancies.filter(({ kind }) => kind === DiscrepancyKind.MISSING_AT_GATEWAY).map(({ paymentId }) => paymentId);
+    expect(missing.filter((id) => id.startsWith('pay_o-'))).toHaveLength(20);
+    for (const { endMs } of busy.periods) expect(endMs).toBe(began + 1);
+    // What came later is in no doubt, so that nobody is asked for it again.
+    expect(busy.periods).toHaveLength(2);
+  });
 
   it('reports no charge that is approved while it runs', async () => {
     await store([{ orderId: 'running', status: 'STARTED', updatedAtMs: 1_500 }]);

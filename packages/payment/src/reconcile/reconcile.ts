@@ -4,8 +4,8 @@ import { type ReconcileResponse, ReconcileResponseSchema, toMoneyMessage } from 
 import type { Database } from '@paystream/core/sql';
 import type { Gateway, GatewayCharge, Period } from '../gateway/port.ts';
 import { paymentIdOf, readChargeKey } from '../payment/payment.ts';
-import { createDifferences, isStanding, maxDifferences } from './differences.ts';
-import { bucketOf, createKeySketch } from './key-sketch.ts';
+import { createDifferences, isStanding } from './differences.ts';
+import { bucketCount, bucketOf, createKeySketch } from './key-sketch.ts';
 import { createOwnBook, type OwnAttempt } from './own-book.ts';
 
 /** How many charges of a payment stand. */
@@ -18,6 +18,10 @@ function count(standing: Standing, charge: GatewayCharge): void {
   standing.set(payment, (standing.get(payment) ?? 0) + 1);
 }
 
+function twice(standing: Standing): bigint {
+  return [...standing.values()].reduce((sum, times) => (times > 1 ? sum + 1n : sum), 0n);
+}
+
 function listingOf(gateway: Gateway, period: Period): AsyncIterable<readonly GatewayCharge[]> {
   if (gateway.listCharges !== undefined && gateway.abilities.listCharges) return gateway.listCharges(period);
   throw new PaystreamError('FAILED_PRECONDITION', `gateway "${gateway.name}" cannot list its charges: compare its own reports instead`, {
@@ -26,22 +30,27 @@ function listingOf(gateway: Gateway, period: Period): AsyncIterable<readonly Gat
   });
 }
 
+/** Options of {@link reconcile}. */
+export interface ReconcileOptions {
+  readonly database: Database;
+  readonly gateway: Gateway;
+  /** About how many keys are kept when the list is asked for again: more take less often. Default: 50,000. */
+  readonly keysAtOnce?: number | undefined;
+}
+
 /**
  * Compares the gateway's book with ours. The gateway lists its charges in any order and there may be any number, so none is
  * kept: what was charged as stored here and what the gateway listed of it go into a sketch, and only where that says that
  * they differ, or a payment may have been charged twice, is the list asked for again, for these alone.
  */
-export async function reconcile(
-  { database, gateway }: { readonly database: Database; readonly gateway: Gateway },
-  period: Period,
-): Promise<ReconcileResponse> {
+export async function reconcile({ database, gateway, keysAtOnce = 50_000 }: ReconcileOptions, period: Period): Promise<ReconcileResponse> {
   const own = createOwnBook(database, period);
   const differences = createDifferences();
   const sketch = createKeySketch();
   const charged = new Map<string, bigint>();
   let charges = 0n;
   /** Of payments that have another charge than their one approved attempt, or may have. */
-  let standing: Standing = new Map();
+  const standing: Standing = new Map();
   let maybeTwice = false;
 
   /** Whether a charge that stands is that of the only attempt by which its payment may stand: then the sketch alone tells whether it is there twice. */
@@ -62,32 +71,44 @@ export async function reconcile(
     maybeTwice ||= !alone;
   };
 
+  let [listed, stored] = [0, 0];
   for await (const page of listingOf(gateway, period)) {
+    listed += page.length;
     const attempts = await own.attemptsOf(page);
     for (const charge of page) add(charge, attempts.get(readChargeKey(charge.key)?.orderId ?? '') ?? []);
   }
-  for await (const page of own.charged()) for (const attempt of page) sketch.take(attempt.gateway_key);
+  for await (const page of own.charged()) {
+    stored += page.length;
+    for (const attempt of page) sketch.take(attempt.gateway_key);
+  }
 
-  const buckets = sketch.differing(maxDifferences);
-  if (buckets.size > 0 || maybeTwice) {
+  /** Looks at all keys of some buckets. Gives how many payments were charged twice by these, or of those that may have been. */
+  const lookAgain = async (buckets: ReadonlySet<number>, maybe: boolean): Promise<bigint> => {
     const again: Standing = new Map();
-    const listed = new Set<string>();
+    const there = new Set<string>();
     for await (const page of listingOf(gateway, period)) {
       for (const charge of page) {
         const inDoubt = buckets.has(bucketOf(charge.key));
-        if (inDoubt) listed.add(charge.key);
-        if (isStanding(charge) && (inDoubt || standing.has(paymentOf(charge)))) count(again, charge);
+        if (inDoubt) there.add(charge.key);
+        if (isStanding(charge) && (standing.has(paymentOf(charge)) ? maybe : inDoubt)) count(again, charge);
       }
     }
-    standing = again;
-    if (buckets.size > 0) {
-      const isMissing = (key: string): boolean => buckets.has(bucketOf(key)) && !listed.has(key);
+    const isMissing = (key: string): boolean => buckets.has(bucketOf(key)) && !there.has(key);
+    if (buckets.size > 0 && !differences.full) {
       for await (const page of own.charged()) for (const attempt of page) if (isMissing(attempt.gateway_key)) differences.missing(attempt);
     }
+    return twice(again);
+  };
+
+  const keysPerBucket = Math.max(1, Math.max(listed, stored) / bucketCount);
+  const most = Math.max(1, Math.floor(keysAtOnce / keysPerBucket));
+  let buckets = sketch.differing(most);
+  let chargedTwice = buckets.size > 0 || maybeTwice ? await lookAgain(buckets, true) : twice(standing);
+  while (buckets.size === most && !differences.full) {
+    buckets = sketch.differing(most, ([...buckets].at(-1) ?? 0) + 1);
+    if (buckets.size > 0) chargedTwice += await lookAgain(buckets, false);
   }
 
-  let chargedTwice = 0n;
-  for (const times of standing.values()) if (times > 1) chargedTwice += 1n;
   const { settled, open } = await own.totals();
   return create(ReconcileResponseSchema, {
     charges,

@@ -39,12 +39,18 @@ export interface BookGateway {
   readonly periods: readonly Period[];
 }
 
-/** Makes a gateway whose book holds these charges. */
-export function gatewayOf(gateway: Gateway, charges: readonly GatewayCharge[]): BookGateway {
+/** Makes a gateway whose book holds these charges, and those that something gives that happens once it was listed for the first time. */
+export function gatewayOf(
+  gateway: Gateway,
+  charges: readonly GatewayCharge[],
+  then?: () => Promise<readonly GatewayCharge[]>,
+): BookGateway {
   const periods: Period[] = [];
+  let book = charges;
   const listCharges: Gateway['listCharges'] = async function* (period) {
     periods.push(period);
-    for (let from = 0; from < charges.length; from += 100) yield charges.slice(from, from + 100);
+    for (let from = 0; from < book.length; from += 100) yield book.slice(from, from + 100);
+    if (periods.length === 1 && then !== undefined) book = [...book, ...(await then())];
   };
   return { gateway: { ...gateway, listCharges }, periods };
 }

@@ -82,7 +82,7 @@ export type ReconcileRequest = Message<"paystream.payment.v1.ReconcileRequest"> 
   startTime?: Timestamp | undefined;
 
   /**
-   * Charges made before this moment; unset means until now.
+   * Charges made before this moment; unset, or a moment to come, means until now.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 2;
    */
