@@ -72,6 +72,9 @@ export interface Payment {
 /** The id of an order's payment: there is one for each order, so it is made from the order's. */
 export const paymentIdOf = (orderId: string): string => `pay_${orderId}`;
 
+/** Reads what {@link paymentIdOf} writes: the order's id; `undefined` for anything else. */
+export const readPaymentId = (paymentId: string): string | undefined => /^pay_(.+)$/.exec(paymentId)?.[1];
+
 /** The gateway key of an attempt, and the id of the operation in the ledger if it succeeds. */
 export const chargeKey = (orderId: string, attempt: number): string => `pay_${orderId}:charge:${attempt}`;
 

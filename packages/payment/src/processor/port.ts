@@ -22,7 +22,8 @@ export interface PaymentProcessor extends Running, AsyncDisposable {
   /**
    * Compares the gateway's own list of charges with the attempts stored here, for a period (default: all time), which ends now
    * at the latest. What was begun when it began may show up as a difference. It keeps some megabytes, whatever the number of
-   * charges, and some 100 bytes for each one that differs; the gateway is asked for its list once, and again where the books differ.
+   * charges, and some 100 bytes for each attempt stored here that differs; the gateway is asked for its list once, and again
+   * where the books differ.
    *
    * Throws `FAILED_PRECONDITION` / `GATEWAY_CANNOT_LIST` if the gateway cannot list its charges.
    */

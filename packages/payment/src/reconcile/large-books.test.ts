@@ -8,7 +8,7 @@ import { createPaymentProcessor } from '../processor/processor.ts';
 import { createSimulatedGateway, type SimulatedGateway } from '../simulated/index.ts';
 import { paymentMigrations } from '../store/migrations.ts';
 import { reconcile } from './reconcile.ts';
-import { gatewayOf, listed, listedOf, type Stored, storeAttempts } from './test-support.ts';
+import { gatewayOf, heapInUse, listed, listedOf, type Stored, storeAttempts } from './test-support.ts';
 
 let world: TestWorld;
 let gateway: SimulatedGateway;
@@ -169,6 +169,36 @@ describe('the reconciliation of large books', () => {
     for (const { endMs } of busy.periods) expect(endMs).toBe(began + 1);
     // What came later is in no doubt, so that nobody is asked for it again.
     expect(busy.periods).toHaveLength(2);
+  });
+
+  it('keeps nothing of charges that are not ours once it has told as many as it tells, and still finds what of ours was charged twice', async () => {
+    await store([{ orderId: 'ours' }, { orderId: 'by-hand' }]);
+    let heap = 0;
+    const foreign = 50_000;
+    const shared: Gateway = {
+      ...gateway,
+      listCharges: async function* () {
+        const before = heapInUse();
+        for (let from = 0; from < foreign; from += 1_000) {
+          yield Array.from({ length: 1_000 }, (_, i) =>
+            listed(`charge of another shop ${from + i}`, `payment of another shop ${from + i}`),
+          );
+        }
+        yield [listed('pay_ours:charge:1', 'pay_ours'), listed('pay_ours:charge:2', 'pay_ours')];
+        yield [listed('pay_by-hand:charge:1', 'pay_by-hand'), listed('retyped', 'pay_by-hand')];
+        heap = Math.max(heap, heapInUse() - before);
+      },
+    };
+    const { discrepancies, chargedTwice, charges } = await reconcile(
+      { database: world.database, gateway: shared },
+      { startMs: 0, endMs: 2 },
+    );
+    expect(charges).toBe(50_004n);
+    expect(discrepancies).toHaveLength(1_000);
+    expect(discrepancies.every(({ kind }) => kind === DiscrepancyKind.MISSING_HERE)).toBe(true);
+    expect(chargedTwice).toBe(2n);
+    // What is kept of each makes seven.
+    expect(heap).toBeLessThan(4_000_000);
   });
 
   it('reports no charge that is approved while it runs', async () => {

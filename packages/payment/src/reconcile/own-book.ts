@@ -1,6 +1,6 @@
 import { type Database, defineStatements, jsonList } from '@paystream/core/sql';
 import type { GatewayCharge, Period } from '../gateway/port.ts';
-import { type AttemptStatus, readChargeKey } from '../payment/payment.ts';
+import { type AttemptStatus, readChargeKey, readPaymentId } from '../payment/payment.ts';
 
 const pageSize = 1_000;
 
@@ -39,6 +39,11 @@ interface TotalsRow {
   readonly open: number | bigint | null;
 }
 
+/** The order that a charge belongs to by its key, or by its payment where the key is not one of ours. */
+export function orderOf({ key, paymentId }: GatewayCharge): string | undefined {
+  return readChargeKey(key)?.orderId ?? readPaymentId(paymentId);
+}
+
 /** Our own side of the comparison. No statement looks at more than a page. */
 export interface OwnBook {
   /** All attempts of the orders that these charges name, by order. */
@@ -57,7 +62,7 @@ export function createOwnBook(database: Database, period: Period): OwnBook {
 
   return {
     attemptsOf: async (charges) => {
-      const orderIds = new Set(charges.map((charge) => readChargeKey(charge.key)?.orderId).filter((id) => id !== undefined));
+      const orderIds = new Set(charges.map(orderOf).filter((id) => id !== undefined));
       const rows = await database.query<OwnAttempt>(sql.attempts, [jsonList(orderIds)]);
       return Map.groupBy(rows, (row) => row.order_id);
     },

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Database } from '@paystream/core/sql';
 import type { Gateway, GatewayCharge, Period } from '../gateway/port.ts';
 import { chargeKey } from '../payment/payment.ts';
@@ -53,4 +55,13 @@ export function gatewayOf(
     if (periods.length === 1 && then !== undefined) book = [...book, ...(await then())];
   };
   return { gateway: { ...gateway, listCharges }, periods };
+}
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+/** What is in use and not merely not collected yet, in bytes. */
+export function heapInUse(): number {
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
 }
