@@ -70,6 +70,9 @@ describe('npm run orders', () => {
     expect(faultsIn(left(7))).toEqual(['orders logged as paid: 7, expected 18']);
     expect(faultsIn(left(7), true)).toEqual([]);
     expect(faultsIn(left(19), true)).toEqual(['orders logged as paid: 19, expected 18']);
+    expect(faultsIn({ ...books, uncheckedAccounts: ['merchant-1/EUR'] })).toEqual([
+      'unchecked account merchant-1/EUR: it is booked all the time or does not add up, and the statement that tells which failed',
+    ]);
     const text = formatReport(createReport(undefined, books, faultsIn(books)));
     expect(text).toMatch(/^The books, of all orders so far\n {2}charges in the gateway’s book {2}18 /);
     expect(text).toMatch(/The books are right\.$/);

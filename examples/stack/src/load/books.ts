@@ -30,6 +30,8 @@ export interface Books {
   readonly ledgerSums: Readonly<Record<string, string>>;
   /** Accounts whose balance is not the sum of their postings. Must be empty. */
   readonly unbalancedAccounts: readonly string[];
+  /** Accounts of which nobody can say whether it is. Empty unless the ledger is large and much is booked. */
+  readonly uncheckedAccounts: readonly string[];
   readonly notificationsDelivered: number;
   readonly notificationsPending: number;
   readonly notificationsFailed: number;
@@ -94,6 +96,7 @@ export function createBookReader(options: BookReaderOptions): BookReader {
       transfers: Number(balance.transfers),
       ledgerSums: Object.fromEntries(balance.sums.map((sum) => [sum.currency, sum.units.toString()])),
       unbalancedAccounts: balance.unbalancedAccounts,
+      uncheckedAccounts: balance.uncheckedAccounts,
       notificationsDelivered: delivered(DeliveryState.DELIVERED),
       notificationsPending: delivered(DeliveryState.PENDING),
       notificationsFailed: delivered(DeliveryState.FAILED, DeliveryState.REJECTED, DeliveryState.UNKNOWN),
@@ -145,6 +148,8 @@ export function faultsIn(books: Books, logsRemoved = false): readonly string[] {
   for (const [currency, sum] of Object.entries(books.ledgerSums))
     if (sum !== '0') faults.push(`ledger sum in ${currency}: ${sum}, expected 0`);
   for (const account of books.unbalancedAccounts) faults.push(`account ${account}: the balance is not the sum of its postings`);
+  for (const account of books.uncheckedAccounts)
+    faults.push(`unchecked account ${account}: it is booked all the time or does not add up, and the statement that tells which failed`);
   for (const difference of books.discrepancies) faults.push(`gateway and payments differ: ${difference}`);
   mustBe('charges in the gateway’s book', books.charges, books.paymentsSettled);
   mustBe('transfers in the ledger', books.transfers, books.paymentsSettled);

@@ -123,9 +123,13 @@ describe('the payment and wallet services', () => {
     await expect(call(service, 'reconcile', {}, new Set(['m1']))).rejects.toMatchObject({ reason: 'OPERATORS_ONLY' });
     const wallet = walletRpcService({
       getWallet: async () => [],
-      trialBalance: async () => ({ sums: [{ currency: 'EUR', units: 0n }], transfers: 2, unbalanced: [] }),
+      trialBalance: async () => ({ sums: [{ currency: 'EUR', units: 0n }], transfers: 2, unbalanced: [], unchecked: ['m1/EUR'] }),
     });
-    expect(await call(wallet, 'getTrialBalance', {}, 'all')).toMatchObject({ transfers: 2n, unbalancedAccounts: [] });
+    expect(await call(wallet, 'getTrialBalance', {}, 'all')).toMatchObject({
+      transfers: 2n,
+      unbalancedAccounts: [],
+      uncheckedAccounts: ['m1/EUR'],
+    });
     await expect(call(wallet, 'getTrialBalance', {}, new Set(['m1']))).rejects.toMatchObject({ reason: 'OPERATORS_ONLY' });
     await expect(call(wallet, 'getWallet', { merchantId: 'm2' }, new Set(['m1']))).rejects.toMatchObject({ reason: 'MERCHANT_FORBIDDEN' });
   });

@@ -62,6 +62,7 @@ export interface BalanceRow {
   readonly fees: number | bigint;
   readonly sales: number;
   readonly version: number;
+  readonly updated_at: number;
 }
 
 /** A row of `ledger_early_refunds`. */

@@ -1,4 +1,4 @@
-import { PaystreamError } from '@paystream/core';
+import { type Logger, PaystreamError, silentLogger } from '@paystream/core';
 import { type Database, jsonList, type Transaction } from '@paystream/core/sql';
 import { type BalanceRow, type EarlyRow, ledgerStatements, type TransferRow } from './ledger-rows.ts';
 import { type Operation, type Transfer, transferOf, type WalletFees } from './transfer.ts';
@@ -84,7 +84,7 @@ function balancesAfterEach(transfers: readonly Transfer[], final: ReadonlyMap<st
   return posted;
 }
 
-export function createLedger(database: Database, fees: WalletFees): Ledger {
+export function createLedger(database: Database, fees: WalletFees, logger: Logger = silentLogger): Ledger {
   const sql = ledgerStatements(database);
 
   /** Adds what is new; throws for what is there with other content. */
@@ -243,6 +243,6 @@ export function createLedger(database: Database, fees: WalletFees): Ledger {
       return post(tx, await add(tx, kept.map(toTransfer), nowMs), nowMs);
     },
     balances: async (merchantId) => (await database.query<BalanceRow>(sql.balances, [jsonList([merchantId])])).map(balanceOf),
-    sums: () => trialBalance(database),
+    sums: () => trialBalance(database, logger),
   };
 }

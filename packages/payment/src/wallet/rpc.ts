@@ -23,8 +23,13 @@ export function walletRpcService(wallet: Pick<Wallet, 'getWallet' | 'trialBalanc
           reason: 'OPERATORS_ONLY',
         });
       }
-      const { sums, transfers, unbalanced } = await wallet.trialBalance();
-      return { sums: sums.map(toMoneyMessage), transfers: BigInt(transfers), unbalancedAccounts: [...unbalanced] };
+      const { sums, transfers, unbalanced, unchecked } = await wallet.trialBalance();
+      return {
+        sums: sums.map(toMoneyMessage),
+        transfers: BigInt(transfers),
+        unbalancedAccounts: [...unbalanced],
+        uncheckedAccounts: [...unchecked],
+      };
     },
   });
 }

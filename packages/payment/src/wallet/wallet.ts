@@ -60,7 +60,8 @@ export interface Wallet extends Running, AsyncDisposable {
   getWallet(merchantId: string): Promise<readonly WalletMessage[]>;
   /**
    * Adds up the whole ledger. Every sum is 0 and no account is unbalanced, or money was made or lost. It reads range by range and
-   * takes no account for wrong that is booked meanwhile; it keeps some hundred bytes for each account.
+   * takes no account for wrong that is booked meanwhile; it keeps some hundred bytes for each account. Accounts that do not add
+   * up in this way are read by one statement; if that fails they are `unchecked`, and the reason is logged.
    */
   trialBalance(): Promise<LedgerSums>;
 }
@@ -91,7 +92,7 @@ export async function createWallet(options: WalletOptions): Promise<Wallet> {
   const { migrations = 'apply' } = options;
   await database.migrate(walletMigrations, migrations);
 
-  const ledger = createLedger(database, fees);
+  const ledger = createLedger(database, fees, logger);
   const outbox = options.outbox ?? (await createOutbox({ database, broker, clock, random, logger, telemetry, migrations }));
   const nextId = createIdGenerator(clock, random);
   const log = createBusinessLog({ topic: topics.transactionLogs, service: 'wallet', clock, nextId, telemetry });
