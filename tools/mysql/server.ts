@@ -62,8 +62,8 @@ function greets(port: number): Promise<boolean> {
   });
 }
 
-async function install([command = '', ...args]: readonly string[], title: string): Promise<void> {
-  const { code, output } = await run(command, args, { timeoutMs: startTimeoutMs });
+async function install([command = '', ...args]: readonly string[], temporary: string, title: string): Promise<void> {
+  const { code, output } = await run(command, args, { env: { TMPDIR: temporary }, timeoutMs: startTimeoutMs });
   if (code !== 0) throw new Error(`${title} could not make a data folder:\n${output.slice(-4_000)}`);
 }
 
@@ -84,8 +84,10 @@ export async function startDatabase(name: FlavorName, options: DatabaseServerOpt
   const pidFile = join(directory, 'server.pid');
   const password = options.password ?? randomBytes(12).toString('base64url');
   const { tls } = options;
-  await mkdir(directory, { recursive: true });
-  if (!(await exists(join(data, 'mysql')))) await install(programs.install(data), flavor.title);
+  // Of its own: MariaDB begins by deleting what looks like left-over tables there, those of another that begins among them.
+  const temporary = join(directory, 'tmp');
+  await mkdir(temporary, { recursive: true });
+  if (!(await exists(join(data, 'mysql')))) await install(programs.install(data), temporary, flavor.title);
   const statements = [
     'CREATE DATABASE IF NOT EXISTS paystream CHARACTER SET utf8mb4;',
     ...flavor.account({ user, password, tlsRequired: tls?.required === true }),
@@ -94,6 +96,7 @@ export async function startDatabase(name: FlavorName, options: DatabaseServerOpt
 
   const settings: Readonly<Record<string, string>> = {
     datadir: data,
+    tmpdir: temporary,
     port: String(port),
     'bind-address': '127.0.0.1',
     // The name of a socket has some hundred characters at most, and a folder may have more.

@@ -17,7 +17,7 @@ export interface Stored {
 export async function storeAttempts(database: Database, attempts: readonly Stored[]): Promise<void> {
   const insert = (table: string, columns: readonly string[]) => database.dialect.insertOrIgnore(database.tables(table), columns);
   const payments = attempts.map(
-    ({ orderId }) => [orderId, 'm1', 'c1', 'pm_card_visa', 'EUR', 100, 'SETTLED', 1, '', null, 0, 0, 0, 1, 1, null] as const,
+    ({ orderId }) => [orderId, 'm1', 'c1', 'pm_card_visa', 'EUR', 100, 'SETTLED', 1, '', null, 0, 0, 0, 1, 1, null, null] as const,
   );
   const rows = attempts.map(({ orderId, number = 1, status = 'APPROVED', updatedAtMs = 1 }) => {
     return [orderId, number, chargeKey(orderId, number), status, 'ch', '', updatedAtMs, updatedAtMs, 0, 0, 0, ''] as const;
