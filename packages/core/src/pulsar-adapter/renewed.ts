@@ -1,16 +1,27 @@
 import type { Clock } from '../clock/port.ts';
 
-/** How long after it could not be made it is tried again at the earliest, in milliseconds: whoever needs it asks as often as it likes. */
-const againMs = 1_000;
+/**
+ * How long after it could not be made it is tried again at the earliest, in milliseconds: whoever needs it asks as often as it likes.
+ * Each wait is twice the one before.
+ */
+const firstAgainMs = 1_000;
+const longestAgainMs = 5_000;
+
+/** What can be made anew. */
+export interface Renewable {
+  /** Resolves when all that it was given has settled; rejects with what failed. */
+  flush(): Promise<unknown>;
+  close(): Promise<unknown>;
+}
 
 /** Something of a client that a broker may end, and that is made anew when it is needed next. */
 export interface Renewed<T> {
-  /** The one that works, as far as is known; a promise while another one is made, which rejects with why it cannot be. */
+  /** The one that works, as far as is known; a promise while another one is awaited, which rejects with why it cannot be made. */
   get(): T | Promise<T>;
-  /** The broker has ended it. */
+  /** The broker has ended it, or a part of it. */
   ended(one: T): void;
-  /** The last one that was made, when none is being made. */
-  latest(): Promise<T>;
+  /** Resolves when all that was given to it has settled, whatever became of it. */
+  flush(): Promise<void>;
   /** Closes the one that there is; one that is being made is closed when it is there, and not handed out. */
   close(): Promise<void>;
 }
@@ -19,31 +30,43 @@ export interface Renewed<T> {
 export interface RenewedOptions<T> {
   readonly clock: Clock;
   make(): Promise<T>;
+  /** Whether parts of one that has ended may still work: it is then used until there is another. */
+  hasParts(one: T): boolean;
   /** What it means that it was closed meanwhile. */
   closedError(): Error;
 }
 
 /** Makes it for the first time. Rejects as `make` does. */
-export async function createRenewed<T extends { close(): Promise<unknown> }>(options: RenewedOptions<T>): Promise<Renewed<T>> {
-  const { clock, make, closedError } = options;
+export async function createRenewed<T extends Renewable>(options: RenewedOptions<T>): Promise<Renewed<T>> {
+  const { clock, make, hasParts, closedError } = options;
   let last = await make();
   let over = false;
   let making: Promise<T> | undefined;
-  let failed: { readonly error: unknown; readonly atMs: number } | undefined;
+  /** Whether the next one is there, and the last is given nothing more. */
+  let leaving = false;
+  let failed: { readonly error: unknown; readonly againAtMs: number; readonly delayMs: number } | undefined;
   let closed = false;
 
   const makeAnew = async (): Promise<T> => {
-    // What it still has under way goes before what the next one is given.
-    await last.close();
     const next = await make();
+    if (!closed) {
+      leaving = true;
+      // What it still has under way goes before what the next one is given, and is not lost by its end.
+      await last.flush().catch(() => undefined);
+    }
     if (closed) {
       await next.close();
       throw closedError();
     }
+    const before = last;
     last = next;
+    over = false;
+    failed = undefined;
+    // Whatever comes of that, the broker has ended it.
+    await before.close().catch(() => undefined);
     return next;
   };
-  const renew = (): Promise<T> => {
+  const renew = (): void => {
     const work = makeAnew();
     making = work;
     work.then(
@@ -51,31 +74,34 @@ export async function createRenewed<T extends { close(): Promise<unknown> }>(opt
         // Who waits for it goes on first, in turn; only then it is there at once.
         setImmediate(() => {
           making = undefined;
-          over = false;
-          failed = undefined;
+          leaving = false;
         });
       },
       (error: unknown) => {
         making = undefined;
-        failed = { error, atMs: clock.monotonic() };
+        leaving = false;
+        const delayMs = failed === undefined ? firstAgainMs : Math.min(failed.delayMs * 2, longestAgainMs);
+        failed = { error, againAtMs: clock.monotonic() + delayMs, delayMs };
       },
     );
-    return work;
   };
+  const isLastUsed = (): boolean => !leaving && hasParts(last);
 
   return {
     get: () => {
-      if (making !== undefined) return making;
-      if (!over) return last;
-      if (failed !== undefined && clock.monotonic() - failed.atMs < againMs) return Promise.reject(failed.error);
-      return renew();
+      if (making === undefined) {
+        if (!over) return last;
+        if (failed === undefined || clock.monotonic() >= failed.againAtMs) renew();
+      }
+      if (isLastUsed()) return last;
+      return making ?? Promise.reject(failed?.error);
     },
     ended: (one) => {
       if (one === last) over = true;
     },
-    latest: async () => {
-      await making?.catch(() => undefined);
-      return last;
+    flush: async () => {
+      if (!isLastUsed()) await making?.catch(() => undefined);
+      await last.flush().catch(() => undefined);
     },
     close: async () => {
       closed = true;

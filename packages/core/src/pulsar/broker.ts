@@ -42,7 +42,8 @@ function clientOf(options: PulsarBrokerOptions, onEvent: (event: PulsarEvent) =>
  *   that is tried every 100 ms to 5 s until it is closed. Who receives or acknowledges meanwhile gets the broker's answer; what was
  *   received before can be acknowledged when it is joined again.
  * - A producer that the broker has ended, since its topic is gone, was terminated or somebody else took it for himself, is made anew
- *   with the next message, at most once a second; until that works messages are refused as they are by such a topic.
+ *   with the next message, at most once a second; until that works messages are refused as they are by such a topic. Where only some
+ *   partitions are so, the others go on.
  * - An acknowledgement is durable as far as Pulsar keeps it: a broker that crashes may deliver again what was acknowledged
  *   within the last second (`managedLedgerDefaultMarkDeleteRateLimit`).
  * - A `seek` to a message of a partitioned topic moves the cursor of its partition, and leaves the others where they are.

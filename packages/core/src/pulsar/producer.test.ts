@@ -1,8 +1,9 @@
 // What the broker answers is told by a fake one: a real broker refuses somebody who was there before only when things are taken away.
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type FakeTopic, fakeTopic } from '../../../pulsar/src/consumer/fake-topic.ts';
-import { ServerError, BaseCommand_Type as Type } from '../../../pulsar/src/gen/pulsar/wire_pb.ts';
-import type { Broker } from '../broker/port.ts';
+import { PartitionMetadataLookupType, ServerError, BaseCommand_Type as Type } from '../../../pulsar/src/gen/pulsar/wire_pb.ts';
+import type { FakeSession } from '../../../pulsar/src/testing/fake-broker.ts';
+import type { Broker, BrokerProducer } from '../broker/port.ts';
 import { createVirtualClock, type VirtualClock } from '../testing/virtual-clock.ts';
 import { createPulsarBroker } from './broker.ts';
 
@@ -88,4 +89,128 @@ it('a producer that is closed while it is made anew stays closed', async () => {
   await settled;
   const closed = (): number => on.topic.commands(Type.CLOSE_PRODUCER).length;
   await expect.poll(() => closed()).toBe(1);
+});
+
+describe('a topic with partitions of which one is gone', () => {
+  interface Partitions extends AsyncDisposable {
+    readonly topic: FakeTopic;
+    readonly clock: VirtualClock;
+    readonly producer: BrokerProducer;
+    /** A key of each partition. */
+    readonly keys: readonly [string, string, string];
+    /** What PRODUCER is answered with, by partition and by the how-manyeth producer of the partition it is. */
+    refuse(answer: (partition: number, nth: number) => ServerError | undefined): void;
+    /** The broker closes the producer that a partition has. */
+    close(partition: number): void;
+    /** Of which partitions producers were closed by the client, in turn. */
+    closed(): readonly number[];
+  }
+
+  async function partitions(): Promise<Partitions> {
+    let refusalOf: (partition: number, nth: number) => ServerError | undefined = () => undefined;
+    const made: { readonly id: bigint; readonly partition: number; readonly session: FakeSession }[] = [];
+    const partitionOf = (name: string): number => Number(name.split('-').at(-1));
+    const topic = await fakeTopic(({ partitionMetadata, producer }, session) => {
+      if (partitionMetadata !== undefined) {
+        const { requestId } = partitionMetadata;
+        const partitionMetadataResponse = { requestId, response: PartitionMetadataLookupType.SUCCESS, partitions: 3 };
+        session.send({ type: Type.PARTITIONED_METADATA_RESPONSE, partitionMetadataResponse });
+        return true;
+      }
+      if (producer === undefined) return false;
+      const { requestId, producerId: id } = producer;
+      const partition = partitionOf(producer.topic);
+      if (!made.some((one) => one.id === id)) made.push({ id, partition, session });
+      const nth = made.filter((one) => one.partition === partition).findIndex((one) => one.id === id);
+      const error = refusalOf(partition, nth);
+      if (error !== undefined) session.send({ type: Type.ERROR, error: { requestId, error, message: 'no' } });
+      return error !== undefined;
+    });
+    const clock = createVirtualClock();
+    const broker = createPulsarBroker({ client: topic.client, clock });
+    const producer = await broker.createProducer({ topic: 'orders' });
+    const keys: string[] = [];
+    for (let n = 0; keys.filter(Boolean).length < 3; n++) {
+      const id = await producer.send({ payload, key: `k${n}` });
+      keys[Number(id.split(':')[2])] ??= `k${n}`;
+    }
+    return {
+      ...{ topic, clock, producer, keys: keys as unknown as Partitions['keys'] },
+      refuse: (answer) => {
+        refusalOf = answer;
+      },
+      close: (partition) => {
+        const one = made.findLast((other) => other.partition === partition);
+        one?.session.send({ type: Type.CLOSE_PRODUCER, closeProducer: { producerId: one.id, requestId: 0n } });
+      },
+      closed: () =>
+        topic
+          .commands(Type.CLOSE_PRODUCER)
+          .map(({ closeProducer }) => made.find(({ id }) => id === closeProducer?.producerId)?.partition ?? -1),
+      [Symbol.asyncDispose]: async () => {
+        await topic[Symbol.asyncDispose]();
+        await broker.close();
+      },
+    };
+  }
+
+  it('keeps no key of the others from being published, and takes all again once it is back', async () => {
+    await using on = await partitions();
+    const { clock, producer, keys } = on;
+    const [good, bad, other] = keys;
+    on.refuse((partition) => (partition === 1 ? ServerError.TOPIC_NOT_FOUND : undefined));
+    on.close(1);
+    const gone = { reason: 'TOPIC_NOT_FOUND', retryable: true };
+    await expect(producer.send({ payload, key: bad })).rejects.toMatchObject(gone);
+    for (let second = 0; second < 5; second++) {
+      const sent = await Promise.allSettled([good, bad, other].map((key) => producer.send({ payload, key })));
+      expect(sent.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+      expect(sent[1]).toMatchObject({ reason: gone });
+      await producer.sendAll([
+        { payload, key: good },
+        { payload, key: other },
+      ]);
+      await producer.flush();
+      await clock.advance({ seconds: 1 });
+    }
+    on.refuse(() => undefined);
+    await expect
+      .poll(async () => {
+        await clock.advance({ seconds: 1 });
+        return producer.send({ payload, key: bad }).then(
+          () => 'sent',
+          () => 'refused',
+        );
+      })
+      .toBe('sent');
+    await Promise.all(keys.map((key) => producer.send({ payload, key })));
+  });
+
+  it('is made anew without giving up what waits for another one that is away for a moment', async () => {
+    await using on = await partitions();
+    const { producer, keys, topic } = on;
+    const [good, bad, away] = keys;
+    const asked = (partition: number): number =>
+      topic.commands(Type.PRODUCER).filter(({ producer: one }) => one?.topic.endsWith(`-${partition}`)).length;
+    let back = false;
+    on.refuse((partition, nth) => {
+      if (nth > 0 || back) return undefined;
+      return [undefined, ServerError.TOPIC_NOT_FOUND, ServerError.SERVICE_NOT_READY][partition];
+    });
+    on.close(2);
+    await expect.poll(() => asked(2)).toBeGreaterThan(2);
+    const order: string[] = [];
+    const waiting = producer.send({ payload, key: away }).then(() => order.push('first'));
+    on.close(1);
+    await expect(producer.send({ payload, key: bad })).rejects.toMatchObject({ reason: 'TOPIC_NOT_FOUND' });
+    const before = asked(0);
+    await producer.send({ payload, key: good });
+    await expect.poll(() => asked(0)).toBe(before + 1);
+    const behind = producer.send({ payload, key: away }).then(() => order.push('second'));
+    const again = producer.send({ payload, key: bad });
+    back = true;
+    await Promise.all([waiting, behind, again]);
+    expect(order).toEqual(['first', 'second']);
+    await expect.poll(() => on.closed().toSorted()).toEqual([0, 2]);
+  });
 });

@@ -56,7 +56,7 @@ export async function createPulsarProducer(
       throw fromPulsar(error, about(`cannot make a producer of topic "${topic}"`));
     }
   };
-  const renewed = await createRenewed({ clock: context.clock, make, closedError });
+  const renewed = await createRenewed({ clock: context.clock, make, hasParts: ({ partitions }) => partitions > 0, closedError });
 
   const send = (producer: Producer, message: OutgoingMessage): ReturnType<Producer['send']> => {
     checkMessage(topic, message);
@@ -103,10 +103,7 @@ export async function createPulsarProducer(
       }
     },
     // Whoever sent is told what failed; that it has settled is all that is asked here.
-    flush: async () => {
-      const producer = await renewed.latest();
-      await producer.flush().catch(() => undefined);
-    },
+    flush: () => renewed.flush(),
     close: () => {
       closed ??= end();
       return closed;
