@@ -1,4 +1,4 @@
-import type { Clock } from '../clock/port.ts';
+import type { Clock, ClockTimer } from '../clock/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 
 /** How often it is looked whether a link is connected, and how long it may not be before that is told, in milliseconds. */
@@ -22,6 +22,7 @@ export interface Joinable {
 /** How a link is kept joined. */
 export interface JoinedOptions<L> {
   readonly clock: Clock;
+  /** Joins again. */
   join(): Promise<L>;
   /** Tells an error of the client; `CANCELED` is what it calls its own end. */
   tell(error: unknown): PaystreamError;
@@ -41,14 +42,17 @@ export interface Joined<L> {
   readonly link: L;
   /** Why there is none now. */
   readonly refused: PaystreamError | undefined;
+  /** Begins to look after it: nobody is told of anything before. */
+  begin(): void;
   close(): Promise<void>;
 }
 
-/** Joins, and keeps joined until closed. Rejects as `join` does the first time. */
-export async function keepJoined<L extends Joinable>(options: JoinedOptions<L>): Promise<Joined<L>> {
+/** Keeps what was joined so until it is closed. The client may have given up the first link already. */
+export function keepJoined<L extends Joinable>(first: L, options: JoinedOptions<L>): Joined<L> {
   const { clock, tell } = options;
   const stopped = new AbortController();
-  let link = await options.join();
+  let link = first;
+  let looking: ClockTimer | undefined;
   let refused: PaystreamError | undefined;
   let downSinceMs: number | undefined;
   let told: string | undefined;
@@ -80,10 +84,9 @@ export async function keepJoined<L extends Joinable>(options: JoinedOptions<L>):
     lookNow();
     looking = clock.setTimer(lookMs, look, { unref: true });
   };
-  let looking = clock.setTimer(lookMs, look, { unref: true });
 
   const end = (): void => {
-    looking.cancel();
+    looking?.cancel();
     stopped.abort();
   };
   const over = (error: PaystreamError): boolean => {
@@ -101,27 +104,37 @@ export async function keepJoined<L extends Joinable>(options: JoinedOptions<L>):
     watch(next);
   };
 
-  /** Never rejects. */
-  const joinAgain = async (lost: L): Promise<void> => {
-    // With several partitions it is still there for the broker on some: it must not stand in the way of the next.
-    await lost.close().catch((error: unknown) => refuse(tell(error)));
+  /** Another link; none if it is not wanted any more. */
+  const another = async (): Promise<L | undefined> => {
     for (let delayMs = firstDelayMs; ; delayMs = Math.min(delayMs * 2, longestDelayMs)) {
       await clock.sleep(delayMs, stopped.signal).catch(() => undefined);
-      if (stopped.signal.aborted) return;
+      if (stopped.signal.aborted) return undefined;
       try {
-        const next = await options.join();
-        if (!stopped.signal.aborted) {
-          adopt(next);
-          outage(undefined);
-          options.onJoined();
-        } else await next.close();
-        return;
+        return await options.join();
       } catch (error) {
         const why = tell(error);
-        if (over(why)) return;
+        if (over(why)) return undefined;
         refuse(why);
       }
     }
+  };
+
+  const joinAgain = async (lost: L): Promise<void> => {
+    // With several partitions it is still there for the broker on some: it must not stand in the way of the next.
+    await lost.close().catch((error: unknown) => {
+      if (!stopped.signal.aborted) refuse(tell(error));
+    });
+    const next = await another();
+    if (next === undefined) return;
+    if (stopped.signal.aborted) {
+      // Nobody is left to be told.
+      await next.close().catch(() => undefined);
+      return;
+    }
+    adopt(next);
+    if (refused !== undefined || stopped.signal.aborted) return;
+    outage(undefined);
+    options.onJoined();
   };
 
   function watch(one: L): void {
@@ -135,7 +148,6 @@ export async function keepJoined<L extends Joinable>(options: JoinedOptions<L>):
     if (signal?.aborted === true) onOver();
     else signal?.addEventListener('abort', onOver, { once: true });
   }
-  watch(link);
 
   return {
     get link() {
@@ -144,6 +156,10 @@ export async function keepJoined<L extends Joinable>(options: JoinedOptions<L>):
     },
     get refused() {
       return refused;
+    },
+    begin: () => {
+      looking = clock.setTimer(lookMs, look, { unref: true });
+      watch(link);
     },
     close: () => {
       end();

@@ -40,8 +40,8 @@ export function queueSizeOf(maxUnacknowledged: number): number {
 export const defaultMaxUnacknowledged = 1_000;
 
 /**
- * Joins a subscription, and joins it again if its client gives that up. What is given back is kept here until it is due, and handed out here again: so each has its own delay,
- * keys keep their order, and a batch does not come again for one of its messages.
+ * Joins a subscription, and joins it again if its client gives that up. What is given back is kept here until it is due, and handed
+ * out here again: so each has its own delay, keys keep their order, and a batch does not come again for one of its messages.
  */
 export async function createHeldSubscription<N>(
   context: SharedContext,
@@ -78,7 +78,10 @@ export async function createHeldSubscription<N>(
   };
 
   const told = (error: unknown): PaystreamError => tell(error, about('join'));
-  const joined = await keepJoined({
+  const first = await join().catch((error: unknown) => {
+    throw told(error);
+  });
+  const joined = keepJoined(first, {
     clock,
     join,
     tell: told,
@@ -91,8 +94,6 @@ export async function createHeldSubscription<N>(
     onEnded: () => {
       leave().catch((error: unknown) => logger.debug({ ...labels, err: error }, 'a consumer that was over could not be closed'));
     },
-  }).catch((error: unknown) => {
-    throw told(error);
   });
   /** What was under way by a client's consumer that was given up is not closed for who asked. */
   const failed = (error: unknown, doing: string): PaystreamError =>
@@ -100,7 +101,7 @@ export async function createHeldSubscription<N>(
       error,
       about(doing, () => joined.refused ?? closedError()),
     );
-  const { describe, contentOf } = joined.link;
+  const { describe, contentOf } = first;
   const holding = createHolding<N>({ keyed: type === 'key-shared', clock, describe, onDue: () => pump() });
   /** What a delivery of ours is of. */
   const heldOf = (message: IncomingMessage): Held<N> | undefined =>
@@ -278,5 +279,6 @@ export async function createHeldSubscription<N>(
       await leave();
     },
   };
+  joined.begin();
   return result;
 }
