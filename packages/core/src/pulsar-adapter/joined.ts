@@ -58,7 +58,7 @@ export function keepJoined<L extends Joinable>(first: L, options: JoinedOptions<
   let told: string | undefined;
 
   const outage = (error: PaystreamError | undefined): void => {
-    if (told === error?.message) return;
+    if (stopped.signal.aborted || told === error?.message) return;
     told = error?.message;
     options.onOutage(error);
   };
@@ -82,6 +82,8 @@ export function keepJoined<L extends Joinable>(first: L, options: JoinedOptions<
   };
   const look = (): void => {
     lookNow();
+    // Whoever was told may have closed it.
+    if (stopped.signal.aborted) return;
     looking = clock.setTimer(lookMs, look, { unref: true });
   };
 

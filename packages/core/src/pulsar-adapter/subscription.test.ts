@@ -157,3 +157,32 @@ describe('a consumer that is refused while it joins', () => {
     expect([links.map(isOpen), told]).toEqual([[false, false], ['PULSAR_NOT_AUTHORIZED']]);
   });
 });
+
+describe('a consumer that is closed by who is told of its outage', () => {
+  it.each([
+    [
+      'it cannot be reached',
+      (on: Stage) => {
+        on.connected = false;
+      },
+    ],
+    ['it is refused', ({ links }: Stage) => links[0]?.ends.abort(refused())],
+  ])('since %s, does nothing more', async (_, fail) => {
+    const on = stage();
+    const { clock, links } = on;
+    const outages: (string | undefined)[] = [];
+    let closing: Promise<void> | undefined;
+    const subscription = await on.subscribe({
+      onOutage: (error) => {
+        outages.push(error?.reason);
+        closing = subscription.close();
+      },
+    });
+    fail(on);
+    await clock.advance({ seconds: 10 });
+    await closing;
+    on.connected = true;
+    await clock.advance({ minutes: 10 });
+    expect([outages.length, links.map(isOpen), clock.pendingTimers]).toEqual([1, [false], 0]);
+  });
+});
