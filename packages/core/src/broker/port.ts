@@ -99,7 +99,8 @@ export interface SubscribeOptions {
   readonly deadLetter?: { readonly topic: string; readonly maxRedeliveries: number; readonly subscription?: string | false };
   /**
    * Told when nothing can be received any more, and why: the broker has been out of reach for some seconds, or does not take this
-   * consumer back. Told `undefined` when it is joined again, which it sees to by itself as long as it is open. Default: nobody.
+   * consumer back. Told `undefined` when it is joined again, which it sees to by itself as long as it is open. Not told where a part
+   * of the topic is away and others go on, as far as the adapter knows. Default: nobody.
    */
   readonly onOutage?: ((error: PaystreamError | undefined) => void) | undefined;
 }

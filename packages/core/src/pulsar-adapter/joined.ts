@@ -10,7 +10,7 @@ const longestDelayMs = 5_000;
 
 /** What a client does for one subscription, and gives up if the broker refuses it. */
 export interface Joinable {
-  /** Whether it is connected now, to all partitions. If not, its client sees to that, unless it is over. */
+  /** Whether something can be received by it now, of one partition at least. If not, its client sees to that, unless it is over. */
   connected(): boolean;
   /** Why its client has not managed that yet; `undefined` if it does not say. */
   whyNot?(): unknown;

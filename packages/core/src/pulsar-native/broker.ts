@@ -51,6 +51,8 @@ function makeClient({ Client: Native }: Addon, config: ClientConfig): Client {
  * - `ping` resolves though the namespace is missing: the addon tells that as it tells of a missing topic, and none need be there.
  * - `capabilities.acknowledgementReceipts` is false: an acknowledgement resolves at once, and is sent within 100 ms. While there is no
  *   connection (of a topic with partitions: to all of them) it rejects with `UNAVAILABLE`.
+ * - Where one partition of several is away for more than five seconds, `onOutage` tells so, and consumers are `paused` and not ready
+ *   though they go on with the others: the addon says only whether all are connected.
  * - A cursor of a topic with partitions moves to the earliest, the latest or a time, not to a message (`UNSUPPORTED`).
  * - After a `seek` a new consumer takes the place of the old: on a failover subscription, perhaps behind others.
  * - With `maxUnacknowledged` below 20 one message, with the batch that it is of, is asked for ahead: it waits for room though another

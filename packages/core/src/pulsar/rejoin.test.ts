@@ -1,7 +1,7 @@
 // What the broker answers is told by a fake one: a real broker refuses somebody who was there before only when rights change.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type FakeTopic, fakeTopic } from '../../../pulsar/src/consumer/fake-topic.ts';
-import { ServerError, BaseCommand_Type as Type } from '../../../pulsar/src/gen/pulsar/wire_pb.ts';
+import { PartitionMetadataLookupType, ServerError, BaseCommand_Type as Type } from '../../../pulsar/src/gen/pulsar/wire_pb.ts';
 import type { Broker, IncomingMessage, SubscribeOptions } from '../broker/port.ts';
 import { createConsumer } from '../consumer/consumer.ts';
 import { nameOf, type Step, steps } from '../consumer/test-support.ts';
@@ -207,5 +207,47 @@ describe('a consumer that cannot reach the broker', () => {
     expect(told[1]).toBeUndefined();
     await subscription.close();
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('to one partition of several keeps its readiness, for the others go on; to none of them it says so', async () => {
+    let away: readonly number[] = [];
+    const topic = await fakeTopic(({ partitionMetadata, subscribe }, session) => {
+      if (partitionMetadata !== undefined) {
+        const { requestId } = partitionMetadata;
+        const partitionMetadataResponse = { requestId, response: PartitionMetadataLookupType.SUCCESS, partitions: 3 };
+        session.send({ type: Type.PARTITIONED_METADATA_RESPONSE, partitionMetadataResponse });
+        return true;
+      }
+      if (subscribe === undefined || !away.includes(Number(subscribe.topic.at(-1)))) return false;
+      session.send({ type: Type.ERROR, error: { requestId: subscribe.requestId, error: ServerError.CONSUMER_BUSY, message: 'away' } });
+      return true;
+    });
+    const clock = createVirtualClock();
+    const broker = createPulsarBroker({ client: topic.client, clock });
+    const told: (string | undefined)[] = [];
+    const onOutage: SubscribeOptions['onOutage'] = (error) => void told.push(error?.reason);
+    const asked = (): number => topic.commands(Type.SUBSCRIBE).length;
+    const cut = async (partitions: readonly number[]): Promise<void> => {
+      away = partitions;
+      const before = asked();
+      topic.cut();
+      // Those that may are back, the others have been refused.
+      await expect.poll(asked, { timeout: 20_000 }).toBeGreaterThan(before + 6);
+    };
+    const subscription = await broker.subscribe({ topic: 'orders', subscription: 's', onOutage });
+    await cut([1]);
+    await clock.advance({ minutes: 1 });
+    expect(told).toEqual([]);
+    await cut([0, 1, 2]);
+    await clock.advance({ seconds: 7 });
+    expect(told).toEqual(['SUBSCRIPTION_BUSY']);
+    const before = topic.commands(Type.FLOW).length;
+    away = [0, 1];
+    await expect.poll(() => topic.commands(Type.FLOW).length).toBeGreaterThan(before);
+    await clock.advance({ seconds: 1 });
+    expect(told).toEqual(['SUBSCRIPTION_BUSY', undefined]);
+    await subscription.close();
+    await topic[Symbol.asyncDispose]();
+    await broker.close();
   });
 });

@@ -33,6 +33,8 @@ export function createPulsarSubscription(context: AdapterContext, options: Subsc
   const join = async (): Promise<SubscriptionLink<Message>> => {
     const over = new AbortController();
     let why: PulsarError | undefined;
+    /** The topic, or those of its partitions, that it is connected to. */
+    const connected = new Set<string>();
     const consumer = await context.client.subscribe({
       topic: context.fullName(topic),
       subscription,
@@ -43,7 +45,11 @@ export function createPulsarSubscription(context: AdapterContext, options: Subsc
       batchIndexAck: true,
       ackGroupTimeMs: context.ackGroupTimeMs,
       events: {
-        onDisconnected: (_, error) => {
+        onConnected: (name) => {
+          connected.add(name);
+        },
+        onDisconnected: (name, error) => {
+          connected.delete(name);
           why = error;
         },
         onRetry: (_, error) => {
@@ -53,7 +59,7 @@ export function createPulsarSubscription(context: AdapterContext, options: Subsc
       },
     });
     return {
-      connected: () => consumer.connected,
+      connected: () => connected.size > 0,
       whyNot: () => why,
       over: over.signal,
       describe: (message) => ({ id: message.id.toString(), key: message.key, redeliveries: message.redeliveryCount }),
