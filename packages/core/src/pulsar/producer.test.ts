@@ -91,6 +91,20 @@ it('a producer that is closed while it is made anew stays closed', async () => {
   await expect.poll(() => closed()).toBe(1);
 });
 
+it('several of which one is no message end no process by what becomes of the others: none of them is sent', async () => {
+  await using on = await stage();
+  const producer = await on.broker.createProducer({ topic: 'orders' });
+  const malformed = { payload: 'text' as never };
+  // It would be refused for its size when its batch is made; a rejection that nobody takes fails the run.
+  const large = { payload: Buffer.alloc(6_000_000) };
+  for (const first of [large, { payload }]) {
+    await expect(producer.sendAll([first, malformed])).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'BAD_MESSAGE' });
+    await producer.flush();
+  }
+  await producer.send({ payload });
+  expect(on.topic.commands(Type.SEND)).toHaveLength(1);
+});
+
 describe('a topic with partitions of which one is gone', () => {
   interface Partitions extends AsyncDisposable {
     readonly topic: FakeTopic;

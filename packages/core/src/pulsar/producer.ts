@@ -58,8 +58,8 @@ export async function createPulsarProducer(
   };
   const renewed = await createRenewed({ clock: context.clock, make, hasParts: ({ partitions }) => partitions > 0, closedError });
 
+  /** Never throws once it is known to be a message: what fails the promise tells. */
   const send = (producer: Producer, message: OutgoingMessage): ReturnType<Producer['send']> => {
-    checkMessage(topic, message);
     const { payload, key, properties, eventTimeMs, deliverAtMs } = message;
     const orderingKey = keyGroups === undefined || key === undefined ? undefined : groupOf(key, keyGroups);
     return producer.send({ value: payload, key, orderingKey, properties, eventTimeMs, deliverAtMs });
@@ -81,6 +81,7 @@ export async function createPulsarProducer(
       if (closed !== undefined) throw closedError();
       let producer: Producer | undefined;
       try {
+        checkMessage(topic, message);
         const got = renewed.get();
         producer = got instanceof Promise ? await got : got;
         return (await send(producer, message)).toString();
@@ -92,6 +93,8 @@ export async function createPulsarProducer(
       if (closed !== undefined) throw closedError();
       let producer: Producer | undefined;
       try {
+        // All before the first is sent, which somebody has to wait for.
+        for (const message of messages) checkMessage(topic, message);
         const got = renewed.get();
         const by = got instanceof Promise ? await got : got;
         producer = by;
