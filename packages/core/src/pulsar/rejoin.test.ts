@@ -1,8 +1,9 @@
 // What the broker answers is told by a fake one: a real broker refuses somebody who was there before only when rights change.
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type FakeTopic, fakeTopic } from '../../../pulsar/src/consumer/fake-topic.ts';
+import { type FakeEntry, type FakeTopic, fakeTopic } from '../../../pulsar/src/consumer/fake-topic.ts';
 import { PartitionMetadataLookupType, ServerError, BaseCommand_Type as Type } from '../../../pulsar/src/gen/pulsar/wire_pb.ts';
 import type { Broker, IncomingMessage, SubscribeOptions } from '../broker/port.ts';
+import { systemClock } from '../clock/system-clock.ts';
 import { createConsumer } from '../consumer/consumer.ts';
 import { nameOf, type Step, steps } from '../consumer/test-support.ts';
 import type { PaystreamError } from '../errors/paystream-error.ts';
@@ -131,6 +132,28 @@ describe('a consumer that the broker does not take back', () => {
     const done = subscription.acknowledge([a, b, ...next]);
     await topic.broker.waitFor(({ ack }) => ack?.messageId.some(({ entryId, ackSet }) => entryId === 1n && ackSet.length === 0) === true);
     await done;
+  });
+
+  it('acknowledges a large message with its first chunk too, which would else be kept for a message that is done', async () => {
+    await using on = await stage();
+    const { topic, broker } = on;
+    const subscription = await broker.subscribe({ topic: 'orders', subscription: 's', type: 'shared' });
+    const chunkOf = (chunkId: number, text: string): FakeEntry => {
+      const metadata = { uuid: 'u', numChunksFromMessage: 2, totalChunkMessageSize: 4, chunkId, publishTime: systemClock.now() };
+      return { entryId: chunkId + 1, texts: [text], metadata };
+    };
+    topic.deliver([chunkOf(0, 'la'), chunkOf(1, 'ge')]);
+    const messages = await subscription.receive(10);
+    expect(messages.map(({ payload }) => Buffer.from(payload).toString())).toEqual(['lage']);
+    refusal = ServerError.AUTHORIZATION_ERROR;
+    topic.cut();
+    await expect(subscription.receive(10)).rejects.toMatchObject({ reason: 'PULSAR_NOT_AUTHORIZED' });
+    refusal = undefined;
+    const before = on.subscribes();
+    await on.until(() => on.subscribes() > before);
+    await expect.poll(() => subscription.acknowledge(messages).then(() => 'done', String)).toBe('done');
+    const done = topic.commands(Type.ACK).flatMap(({ ack }) => ack?.messageId.map(({ entryId }) => entryId));
+    expect(done.toSorted()).toEqual([1n, 2n]);
   });
 
   it('is not asked for again once it is closed', async () => {

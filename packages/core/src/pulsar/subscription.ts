@@ -13,11 +13,14 @@ export function seekPosition(position: Position): 'earliest' | 'latest' | Messag
   return typeof position === 'object' && 'messageId' in position ? MessageId.parse(position.messageId) : position;
 }
 
-/** A copy whose acknowledgement was lost on its way is acknowledged by its id, as if that came from elsewhere. */
+/**
+ * A copy whose acknowledgement was lost on its way is acknowledged by its id, as if that came from elsewhere. Of a message in chunks
+ * that names the first and the last: any between come again, and the client drops and acknowledges them once they are a minute old.
+ */
 function acknowledgeable({ native, lost }: Held<Message>): Message | MessageId {
   if (!lost) return native;
-  const { ledgerId, entryId, partition, batchIndex, batchSize, topic } = native.id;
-  return new MessageId({ ledgerId, entryId, partition, batchIndex, batchSize, topic });
+  const { ledgerId, entryId, partition, batchIndex, batchSize, topic, firstChunk } = native.id;
+  return new MessageId({ ledgerId, entryId, partition, batchIndex, batchSize, topic, firstChunk });
 }
 
 /** Leaves out what is of a partition that is not there any more, since the topic was made anew: it has nobody to tell. */
