@@ -20,8 +20,8 @@ export function expectFailures(telemetry: Telemetry, topic: string): void {
   telemetry.count('paystream_outbox_failures_total', { topic }, 0);
 }
 
-/** Makes what publishes the events of one topic, counts what fails, and traces each call of the broker. */
-export function createAttempt(topic: string, context: LaneContext): Attempt {
+/** Makes what publishes events of one topic and says so, counts what fails, and traces each call of the broker. */
+export function createAttempt(topic: string, context: LaneContext, published: LaneContext['published']): Attempt {
   const { signal, telemetry } = context;
   const labels = { topic };
   expectFailures(telemetry, topic);
@@ -73,7 +73,7 @@ export function createAttempt(topic: string, context: LaneContext): Attempt {
         producer,
         batch.map((entry) => entry.message),
       );
-      context.published(topic, batch);
+      published(topic, batch);
       return undefined;
     } catch (caught) {
       if (signal.aborted) return undefined;

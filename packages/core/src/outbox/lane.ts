@@ -1,4 +1,4 @@
-import type { BrokerProducer } from '../broker/port.ts';
+import type { BrokerProducer, OutgoingMessage } from '../broker/port.ts';
 import type { Clock } from '../clock/port.ts';
 import { backoffMs } from '../consumer/backoff.ts';
 import type { PaystreamError } from '../errors/paystream-error.ts';
@@ -7,7 +7,7 @@ import type { Random } from '../random/port.ts';
 import type { Telemetry } from '../telemetry/port.ts';
 import { createAttempt } from './attempt.ts';
 import { createKeyHold } from './key-hold.ts';
-import type { OutboxEntry } from './row.ts';
+import type { OutboxEntry, OutboxPlace } from './row.ts';
 
 /** What the lanes of one outbox share. */
 export interface LaneContext {
@@ -27,8 +27,12 @@ export interface LaneContext {
   /** Resolves once the rows are known to be this instance's; the signal may be aborted then. */
   permit(): undefined | Promise<void>;
   published(topic: string, entries: readonly OutboxEntry[]): void;
-  /** An event is held back from now on, or no more: the broker refuses it, or one of its key before it. */
-  refused(entry: OutboxEntry, by: 1 | -1): void;
+  /** An event is held back from now on: the broker refuses it, or one of its key before it. */
+  heldBack(entry: OutboxEntry): void;
+  /** Reads events that are held back, in their order. In the place of one that is never to be published there is none. */
+  readAgain(places: readonly OutboxPlace[]): Promise<readonly (OutgoingMessage | undefined)[]>;
+  /** Events that were held back are published. */
+  released(topic: string, entries: readonly OutboxEntry[]): void;
   /** An attempt failed whose first event this is, for another reason than what it is. */
   failed(topic: string, entry: OutboxEntry, error: PaystreamError): void;
 }
@@ -49,8 +53,8 @@ export function createLane(topic: string, context: LaneContext): Lane {
   const { signal } = context;
   let queue: OutboxEntry[] = [];
   let running = false;
-  const attempt = createAttempt(topic, context);
-  const hold = createKeyHold(topic, context, attempt);
+  const attempt = createAttempt(topic, context, context.published);
+  const hold = createKeyHold(topic, context);
 
   /** Publishes a batch; what the broker refuses for what it is holds back its own key only. */
   const publish = async (batch: readonly OutboxEntry[]): Promise<void> => {

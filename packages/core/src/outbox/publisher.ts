@@ -1,29 +1,27 @@
 import type { AddressedMessage } from '../broker/pack.ts';
+import type { OutgoingMessage } from '../broker/port.ts';
 import type { Clock } from '../clock/port.ts';
 import type { PaystreamError } from '../errors/paystream-error.ts';
 import type { Logger } from '../logger/port.ts';
-import type { Database } from '../sql/port.ts';
 import { noLabels, noTelemetry } from '../telemetry/port.ts';
-import { type BacklogPage, createBacklog } from './backlog.ts';
-import { decodeContent } from './content.ts';
+import { createBacklog } from './backlog.ts';
+import { createKnownRows, type KnownRowsOptions } from './known-rows.ts';
 import { createLane, type Lane, type LaneContext } from './lane.ts';
 import { createLeftToOthers } from './left-to-others.ts';
-import { createRemover } from './remover.ts';
-import { type OutboxEntry, type OutboxRow, rowKey } from './row.ts';
-import { createWaiters } from './waiters.ts';
+import { createRowReader, type StoredRow } from './reader.ts';
+import type { OutboxEntry, OutboxPlace, OutboxRow } from './row.ts';
+import { createTally } from './tally.ts';
 
 /** Options of {@link createPublisher}. */
-export interface PublisherOptions extends Omit<LaneContext, 'signal' | 'published' | 'refused' | 'failed'> {
-  readonly database: Database;
+export interface PublisherOptions
+  extends KnownRowsOptions,
+    Omit<LaneContext, 'signal' | 'published' | 'heldBack' | 'readAgain' | 'released' | 'failed'> {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly maxPendingEvents: number;
   readonly maxPendingBytes: number;
-  readonly removeDelayMs: number;
   /** How long what is committed waits at most for earlier rows that others publish, in milliseconds. */
   readonly maxHoldMs: number;
-  /** Called for rows that are not in the table when they are to be read: removed by others, or not shown yet by the node that is asked. */
-  readonly unseen: () => void;
 }
 
 /** Why an event is not published yet. */
@@ -62,16 +60,12 @@ export interface Publisher {
 /** Makes the publisher of an outbox. */
 export function createPublisher(options: PublisherOptions): Publisher {
   const { clock, logger, telemetry } = options;
-  const known = new Map<string, OutboxRow>();
-  const unreadable = new WeakSet<OutboxRow>();
-  const waiters = createWaiters();
-  let pending = 0;
-  let refused = 0;
-  let inMemoryEvents = 0;
-  let inMemoryBytes = 0;
+  const known = createKnownRows(options);
+  const tally = createTally({ maxEvents: options.maxPendingEvents, maxBytes: options.maxPendingBytes });
   let controller = new AbortController();
   let lanes = new Map<string, Lane>();
-  const backlog = createBacklog(options.database);
+  const read = createRowReader(options.database);
+  const backlog = createBacklog(read);
   /** Rows that wait until others have published what was committed before them. */
   let held: OutboxRow[] = [];
   let lastFailure: (PublishFailure & { readonly entry: OutboxEntry }) | undefined;
@@ -79,7 +73,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     database: options.database,
     clock,
     giveUpMs: options.maxHoldMs,
-    regained: (row) => known.has(rowKey(row)),
+    regained: (row) => known.has(row),
     over: () => {
       for (const row of held) backlog.add(row);
       held = [];
@@ -87,15 +81,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
     },
   });
 
-  /** All that is left of a row is refused, or waits behind what is. */
-  const isHeldBack = (row: OutboxRow): boolean => row.left > 0 && row.left === row.refused;
-  const oldestMs = (): number | undefined => {
-    for (const row of known.values()) if (row.left > row.refused) return row.addedAtMs;
-    return undefined;
-  };
   const ageMs = (): number => {
-    const oldest = oldestMs();
-    return oldest === undefined ? 0 : Math.max(0, clock.now() - oldest);
+    const { oldestMs } = known;
+    return oldestMs === undefined ? 0 : Math.max(0, clock.now() - oldestMs);
   };
 
   const tell = (told: { readonly waiting: number; readonly held: number; readonly ageMs: number }): void => {
@@ -104,50 +92,47 @@ export function createPublisher(options: PublisherOptions): Publisher {
     telemetry.gauge('paystream_outbox_oldest_seconds', noLabels, told.ageMs / 1_000);
   };
 
-  /** Nothing is left to do about these rows. */
-  const over = (rows: readonly OutboxRow[]): void => {
-    for (const row of rows) known.delete(rowKey(row));
-    waiters.over(rows);
-  };
-
-  const remover = createRemover({
-    database: options.database,
-    clock,
-    logger,
-    delayMs: options.removeDelayMs,
-    batchSize: 256,
-    removed: over,
-  });
-  const removeNow = (): void => {
-    remover.flush().catch((error: unknown) => logger.warn({ err: error }, 'published rows of the outbox cannot be removed yet'));
+  const tellPublished = (topic: string, entries: readonly OutboxEntry[]): void => {
+    const [oldest] = entries;
+    if (oldest === undefined) return;
+    telemetry.count('paystream_outbox_published_total', { topic }, entries.length);
+    telemetry.observe('paystream_outbox_lag_seconds', { topic }, Math.max(0, clock.now() - oldest.row.addedAtMs) / 1_000);
+    telemetry.gauge('paystream_outbox_pending', noLabels, tally.pending);
+    known.hurry();
   };
 
   const published = (topic: string, entries: readonly OutboxEntry[]): void => {
-    const [oldest] = entries;
-    if (oldest === undefined) return;
     if (lastFailure !== undefined && entries.includes(lastFailure.entry)) lastFailure = undefined;
-    pending -= entries.length;
-    inMemoryEvents -= entries.length;
-    for (const { row } of entries) {
-      row.left -= 1;
-      if (isHeldBack(row)) waiters.over([row]);
-      if (row.left > 0) continue;
-      inMemoryBytes -= row.bytes;
-      remover.add(row);
-    }
-    telemetry.count('paystream_outbox_published_total', { topic }, entries.length);
-    telemetry.observe('paystream_outbox_lag_seconds', { topic }, Math.max(0, clock.now() - oldest.row.addedAtMs) / 1_000);
-    telemetry.gauge('paystream_outbox_pending', noLabels, pending);
-    if (waiters.some) removeNow();
+    for (const { row } of entries) if (tally.publish(row)) known.settle(row);
+    tellPublished(topic, entries);
     refill();
   };
 
-  const holdBack = (entry: OutboxEntry, by: 1 | -1): void => {
+  const heldBack = (entry: OutboxEntry): void => {
     if (lastFailure?.entry === entry) lastFailure = undefined;
-    entry.row.refused += by;
-    refused += by;
-    if (isHeldBack(entry.row)) waiters.over([entry.row]);
-    telemetry.gauge('paystream_outbox_refused', noLabels, refused);
+    if (tally.holdBack(entry.row)) known.settle(entry.row);
+    telemetry.gauge('paystream_outbox_refused', noLabels, tally.refused);
+    refill();
+  };
+
+  const release = (row: OutboxRow): void => {
+    tally.release(row);
+    if (row.left === 0) known.settle(row);
+    telemetry.gauge('paystream_outbox_refused', noLabels, tally.refused);
+  };
+
+  /** Somebody may have removed the row of an event that the broker would never take: then those behind it go on. */
+  const readAgain = async (places: readonly OutboxPlace[], signal: AbortSignal): Promise<readonly (OutgoingMessage | undefined)[]> => {
+    const rows = [...new Set(places.map(({ row }) => row))];
+    const stored = new Map((await read(rows)).map((one) => [one.row, one]));
+    if (signal.aborted) return [];
+    for (const one of stored.values()) if (one.state !== 'read') known.miss(one);
+    return places.map(({ row, index }) => {
+      const one = stored.get(row);
+      if (one?.state === 'read') return one.messages[index]?.message;
+      release(row);
+      return undefined;
+    });
   };
 
   const laneOf = (topic: string): Lane => {
@@ -161,8 +146,14 @@ export function createPublisher(options: PublisherOptions): Publisher {
           // What a forgotten lane had under way is published again by whoever has its rows now.
           if (!signal.aborted) published(name, entries);
         },
-        refused: (entry, by) => {
-          if (!signal.aborted) holdBack(entry, by);
+        heldBack: (entry) => {
+          if (!signal.aborted) heldBack(entry);
+        },
+        readAgain: (places) => readAgain(places, signal),
+        released: (name, entries) => {
+          if (signal.aborted) return;
+          for (const { row } of entries) release(row);
+          tellPublished(name, entries);
         },
         failed: (name, entry, error) => {
           if (!signal.aborted) lastFailure = { topic: name, entry, error };
@@ -174,36 +165,25 @@ export function createPublisher(options: PublisherOptions): Publisher {
   };
 
   const enqueue = (row: OutboxRow, messages: readonly AddressedMessage[]): void => {
-    inMemoryEvents += messages.length;
-    inMemoryBytes += row.bytes;
-    for (const { topic, message } of messages) laneOf(topic).push({ row, message });
+    tally.load(row);
+    let index = 0;
+    for (const { topic, message } of messages) laneOf(topic).push({ row, index: index++, message });
   };
 
-  const full = (): boolean => inMemoryEvents >= options.maxPendingEvents || inMemoryBytes >= options.maxPendingBytes;
-
-  const take = ({ row, content }: BacklogPage): void => {
-    if (content === undefined) {
-      pending -= row.left;
-      over([row]);
-      options.unseen();
+  const take = (stored: StoredRow): void => {
+    const { row } = stored;
+    if (stored.state === 'read') {
+      row.bytes = stored.bytes;
+      enqueue(row, stored.messages);
       return;
     }
-    try {
-      const { messages, bytes } = decodeContent(content);
-      row.bytes = bytes;
-      enqueue(row, messages);
-    } catch (error) {
-      // It stays known, so that it is complained of once; it stays in the table, for somebody to look at.
-      pending -= row.left;
-      row.left = 0;
-      unreadable.add(row);
-      waiters.over([row]);
-      logger.error({ epoch: row.epoch, seq: row.seq, err: error }, 'a row of the outbox cannot be read: its events are not published');
-    }
+    known.miss(stored);
+    tally.giveUp(row);
+    known.settle(row);
   };
 
   const refill = (): void => {
-    if (backlog.size === 0 || backlog.loading || full() || inMemoryEvents * 2 > options.maxPendingEvents) return;
+    if (backlog.size === 0 || backlog.loading || !tally.roomy) return;
     const { signal } = controller;
     backlog
       .next()
@@ -221,34 +201,34 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   return {
     get pending() {
-      return pending;
+      return tally.pending;
     },
     get refused() {
-      return refused;
+      return tally.refused;
     },
     get oldestMs() {
-      return oldestMs();
+      return known.oldestMs;
     },
     get lastFailure() {
       return lastFailure;
     },
-    knows: (row) => known.has(rowKey(row)),
+    knows: (row) => known.has(row),
     report: () => {
-      if (telemetry !== noTelemetry) tell({ waiting: pending, held: refused, ageMs: ageMs() });
+      if (telemetry !== noTelemetry) tell({ waiting: tally.pending, held: tally.refused, ageMs: ageMs() });
     },
     committed: (row, messages) => {
       if (controller.signal.aborted) return;
-      known.set(rowKey(row), row);
-      pending += row.events;
+      known.add(row);
+      tally.expect(row);
       if (leftToOthers.some) held.push(row);
-      else if (backlog.size > 0 || backlog.loading || full()) backlog.add(row);
+      else if (backlog.size > 0 || backlog.loading || tally.full) backlog.add(row);
       else enqueue(row, messages);
     },
     lost: (row) => leftToOthers.add([row]),
     found: (row) => {
       if (controller.signal.aborted) return;
-      known.set(rowKey(row), row);
-      pending += row.events;
+      known.add(row);
+      tally.expect(row);
       backlog.add(row);
       refill();
     },
@@ -257,42 +237,27 @@ export function createPublisher(options: PublisherOptions): Publisher {
       controller = new AbortController();
       lanes = new Map();
       backlog.clear();
-      pending = 0;
-      refused = 0;
-      inMemoryEvents = 0;
-      inMemoryBytes = 0;
+      tally.reset();
       held = [];
       lastFailure = undefined;
-      const rows = [...known.values()];
+      const rows = known.all();
       const lost = rows.filter((row) => !owned.has(row.epoch));
-      over(lost);
+      known.forget(lost);
       leftToOthers.add(lost.filter((row) => row.left > 0));
       for (const row of rows) {
         if (!owned.has(row.epoch) || row.left === 0) continue;
-        row.left = row.events;
-        row.refused = 0;
-        pending += row.events;
+        known.add(row);
+        tally.expect(row);
         if (leftToOthers.some) held.push(row);
         else backlog.add(row);
       }
       refill();
     },
-    flush: () => {
-      const rows = [...known.values()].filter((row) => !unreadable.has(row) && !isHeldBack(row));
-      if (rows.length === 0) return Promise.resolve();
-      const over = waiters.wait(rows);
-      removeNow();
-      return over;
-    },
+    flush: known.flush,
     stop: async () => {
       controller.abort();
       leftToOthers.stop();
-      try {
-        await remover.flush();
-      } catch (error) {
-        logger.warn({ err: error }, 'published rows of the outbox could not be removed: their events will be published again');
-      }
-      remover.stop();
+      await known.stop();
       // What is left is another instance's to tell of.
       tell({ waiting: 0, held: 0, ageMs: 0 });
     },

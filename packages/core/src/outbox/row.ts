@@ -16,9 +16,14 @@ export interface OutboxRow {
   refused: number;
 }
 
-/** One event of a row on its way. */
-export interface OutboxEntry {
+/** Where an event is: in which row, and the how manieth there. */
+export interface OutboxPlace {
   readonly row: OutboxRow;
+  readonly index: number;
+}
+
+/** One event of a row on its way. */
+export interface OutboxEntry extends OutboxPlace {
   readonly message: OutgoingMessage;
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSqliteDatabase } from '../embedded/database/sqlite-database.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
 import { createSeededRandom } from '../random/seeded-random.ts';
 import type { Database } from '../sql/port.ts';
 import { losingAnswers } from '../testing/losing-answers.ts';
@@ -345,6 +346,34 @@ describe('an instance that stood still for longer than its lease', () => {
     thaw();
     await world.advance(5_000);
     expect(frozen.pending).toBe(0);
+    await frozen.close();
+    await standby.close();
+  });
+
+  it('leaves what the broker refuses to others as well, who publish it once and in order when the broker takes it', async () => {
+    const link = cutOff(await open());
+    let refuses = true;
+    const broker = withProducer(world.broker, (producer) => ({
+      ...producer,
+      sendAll: (messages) =>
+        refuses && messages.some(({ key }) => key === 'b')
+          ? Promise.reject(new PaystreamError('INVALID_ARGUMENT', 'too large', { reason: 'TEST' }))
+          : producer.sendAll(messages),
+    }));
+    const frozen = await outboxIn(world, { database: link.database, broker });
+    const standby = await outboxIn(world, { database: await open(), broker, maxPendingEvents: 2 });
+    for (const text of ['b1', 'b2 a1', 'b3', 'b4']) await commit(link.database, frozen, text);
+    await world.advance(3_000);
+    link.cut();
+    await world.advance(20_000);
+    link.mend();
+    await world.advance(5_000);
+    expect([frozen.pending, standby.pending]).toEqual([0, 4]);
+    expect(await contents(world.broker)).toEqual(['a1', 'a1']);
+    refuses = false;
+    await world.advance(70_000);
+    expect(await contents(world.broker)).toEqual(['a1', 'a1', 'b1', 'b2', 'b3', 'b4']);
+    expect([frozen.pending, standby.pending]).toEqual([0, 0]);
     await frozen.close();
     await standby.close();
   });
