@@ -101,7 +101,10 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
     maxHoldMs: 2 * leaseMs,
     producer: producers.get,
     dropProducer: producers.drop,
-    unseen: () => sweeper.lookForOwn(),
+    // Those of the other epochs that it owns are looked for at each sweep.
+    unseen: (row) => {
+      if (row.epoch === epochs.current) sweeper.lookForOwn();
+    },
     permit: () => (epochs.fresh() ? undefined : sweeper.ascertain()),
   });
   const sweeper = createSweeper({ database, clock, logger, epochs, publisher, leaseMs });

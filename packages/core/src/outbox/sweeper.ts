@@ -30,7 +30,7 @@ export interface Sweeper {
   unwatch(row: OutboxRow): void;
   /** Looks now for the rows that are watched. */
   lookForWatched(): Promise<void>;
-  /** Has sweeps look for rows of this instance's own too. */
+  /** Has the next sweeps look for rows of this instance's own too, for as long as a node of the database may be behind. */
   lookForOwn(): void;
   /** Whether a sweep came upon this row of the instance's own; asked once for each. */
   wasFound(row: OutboxRow): boolean;
@@ -39,6 +39,8 @@ export interface Sweeper {
 
 const pageSize = 1_000;
 const maxRemembered = 10_000;
+/** For so many sweeps a row is looked for that the table did not show: a minute, by the default lease. */
+const looksForUnseen = 12;
 
 /** Makes the sweeper of an outbox. */
 export function createSweeper(options: SweeperOptions): Sweeper {
@@ -46,7 +48,9 @@ export function createSweeper(options: SweeperOptions): Sweeper {
   const sql = outboxStatements(database);
   const foundOwn = new Set<string>();
   const timers = new Set<ClockTimer>();
+  /** A transaction that does not tell of its end may take any time. */
   let watchesOwn = false;
+  let looksForOwn = 0;
   let stopped = false;
   let last: Promise<unknown> = Promise.resolve();
   let renewal: Promise<void> | undefined;
@@ -132,7 +136,10 @@ export function createSweeper(options: SweeperOptions): Sweeper {
         if (epoch === epochs.current) continue;
         if ((await scan(epoch)) === 0) empty.push(epoch);
       }
-      if (watchesOwn) await scan(epochs.current);
+      if (watchesOwn || looksForOwn > 0) {
+        await scan(epochs.current);
+        looksForOwn = Math.max(0, looksForOwn - 1);
+      }
       // A row that becomes visible later is found again, and its epoch with it.
       if (empty.length > 0) await epochs.release(empty);
     });
@@ -170,7 +177,7 @@ export function createSweeper(options: SweeperOptions): Sweeper {
     },
     unwatch: watcher.forget,
     lookForOwn: () => {
-      watchesOwn = true;
+      looksForOwn = looksForUnseen;
     },
     lookForWatched: watcher.lookNow,
     wasFound: (row) => foundOwn.delete(rowKey(row)),

@@ -120,6 +120,32 @@ describe('rows of an outbox whose process is gone', () => {
     await standby.close();
   });
 
+  it('have nobody look through its own rows for ever, if their owner removes them before they are read', async () => {
+    const first = await open(true);
+    const { outbox } = await stuckOutbox(first);
+    await commit(first, outbox, 'a1');
+    await first.close();
+    const second = await open(true);
+    const [dead] = await second.query<{ readonly epoch: number }>(`SELECT epoch FROM ${second.tables('outbox')}`);
+    let reads = 0;
+    let scans = 0;
+    const database: Database = {
+      ...second,
+      query: async (sql, parameters = [], ...rest) => {
+        if (sql.startsWith('SELECT seq, content')) {
+          reads += 1;
+          await second.transaction((tx) => tx.execute(`DELETE FROM ${second.tables('outbox')}`));
+        }
+        if (sql.startsWith('SELECT seq, added_at') && parameters[0] !== dead?.epoch) scans += 1;
+        return second.query(sql, parameters, ...rest);
+      },
+    };
+    const heir = await outboxIn(world, { database });
+    await world.advance(60_000);
+    expect([reads, scans]).toEqual([1, 0]);
+    await heir.close();
+  });
+
   it('that cannot be read stay where they are, and hold up no flush', async () => {
     const database = await open();
     await database.migrate(outboxMigrations);
