@@ -46,12 +46,14 @@ const looksForUnseen = 12;
 export function createSweeper(options: SweeperOptions): Sweeper {
   const { database, clock, logger, epochs, publisher, leaseMs } = options;
   const sql = outboxStatements(database);
+  const renewMs = Math.ceil(leaseMs / 3);
   const foundOwn = new Set<string>();
   const timers = new Set<ClockTimer>();
   /** A transaction that does not tell of its end may take any time. */
   let watchesOwn = false;
   let looksForOwn = 0;
   let stopped = false;
+  let renewedAtMs = clock.monotonic();
   let last: Promise<unknown> = Promise.resolve();
   let renewal: Promise<void> | undefined;
 
@@ -62,16 +64,25 @@ export function createSweeper(options: SweeperOptions): Sweeper {
     return result;
   };
 
+  const renewNow = async (): Promise<void> => {
+    const atMs = clock.monotonic();
+    const lost = await epochs.renew();
+    renewedAtMs = atMs;
+    if (lost.length === 0) return;
+    logger.warn({ epochs: lost }, 'the outbox stood still for longer than its lease: others publish its rows now');
+    publisher.restart(epochs.owned);
+  };
+
   const renew = (): Promise<void> => {
-    renewal ??= serially(async () => {
-      const lost = await epochs.renew();
-      if (lost.length === 0) return;
-      logger.warn({ epochs: lost }, 'the outbox stood still for longer than its lease: others publish its rows now');
-      publisher.restart(epochs.owned);
-    }).finally(() => {
+    renewal ??= serially(renewNow).finally(() => {
       renewal = undefined;
     });
     return renewal;
+  };
+
+  /** What takes its time in turn with the renewals must not let a lease run out. */
+  const renewIfDue = async (): Promise<void> => {
+    if (!database.exclusive && clock.monotonic() - renewedAtMs >= renewMs) await renewNow();
   };
 
   /** Hands every row of an epoch to the publisher that it does not know; gives how many the table has. */
@@ -79,6 +90,8 @@ export function createSweeper(options: SweeperOptions): Sweeper {
     let after = -1;
     let count = 0;
     for (;;) {
+      await renewIfDue();
+      if (stopped || !epochs.owned.has(epoch)) return count;
       const rows = await database.query<{ readonly seq: number; readonly added_at: number; readonly events: number }>(
         sql.scan,
         [epoch, after, pageSize],
@@ -163,7 +176,7 @@ export function createSweeper(options: SweeperOptions): Sweeper {
     start: async () => {
       await sweep();
       publisher.report();
-      if (!database.exclusive) every(Math.ceil(leaseMs / 3), 'renew its lease', renew);
+      if (!database.exclusive) every(renewMs, 'renew its lease', renew);
       // Not with the sweeps: what waits grows older while the database is away, too.
       every(Math.ceil(leaseMs / 2), 'tell how much waits', async () => publisher.report());
       every(Math.ceil(leaseMs / 2), 'look for rows that were left behind', sweep);

@@ -230,6 +230,49 @@ describe('an epoch without a living owner', () => {
   });
 });
 
+describe('an instance that looks through many rows', () => {
+  it('keeps its lease meanwhile, so that nobody publishes its own beside it', async () => {
+    const one = await open();
+    const { outbox } = await stuckOutbox(holdRenewals(one));
+    await commit(one, outbox, 'a1');
+    const [dead] = await one.query<{ readonly epoch: number }>(`SELECT epoch FROM ${one.tables('outbox')}`);
+    if (dead === undefined) throw new Error('no row');
+    await one.transaction((tx) =>
+      tx.executeMany(
+        `INSERT INTO ${one.tables('outbox')} (epoch, seq, added_at, events, content) SELECT epoch, ?, added_at, events, content FROM ${one.tables('outbox')} WHERE epoch = ? AND seq = 1`,
+        Array.from({ length: 7_999 }, (_, index) => [index + 2, dead.epoch]),
+      ),
+    );
+    const two = await open();
+    let scans = 0;
+    const slow: Database = {
+      ...two,
+      query: async (sql, ...rest) => {
+        if (sql.startsWith('SELECT seq, added_at')) {
+          scans += 1;
+          await world.clock.sleep(3_000);
+        }
+        return two.query(sql, ...rest);
+      },
+    };
+    const { outbox: heir } = await stuckOutbox(slow);
+    await world.advance(16_000);
+    expect(scans).toBeGreaterThan(0);
+    const lapsed = async (): Promise<unknown[]> => [
+      ...(await one.query(`SELECT epoch FROM ${one.tables('outbox_epochs')} WHERE lease_until <= ?`, [world.clock.now()])),
+    ];
+    let lost = 0;
+    while (scans < 9) {
+      await world.advance(1_000);
+      lost += (await lapsed()).length;
+    }
+    expect(lost).toBe(0);
+    const closing = heir.close(0);
+    await world.advance(3_000);
+    await closing;
+  });
+});
+
 describe('a take-over of which nobody can say whether it was committed', () => {
   it.each([true, false])('strands no rows: exclusive %s', async (exclusive) => {
     const first = await open(exclusive);
