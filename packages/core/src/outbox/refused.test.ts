@@ -32,10 +32,44 @@ const refusing = ({ broker }: TestWorld, ...refused: string[]) => {
   };
 };
 
+/** A broker that stores all that comes before an event that it refuses, as Pulsar does. */
+const storingBefore = ({ broker }: TestWorld, ...refused: string[]) => {
+  const state = { refused };
+  const changed = withProducer(broker, (producer) => ({
+    ...producer,
+    sendAll: async (messages) => {
+      for (const message of messages) {
+        const { key, n } = JSON.parse(Buffer.from(message.payload).toString()) as { key: string; n: number };
+        if (state.refused.includes(`${key}${n}`))
+          throw new PaystreamError('INVALID_ARGUMENT', 'too large', { reason: 'MESSAGE_TOO_LARGE' });
+        await producer.sendAll([message]);
+      }
+    },
+  }));
+  return { state, broker: changed };
+};
+
 const of = (key: string, count: number): string[] => Array.from({ length: count }, (_, index) => `${key}${index + 1}`);
 const ofKey = (names: readonly string[], key: string): readonly string[] => names.filter((name) => name.startsWith(key));
 
 describe('events that the broker refuses for what they are', () => {
+  it('are overtaken by none of their key, by a broker too that stores what comes before them', async () => {
+    await using world = await createTestWorld();
+    const { state, broker } = storingBefore(world, 'b1', 'b4');
+    const outbox = await outboxIn(world, { broker });
+    await commit(world.database, outbox, 'a1 b1 b2 a2 b3 b4 b5 b6');
+    await world.advance(30_000);
+    const firsts = async (key: string): Promise<readonly string[]> => [...new Set(ofKey(await contents(world.broker), key))];
+    expect([await firsts('a'), await firsts('b')]).toEqual([['a1', 'a2'], []]);
+    state.refused = ['b4'];
+    await world.advance(70_000);
+    expect(await firsts('b')).toEqual(['b1', 'b2', 'b3']);
+    state.refused = [];
+    await world.advance(70_000);
+    expect(await firsts('b')).toEqual(of('b', 6));
+    await outbox.close();
+  });
+
   it.each([
     ['events', { maxPendingEvents: 10 }],
     ['bytes', { maxPendingBytes: 1_500 }],

@@ -2,6 +2,7 @@ import type { Producer, ProducerMessage } from 'pulsar-client';
 import type { BrokerProducer, BrokerProducerOptions, OutgoingMessage } from '../broker/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { checkMessage, refuseMessage } from '../pulsar-adapter/check-message.ts';
+import { sendInOrder } from '../pulsar-adapter/send-in-order.ts';
 import type { Subject } from '../pulsar-adapter/subject.ts';
 import { closeNative } from './close.ts';
 import type { NativeContext } from './context.ts';
@@ -95,9 +96,9 @@ export async function createNativeProducer(
     send,
     sendAll: async (messages) => {
       if (closed !== undefined) throw closedError();
-      const outcomes = await Promise.allSettled(messages.map(send));
-      const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-      if (failed !== undefined) throw failed.reason;
+      // All before the first is sent.
+      for (const message of messages) outgoing(topic, message);
+      await sendInOrder(messages, send);
     },
     flush,
     close: () => {

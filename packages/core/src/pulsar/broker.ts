@@ -43,7 +43,7 @@ function clientOf(options: PulsarBrokerOptions, onEvent: (event: PulsarEvent) =>
  *   received before can be acknowledged when it is joined again.
  * - A producer that the broker has ended, since its topic is gone, was terminated or somebody else took it for himself, is made anew
  *   with the next message, at most once a second; until that works messages are refused as they are by such a topic. Where only some
- *   partitions are so, the others go on.
+ *   partitions are so, the others go on; but an outbox, which publishes batches of all keys, waits with the whole topic.
  * - An acknowledgement is durable as far as Pulsar keeps it: a broker that crashes may deliver again what was acknowledged
  *   within the last second (`managedLedgerDefaultMarkDeleteRateLimit`).
  * - A `seek` to a message of a partitioned topic moves the cursor of its partition, and leaves the others where they are.

@@ -91,6 +91,15 @@ it('a producer that is closed while it is made anew stays closed', async () => {
   await expect.poll(() => closed()).toBe(1);
 });
 
+it('none overtakes one that is refused for its size, which may be stored later in front of it', async () => {
+  await using on = await stage();
+  const producer = await on.broker.createProducer({ topic: 'orders' });
+  const large = { payload: Buffer.alloc(6_000_000) };
+  await expect(producer.sendAll([{ payload }, large, { payload }])).rejects.toMatchObject({ reason: 'MESSAGE_TOO_LARGE' });
+  await producer.flush();
+  expect(on.topic.commands(Type.SEND)).toHaveLength(1);
+});
+
 it('several of which one is no message end no process by what becomes of the others: none of them is sent', async () => {
   await using on = await stage();
   const producer = await on.broker.createProducer({ topic: 'orders' });

@@ -3,6 +3,7 @@ import type { BrokerProducer, BrokerProducerOptions, OutgoingMessage } from '../
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { checkMessage } from '../pulsar-adapter/check-message.ts';
 import { createRenewed } from '../pulsar-adapter/renewed.ts';
+import { sendInOrder } from '../pulsar-adapter/send-in-order.ts';
 import type { Subject } from '../pulsar-adapter/subject.ts';
 import type { AdapterContext } from './context.ts';
 import { fromPulsar } from './errors.ts';
@@ -98,9 +99,7 @@ export async function createPulsarProducer(
         const got = renewed.get();
         const by = got instanceof Promise ? await got : got;
         producer = by;
-        const outcomes = await Promise.allSettled(messages.map((message) => send(by, message)));
-        const refused = outcomes.find((outcome) => outcome.status === 'rejected');
-        if (refused !== undefined) throw refused.reason;
+        await sendInOrder(messages, (message) => send(by, message));
       } catch (error) {
         throw failed(error, producer);
       }
