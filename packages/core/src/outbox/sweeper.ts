@@ -147,7 +147,8 @@ export function createSweeper(options: SweeperOptions): Sweeper {
       const empty: number[] = [];
       for (const epoch of [...epochs.owned].sort((a, b) => a - b)) {
         if (epoch === epochs.current) continue;
-        if ((await scan(epoch)) === 0) empty.push(epoch);
+        // One that was not looked at, since it is to stop, may have events that are still on their way.
+        if ((await scan(epoch)) === 0 && !stopped) empty.push(epoch);
       }
       if (watchesOwn || looksForOwn > 0) {
         await scan(epochs.current);

@@ -273,6 +273,51 @@ describe('an instance that looks through many rows', () => {
   });
 });
 
+describe('an instance that stops in the middle of a look through the rows', () => {
+  it('gives no epoch up whose events may still be on their way', async () => {
+    const dead = await open();
+    const { outbox } = await stuckOutbox(holdRenewals(dead));
+    await commit(dead, outbox, 'a1');
+    const rows = dead.tables('outbox');
+    await dead.transaction((tx) =>
+      tx.execute(
+        `INSERT INTO ${rows} (epoch, seq, added_at, events, content) SELECT epoch + 100, seq, added_at, events, content FROM ${rows}`,
+      ),
+    );
+    const database = await open();
+    const link = cutOff(database);
+    let scans = 0;
+    const watched: Database = {
+      ...database,
+      query: (sql, ...rest) => {
+        if (!sql.startsWith('SELECT seq, added_at')) return database.query(sql, ...rest);
+        scans += 1;
+        return link.database.query(sql, ...rest);
+      },
+    };
+    const stored = Promise.withResolvers<void>();
+    const broker = withProducer(world.broker, (producer) => ({
+      ...producer,
+      sendAll: () => stored.promise,
+      close: () => stored.promise.then(() => producer.close()),
+    }));
+    const heir = await outboxIn(world, { database: watched, broker });
+    while (heir.pending < 2) await world.advance(1_000);
+    link.cut();
+    const seen = scans;
+    while (scans === seen) await world.advance(1_000);
+    const epochs = (): Promise<readonly unknown[]> => database.query(`SELECT epoch FROM ${database.tables('outbox_epochs')}`);
+    const before = await epochs();
+    const closing = heir.close(0);
+    await world.clock.settle();
+    link.mend();
+    await world.clock.settle();
+    expect(await epochs()).toEqual(before);
+    stored.resolve();
+    await closing;
+  });
+});
+
 describe('a take-over of which nobody can say whether it was committed', () => {
   it.each([true, false])('strands no rows: exclusive %s', async (exclusive) => {
     const first = await open(exclusive);
