@@ -62,8 +62,10 @@ export function createAttempt(topic: string, context: LaneContext, published: La
 
   return async (batch) => {
     let asked = false;
+    let making: Promise<BrokerProducer> | undefined;
     try {
-      const producer = await context.producer(topic);
+      making = context.producer(topic);
+      const producer = await making;
       // Asked for last: a producer may take longer than a lease to be made.
       const permit = context.permit();
       if (permit !== undefined) await permit;
@@ -80,7 +82,7 @@ export function createAttempt(topic: string, context: LaneContext, published: La
       const error = PaystreamError.from(caught);
       const refused = asked && error.code === 'INVALID_ARGUMENT';
       telemetry.count('paystream_outbox_failures_total', labels);
-      if (!refused) context.dropProducer(topic);
+      if (!refused && making !== undefined) context.dropProducer(topic, making);
       return { error, refused };
     }
   };

@@ -23,7 +23,7 @@ export interface LaneContext {
   readonly signal: AbortSignal;
   producer(topic: string): Promise<BrokerProducer>;
   /** Makes the next `producer` a new one. */
-  dropProducer(topic: string): void;
+  dropProducer(topic: string, producer: Promise<BrokerProducer>): void;
   /** Resolves once the rows are known to be this instance's; the signal may be aborted then. */
   permit(): undefined | Promise<void>;
   published(topic: string, entries: readonly OutboxEntry[]): void;

@@ -4,8 +4,8 @@ import type { Logger } from '../logger/port.ts';
 /** Producers by topic, made when first needed. */
 export interface ProducerCache {
   get(topic: string): Promise<BrokerProducer>;
-  /** Closes a topic's producer; the next one is new. */
-  drop(topic: string): void;
+  /** Closes this producer of a topic; the next one is new. Nothing if it has been replaced already. */
+  drop(topic: string, producer: Promise<BrokerProducer>): void;
   /** Makes those of topics; rejects if one of them cannot be made. It is tried again when it is needed. */
   prepare(topics: readonly string[]): Promise<void>;
   close(): Promise<void>;
@@ -30,17 +30,17 @@ export function createProducerCache(broker: Broker, logger: Logger): ProducerCac
     }
     return producer;
   };
-  const drop = (topic: string): void => {
-    const producer = producers.get(topic);
-    if (producer === undefined) return;
+  const drop = (topic: string, producer: Promise<BrokerProducer>): void => {
+    if (producers.get(topic) !== producer) return;
     producers.delete(topic);
     void close(topic, producer);
   };
   const prepareOne = async (topic: string): Promise<void> => {
+    const producer = get(topic);
     try {
-      await get(topic);
+      await producer;
     } catch (error) {
-      drop(topic);
+      drop(topic, producer);
       throw error;
     }
   };
