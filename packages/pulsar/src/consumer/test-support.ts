@@ -77,8 +77,11 @@ export function textOf(message: Message<unknown> | undefined): string {
   return message === undefined ? 'nothing' : message.data.toString();
 }
 
+/** A broker that deletes a namespace of somebody else may deliver nothing of some topics for half a minute. */
+export const patienceMs = 45_000;
+
 /** Receives so many, and leaves them unacknowledged. Fails after `timeoutMs` without any. */
-export async function take<T>(consumer: Pick<Consumer<T>, 'receive'>, count: number, timeoutMs = 10_000): Promise<Message<T>[]> {
+export async function take<T>(consumer: Pick<Consumer<T>, 'receive'>, count: number, timeoutMs = patienceMs): Promise<Message<T>[]> {
   const messages: Message<T>[] = [];
   while (messages.length < count) {
     const message = await consumer.receive({ timeoutMs });

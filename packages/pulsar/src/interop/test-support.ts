@@ -1,5 +1,6 @@
 import { createPulsarClient, type PulsarClient } from '../client/client.ts';
 import type { ConsumerOptions } from '../consumer/port.ts';
+import { patienceMs } from '../consumer/test-support.ts';
 import type { Message } from '../message/message.ts';
 import type { MessageId } from '../message/message-id.ts';
 import type { ProducerMessage } from '../producer/message.ts';
@@ -43,7 +44,7 @@ export async function allClients(): Promise<Clients> {
       } as ConsumerOptions);
       const messages: Message[] = [];
       while (messages.length < count) {
-        const message = await consumer.receive({ timeoutMs: 10_000 });
+        const message = await consumer.receive({ timeoutMs: patienceMs });
         if (message === undefined) throw new Error(`${messages.length} of ${count} messages came`);
         messages.push(message);
         await message.acknowledge();
