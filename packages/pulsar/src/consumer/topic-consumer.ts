@@ -18,6 +18,7 @@ import { acknowledgeInTransaction } from './ack-transaction.ts';
 import { Acknowledger } from './acknowledger.ts';
 import { subscribe } from './consumer-commands.ts';
 import { Cursor, type LastMessage, type SeekPosition, type SeekTarget } from './cursor.ts';
+import { FirstMessage } from './first-message.ts';
 import { Inbox } from './inbox.ts';
 import { type DeadLetterTarget, Incoming, ignored } from './incoming.ts';
 import type { ConsumerSettings } from './options.ts';
@@ -26,7 +27,6 @@ import { Redelivery } from './redelivery.ts';
 import { Rewind } from './rewind.ts';
 import { Session } from './session.ts';
 import { backlogOf, removeSubscription, type SubscriptionCallOptions } from './subscription-calls.ts';
-import { Takeover } from './takeover.ts';
 import { VolatilePosition, type VolatileStart } from './volatile-position.ts';
 
 /** Options of {@link TopicConsumer}. */
@@ -64,7 +64,7 @@ export class TopicConsumer<T> implements MessageSource<T> {
   readonly #acknowledger: Acknowledger;
   readonly #redelivery: Redelivery;
   readonly #rewind: Rewind;
-  readonly #takeover: Takeover;
+  readonly #first: FirstMessage;
   readonly #cursor: Cursor;
   readonly #incoming: Incoming<T>;
   readonly #position: VolatilePosition | undefined;
@@ -107,7 +107,7 @@ export class TopicConsumer<T> implements MessageSource<T> {
         this.#session.connection?.write(encodeRedeliverAll(consumerId, this.#epoch));
       },
     });
-    this.#takeover = new Takeover(() => this.#redelivery.all());
+    this.#first = new FirstMessage(() => this.#redelivery.all());
     this.#acknowledger = new Acknowledger({
       grouping: this.#grouping,
       batchIndexAck: settings.batchIndexAck,
@@ -171,16 +171,17 @@ export class TopicConsumer<T> implements MessageSource<T> {
       onReady: (connection) => {
         this.#grouping.connect(connection);
         this.#inbox.start();
+        if (settings.type === 'exclusive') this.#expectFirst();
         this.#emit('ready');
         events.onConnected?.(topic);
       },
       onMessage: (frame, connection, session) => {
-        this.#takeover.end();
+        this.#first.end();
         if (!this.#cursor.isVoid(session)) this.#incoming.onFrame(frame, connection, session, this.#epoch);
       },
       onActiveChange: (isActive) => {
-        if (isActive && settings.type === 'failover') this.#takeover.begin();
-        else this.#takeover.end();
+        if (settings.type === 'failover' && isActive) this.#expectFirst();
+        if (settings.type === 'failover' && !isActive) this.#first.end();
         events.onActiveChange?.(isActive, topic);
       },
       onEndOfTopic: () => events.onEndOfTopic?.(topic),
@@ -192,7 +193,7 @@ export class TopicConsumer<T> implements MessageSource<T> {
         this.#grouping.disconnect();
         this.#inbox.stop();
         this.#rewind.cancel();
-        this.#takeover.end();
+        this.#first.end();
         this.#emit('disconnected', { error });
         events.onDisconnected?.(topic, error);
       },
@@ -202,6 +203,11 @@ export class TopicConsumer<T> implements MessageSource<T> {
         onFailed(error);
       },
     };
+  }
+
+  /** What a topic that keeps nothing has sent does not come again. */
+  #expectFirst(): void {
+    if (this.#persistent) this.#first.expect();
   }
 
   #subscribe(requestId: bigint): BaseCommand {
@@ -418,7 +424,7 @@ export class TopicConsumer<T> implements MessageSource<T> {
   #end(error: PulsarError): void {
     this.#inbox.stop();
     this.#rewind.cancel();
-    this.#takeover.end();
+    this.#first.end();
     this.#grouping.close(error);
     this.#redelivery.clear();
     this.#incoming.clear();

@@ -1,0 +1,95 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { type BaseCommand, BaseCommand_Type as Type } from '../gen/pulsar/wire_pb.ts';
+import { fakeTopic } from './fake-topic.ts';
+import { FirstMessage } from './first-message.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+it('asks when nothing has come after two seconds, and ever more seldom within a minute', () => {
+  let asked = 0;
+  const first = new FirstMessage(() => {
+    asked += 1;
+  });
+  first.expect();
+  const askedAt: number[] = [];
+  for (let second = 1; second <= 600; second++) {
+    const before = asked;
+    vi.advanceTimersByTime(1_000);
+    if (asked > before) askedAt.push(second);
+  }
+  expect(askedAt).toEqual([2, 6, 14, 30, 62]);
+});
+
+it('asks no more once a message has come after it asked', () => {
+  let asked = 0;
+  const first = new FirstMessage(() => {
+    asked += 1;
+  });
+  first.expect();
+  vi.advanceTimersByTime(2_000);
+  first.end();
+  vi.advanceTimersByTime(60_000);
+  expect(asked).toBe(1);
+});
+
+it('asks for nothing when a message has come, and begins anew with the next turn', () => {
+  let asked = 0;
+  const first = new FirstMessage(() => {
+    asked += 1;
+  });
+  first.expect();
+  vi.advanceTimersByTime(1_000);
+  first.end();
+  vi.advanceTimersByTime(10_000);
+  expect(asked).toBe(0);
+  first.expect();
+  vi.advanceTimersByTime(1_000);
+  first.expect();
+  vi.advanceTimersByTime(1_999);
+  expect(asked).toBe(0);
+  vi.advanceTimersByTime(1);
+  expect(asked).toBe(1);
+});
+
+const isAsk = ({ type }: BaseCommand): boolean => type === Type.REDELIVER_UNACKNOWLEDGED_MESSAGES;
+
+it('is what a failover consumer does', async () => {
+  await using topic = await fakeTopic();
+  const consumers = [await topic.subscribe({ type: 'failover' }), await topic.subscribe({ type: 'failover' })];
+  const [session] = topic.broker.sessions;
+  for (const consumerId of [0n, 1n]) {
+    session?.send({ type: Type.ACTIVE_CONSUMER_CHANGE, activeConsumerChange: { consumerId, isActive: true } });
+  }
+  topic.deliver([{ entryId: 0, texts: ['a'] }], 1);
+  await consumers[1]?.receive();
+  vi.advanceTimersByTime(2_000);
+  const { redeliverUnacknowledgedMessages: asked } = await topic.broker.waitFor(isAsk);
+  expect(asked).toMatchObject({ consumerId: 0n, messageIds: [] });
+  expect(topic.commands(Type.REDELIVER_UNACKNOWLEDGED_MESSAGES)).toHaveLength(1);
+});
+
+it('is what an exclusive consumer does to which nothing has come', async () => {
+  await using topic = await fakeTopic();
+  const consumers = [await topic.subscribe(), await topic.subscribe({ topic: 'more' })];
+  topic.deliver([{ entryId: 0, texts: ['a'] }], 1);
+  await consumers[1]?.receive();
+  vi.advanceTimersByTime(2_000);
+  const { redeliverUnacknowledgedMessages: asked } = await topic.broker.waitFor(isAsk);
+  expect(asked).toMatchObject({ consumerId: 0n, messageIds: [] });
+  expect(topic.commands(Type.REDELIVER_UNACKNOWLEDGED_MESSAGES)).toHaveLength(1);
+});
+
+it('is what nobody does on a topic that keeps nothing: what came meanwhile would be lost', async () => {
+  await using topic = await fakeTopic();
+  await topic.subscribe({ topic: 'non-persistent://public/default/orders' });
+  await topic.subscribe();
+  vi.advanceTimersByTime(2_000);
+  const { redeliverUnacknowledgedMessages: asked } = await topic.broker.waitFor(isAsk);
+  expect(asked).toMatchObject({ consumerId: 1n });
+  expect(topic.commands(Type.REDELIVER_UNACKNOWLEDGED_MESSAGES)).toHaveLength(1);
+});
