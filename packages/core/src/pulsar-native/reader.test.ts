@@ -7,7 +7,7 @@ import { createPulsarNativeBroker } from './broker.ts';
 import { clientWith, messageOf } from './fake-client.fixture.ts';
 
 describe('a reader', () => {
-  async function setUp(start: 'earliest' | 'latest' = 'latest', comes: 'before' | 'soon' | 'late' = 'late') {
+  async function setUp(start: 'earliest' | 'latest' = 'latest', comes: 'before' | 'soon' | 'late' | 'later' = 'late') {
     const clock = createVirtualClock();
     const state = {
       connected: true,
@@ -29,6 +29,7 @@ describe('a reader', () => {
       isConnected: () => state.connected,
       seek: async (id: { toString(): string }) => {
         state.seeks.push(String(id));
+        if (comes === 'later' && state.seeks.length < 3) return null;
         queue = [0, 1, 2].map((entry) => messageOf(`m${entry}`, entry));
         clock.setTimer(comes === 'late' ? 10 : 0, () => void bringAll());
         return null;
@@ -74,6 +75,23 @@ describe('a reader', () => {
     while (got.length < 3) got.push(...(await made.receive(10)).map(text));
     expect(got).toEqual(['m0', 'm1', 'm2']);
     await broker.close();
+  });
+
+  it('goes back once more, and ever more seldom, if nothing comes: a broker may leave it at the end', async () => {
+    const { clock, state, broker, made } = await setUp('earliest', 'later');
+    const first = made.receive(10);
+    const seeksAt: number[] = [];
+    for (let second = 1; second <= 100; second++) {
+      const before = state.seeks.length;
+      await clock.advance(1_000);
+      if (state.seeks.length > before) seeksAt.push(second);
+    }
+    expect(seeksAt).toEqual([2, 6]);
+    const got = (await first).map(text);
+    while (got.length < 3) got.push(...(await made.receive(10)).map(text));
+    expect(got).toEqual(['m0', 'm1', 'm2']);
+    await broker.close();
+    expect(clock.pendingTimers).toBe(0);
   });
 
   it('sees that it was away', async () => {

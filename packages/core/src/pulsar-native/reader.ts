@@ -26,6 +26,11 @@ const startMs = 20;
 /** How long the first message takes at most after a reader has gone back, in milliseconds. If it takes longer, some come twice. */
 const settleMs = 200;
 
+/** How long a reader that has gone back waits for its first message before it goes back once more, in milliseconds. */
+const firstMs = 2_000;
+/** How often it does so at most; each time it waits twice as long as before. */
+const timesBack = 5;
+
 /** How messages are decrypted: as by consumers. The addon's readers take no key but that of a file, and nothing else without one. */
 function decryption(
   topic: string,
@@ -62,6 +67,7 @@ export async function createNativeReader(context: NativeContext, { topic, start 
   let asking = false;
   let closed: Promise<void> | undefined;
   let looking: ClockTimer | undefined;
+  let awaitingFirst: ClockTimer | undefined;
   /** The addon waits for this before it brings the next message. */
   let room: PromiseWithResolvers<void> | undefined;
 
@@ -126,7 +132,7 @@ export async function createNativeReader(context: NativeContext, { topic, start 
    * it had queued for the listener.
    */
   const begin = async (to: Reader, from: Place | undefined): Promise<void> => {
-    if (begun) return;
+    begun = false;
     await clock.sleep(startMs);
     if (typeof start === 'object' && 'timeMs' in start) await to.seekTimestamp(start.timeMs);
     else await to.seek(addonPosition(addon, from ?? 'earliest'));
@@ -135,6 +141,24 @@ export async function createNativeReader(context: NativeContext, { topic, start 
     // If it is from before, the first from after tells.
     if (last.size > 0) await clock.sleep(settleMs);
     begun = true;
+    pump();
+  };
+
+  /**
+   * A broker of 4.0 may leave a reader that has gone back just after it was made at the end, until the next message is published: it
+   * still has a read from there under way. Going back once more ends that.
+   */
+  const awaitFirst = (from: Place | undefined, delayMs = firstMs, times = timesBack): void => {
+    awaitingFirst = clock.setTimer(delayMs, () => {
+      if (last.size > 0) return;
+      begin(reader, from)
+        // It is away, or closed: when the addon has it back, it begins where it was told to.
+        .catch(() => undefined)
+        .finally(() => {
+          begun = true;
+          if (times > 1 && closed === undefined) awaitFirst(from, delayMs * 2, times - 1);
+        });
+    });
   };
 
   let reader: Reader;
@@ -147,10 +171,13 @@ export async function createNativeReader(context: NativeContext, { topic, start 
       listener,
       ...decryption(topic, context.consumer),
     });
-    await begin(reader, from).catch(async (error: unknown) => {
-      await closeNative(reader, context.logger, details);
-      throw error;
-    });
+    if (start !== 'latest') {
+      await begin(reader, from).catch(async (error: unknown) => {
+        await closeNative(reader, context.logger, details);
+        throw error;
+      });
+      awaitFirst(from);
+    }
   } catch (error) {
     throw fromAddon(error, about(`cannot read topic "${topic}"`));
   }
@@ -160,6 +187,7 @@ export async function createNativeReader(context: NativeContext, { topic, start 
     waiting.reject(undefined, closedError());
     context.closed(result);
     looking?.cancel();
+    awaitingFirst?.cancel();
     letGo();
     await closeNative(reader, context.logger, details);
   };
@@ -173,7 +201,7 @@ export async function createNativeReader(context: NativeContext, { topic, start 
       signal?.throwIfAborted();
       checkMax(max);
       if (closed !== undefined) throw closedError();
-      const messages = waiting.size === 0 ? take(max) : [];
+      const messages = begun && waiting.size === 0 ? take(max) : [];
       return messages.length > 0 ? messages : waiting.wait(undefined, max, signal);
     },
     close: () => {
