@@ -35,6 +35,12 @@ interface VitestReport {
   }[];
 }
 
+/** What vitest says of errors that are no test's: from a hook of a file, from nowhere, or from the end of the servers. */
+function besideTests(output: string): string {
+  const at = output.search(/Failed Suites|Unhandled (Error|Rejection)|error during close|close timed out/);
+  return at < 0 ? output.slice(-4_000) : output.slice(at, at + 8_000);
+}
+
 const one: Counts = { passed: 1, failed: 0, skipped: 0 };
 /** What failed, a line each, for the end of the run: what is printed before it may be long. */
 const failures: string[] = [];
@@ -47,7 +53,7 @@ const scratch = await mkdtemp(join(tmpdir(), 'paystream-test-all-'));
 async function vitest(project: string): Promise<Counts> {
   const report = join(scratch, `${project}.json`);
   const args = ['run', '--project', project, '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`];
-  const { code } = await run('vitest', args, { show: true, env: { NO_COLOR: '1' } });
+  const { code, output } = await run('vitest', args, { show: true, env: { NO_COLOR: '1' } });
   const result = JSON.parse(await readFile(report, 'utf8')) as VitestReport;
   if (result.testResults.length === 0) throw new Error(`project ${project} has no tests`);
   const didNotRun = result.testResults.filter(
@@ -59,7 +65,11 @@ async function vitest(project: string): Promise<Counts> {
       if (status === 'failed') failures.push(`${relative(root, name)}: ${fullName}: ${failureMessages.join('\n').split('\n', 1)[0]}`);
     }
   }
-  const failed = Math.max(result.numFailedTests + didNotRun.length, code === 0 && result.success ? 0 : 1);
+  let failed = result.numFailedTests + didNotRun.length;
+  if (failed === 0 && (code !== 0 || !result.success)) {
+    failed = 1;
+    failures.push(`vitest ended with ${code} though no test of ${project} failed:\n${besideTests(output)}`);
+  }
   return { passed: result.numPassedTests, failed, skipped: result.numPendingTests + result.numTodoTests };
 }
 
