@@ -37,6 +37,8 @@ export interface PulsarOptions {
   readonly logLevel?: string;
   /** Comes up with half the work, and is slower ever after: for tests, not for measurements. Default: false. */
   readonly quickStart?: boolean;
+  /** More options for Java, where the broker runs on one. Default: the archive of its classes, if there is one. */
+  readonly javaOptions?: readonly string[];
   /** Goes on when this process ends. Default: false. */
   readonly detached?: boolean;
 }
@@ -103,9 +105,9 @@ export async function startPulsar(options: PulsarOptions = {}): Promise<PulsarBr
   const ports = await choosePorts(options.ports);
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'paystream-pulsar-')));
   await mkdir(directory, { recursive: true });
-  const { heapMb = 512, directMemoryMb = 768, logLevel = 'warn', quickStart = false } = options;
+  const { heapMb = 512, directMemoryMb = 768, logLevel = 'warn', quickStart = false, javaOptions } = options;
   const used = { broker: ports.broker, web: ports.web, bookie: ports.bookie, ...(options.tls && { brokerTls: ports.brokerTls }) };
-  const launch = await launchOf({ directory, ports: used, heapMb, directMemoryMb, logLevel, quickStart });
+  const launch = await launchOf({ directory, ports: used, heapMb, directMemoryMb, logLevel, quickStart, javaOptions });
   await writeSettings(options, ports, directory, launch.bindAddress);
   const adminUrl = `http://127.0.0.1:${ports.web}`;
   const server = await startServerProcess({

@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canRun, hasJars, pulsarJars, pulsarVersion, settingsFolder } from './jars.ts';
+import { sharedClasses } from './shared-classes.ts';
 
 /** A command that starts a broker in the foreground. */
 export interface Launch {
@@ -23,6 +24,8 @@ export interface LaunchOptions {
   /** Level of the broker's own log. */
   readonly logLevel: string;
   readonly quickStart: boolean;
+  /** More options for Java. Default: the archive of classes, if there is one. */
+  readonly javaOptions: readonly string[] | undefined;
 }
 
 const opened = ['sun.net', 'java.nio', 'jdk.internal.misc', 'jdk.internal.platform', 'java.lang', 'java.util.zip'];
@@ -35,7 +38,8 @@ function standaloneArgs(directory: string, bookiePort: number | undefined): stri
   ];
 }
 
-async function javaLaunch({ directory, ports, heapMb, directMemoryMb, logLevel, quickStart }: LaunchOptions): Promise<Launch> {
+async function javaLaunch(options: LaunchOptions): Promise<Launch> {
+  const { directory, ports, heapMb, directMemoryMb, logLevel, quickStart } = options;
   const jars = await pulsarJars();
   return {
     command: 'java',
@@ -43,6 +47,7 @@ async function javaLaunch({ directory, ports, heapMb, directMemoryMb, logLevel, 
     args: [
       ...['-Xms128m', `-Xmx${heapMb}m`, `-XX:MaxDirectMemorySize=${directMemoryMb}m`, '-XX:+UseG1GC', '-XX:+ExitOnOutOfMemoryError'],
       ...(quickStart ? ['-XX:TieredStopAtLevel=1'] : []),
+      ...(options.javaOptions ?? (await sharedClasses())),
       ...opened.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`),
       '--add-opens=java.management/sun.management=ALL-UNNAMED',
       ...['-Dio.netty.tryReflectionSetAccessible=true', '-Dpulsar.allocator.leak_detection=Disabled'],

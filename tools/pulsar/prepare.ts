@@ -1,7 +1,9 @@
 // What the tests on a real Pulsar need and this repository does not bring, fetched once into the user's cache.
 import { run } from '../workspace.ts';
+import { startPulsar } from './broker.ts';
 import { canRun, pulsarJars } from './jars.ts';
 import { pythonClientModules } from './python-client.ts';
+import { makeSharedClasses } from './shared-classes.ts';
 
 async function jdk(): Promise<string> {
   const { output } = await run('javac', ['-version']).catch(() => ({ output: 'there is none' }));
@@ -15,10 +17,17 @@ async function openssl(): Promise<string> {
   return (await run('openssl', ['version'])).output.trim();
 }
 
+const sharedClasses = (): Promise<string> =>
+  makeSharedClasses(async (directory, javaOptions) => {
+    const broker = await startPulsar({ directory, javaOptions });
+    await broker.stop();
+  });
+
 /** Each part, with what it takes to have it: resolves with where it is, rejects with what to install. */
 export const pulsarParts: Readonly<Record<string, () => Promise<string>>> = {
   JDK: jdk,
   'Pulsar broker and Java client': pulsarJars,
+  'Classes of the broker, in one archive': sharedClasses,
   'Python client of Pulsar': pythonClientModules,
   openssl,
 };

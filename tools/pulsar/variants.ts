@@ -55,11 +55,15 @@ const small = (ports: PulsarPorts): Record<string, string> => ({
   internalListenerName: 'internal',
 });
 
-/** Where a cursor stands is stored before an acknowledgement is confirmed: by default at most once a second, and a stop may miss the last. */
+/**
+ * Where a cursor stands is stored before an acknowledgement is confirmed: by default at most once a second, and a stop may miss the last.
+ * A stop waits a quarter of its time-out for what may still come, five seconds by default.
+ */
 const mortal: Record<string, string> = {
   transactionCoordinatorEnabled: 'false',
   managedLedgerDefaultMarkDeleteRateLimit: '0',
   managedLedgerCursorPositionFlushSeconds: '1',
+  brokerShutdownTimeoutMs: '8000',
 };
 
 const movable = (clusterName: string): Record<string, string> => ({
