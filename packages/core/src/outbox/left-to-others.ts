@@ -8,7 +8,7 @@ import { outboxStatements } from './statements.ts';
 export interface LeftToOthersOptions {
   readonly database: Database;
   readonly clock: Clock;
-  /** After how long a row is waited for no more, in milliseconds: a broker may refuse it for ever. */
+  /** After how long in which none of an epoch goes they are waited for no more, in milliseconds: a broker may refuse them for ever. */
   readonly giveUpMs: number;
   /** Whether a row is this instance's again, which publishes it before what waits. */
   regained(row: OutboxRow): boolean;
@@ -31,19 +31,23 @@ const maxWaitMs = 500;
 export function createLeftToOthers(options: LeftToOthersOptions): LeftToOthers {
   const { database, clock } = options;
   const sql = outboxStatements(database);
-  const rows = new Map<string, { readonly row: OutboxRow; readonly untilMs: number }>();
+  const rows = new Map<string, { readonly row: OutboxRow; untilMs: number }>();
   let timer: ClockTimer | undefined;
   let looking = false;
   let stopped = false;
 
   const look = async (): Promise<void> => {
-    const nowMs = clock.monotonic();
-    for (const [key, { row, untilMs }] of rows) if (untilMs <= nowMs || options.regained(row)) rows.delete(key);
-    for (const epoch of new Set([...rows.values()].map(({ row }) => row.epoch))) {
-      const asked = [...rows.values()].filter(({ row }) => row.epoch === epoch).map(({ row }) => row.seq);
-      const present = await database.query<{ readonly seq: number }>(sql.present, [epoch, jsonList(asked)]);
+    for (const [key, { row }] of rows) if (options.regained(row)) rows.delete(key);
+    for (const [epoch, asked] of Map.groupBy(rows.values(), ({ row }) => row.epoch)) {
+      const seqs = asked.map(({ row }) => row.seq);
+      const present = await database.query<{ readonly seq: number }>(sql.present, [epoch, jsonList(seqs)]);
       const left = new Set(present.map(({ seq }) => seq));
-      for (const seq of asked) if (!left.has(seq)) rows.delete(rowKey({ epoch, seq }));
+      const nowMs = clock.monotonic();
+      for (const one of asked) {
+        // Whoever has taken them publishes them, however long that takes.
+        if (left.size < asked.length) one.untilMs = nowMs + options.giveUpMs;
+        if (!left.has(one.row.seq) || one.untilMs <= nowMs) rows.delete(rowKey(one.row));
+      }
     }
   };
 

@@ -37,8 +37,8 @@ export interface OutboxOptions {
   /** Gets how many events wait and for how long, were published and could not be, and a span for each call of the broker. Default: keeps nothing. */
   readonly telemetry?: Telemetry;
   /**
-   * After how long without a sign of life others take over this instance's rows, in milliseconds. One that comes back waits twice
-   * as long at most for those that they took, before it publishes later events of the same keys. Default: 10,000.
+   * After how long without a sign of life others take over this instance's rows, in milliseconds. One that comes back publishes
+   * later events of the same keys when they have published those, or for twice as long have published none of them. Default: 10,000.
    */
   readonly leaseMs?: number;
   /** At most about so many events wait in memory; beyond it only their places do, and they are read again. Default: 20,000. */

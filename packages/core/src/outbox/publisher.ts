@@ -20,7 +20,7 @@ export interface PublisherOptions
   readonly logger: Logger;
   readonly maxPendingEvents: number;
   readonly maxPendingBytes: number;
-  /** How long what is committed waits at most for earlier rows that others publish, in milliseconds. */
+  /** How long what is committed waits for earlier rows of which others publish none, in milliseconds. */
   readonly maxHoldMs: number;
 }
 

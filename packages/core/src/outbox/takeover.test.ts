@@ -426,6 +426,30 @@ describe('an instance that stood still for longer than its lease', () => {
     await frozen.close();
   });
 
+  it('waits for as long as others go on with what it left to them', async () => {
+    const one = await open();
+    const link = cutOff(one);
+    const frozen = await outboxIn(world, { database: link.database });
+    const slow = withProducer(world.broker, (producer) => ({
+      ...producer,
+      sendAll: async (messages) => {
+        await world.clock.sleep(15_000);
+        await producer.sendAll(messages);
+      },
+    }));
+    const standby = await outboxIn(world, { database: await open(), broker: slow, maxBatchSize: 1 });
+    link.cut();
+    for (const text of ['a1', 'a2', 'a3', 'a4']) await one.transaction((tx) => frozen.add(foreign(tx), events(text)));
+    await world.advance(20_000);
+    link.mend();
+    await world.clock.settle();
+    await commit(one, frozen, 'a5');
+    await world.advance(90_000);
+    expect(await contents(world.broker)).toEqual(['a1', 'a2', 'a3', 'a4', 'a5']);
+    await standby.close();
+    await frozen.close();
+  });
+
   it('does not wait for ever for others to publish what it left to them', async () => {
     const one = await open();
     const link = cutOff(one);
