@@ -84,6 +84,45 @@ it('is what an exclusive consumer does to which nothing has come', async () => {
   expect(topic.commands(Type.REDELIVER_UNACKNOWLEDGED_MESSAGES)).toHaveLength(1);
 });
 
+it('takes nothing of what comes just then', async () => {
+  await using topic = await fakeTopic();
+  const consumer = await topic.subscribe();
+  vi.advanceTimersByTime(2_000);
+  await topic.broker.waitFor(isAsk);
+  topic.deliver([{ entryId: 0, texts: ['a'] }]);
+  expect((await consumer.receive()).data.toString()).toBe('a');
+});
+
+it('goes on if what comes then was sent before the broker was asked', async () => {
+  await using topic = await fakeTopic();
+  const consumer = await topic.subscribe();
+  vi.advanceTimersByTime(2_000);
+  await topic.broker.waitFor(isAsk);
+  topic.deliver([{ entryId: 0, texts: ['early'], consumerEpoch: 0 }]);
+  topic.deliver([{ entryId: 0, texts: ['early'], consumerEpoch: 0 }]);
+  await topic.client.partitionsOf('orders');
+  vi.advanceTimersByTime(4_000);
+  await topic.broker.waitFor(({ redeliverUnacknowledgedMessages: asked }) => asked?.consumerEpoch === 2n);
+  topic.deliver([{ entryId: 0, texts: ['a'], consumerEpoch: 2 }]);
+  expect((await consumer.receive()).data.toString()).toBe('a');
+});
+
+it('leaves in the queue of a reader what was given back to it: that does not come again', async () => {
+  vi.useRealTimers();
+  await using topic = await fakeTopic();
+  const reader = await topic.client.createReader({ topic: 'orders', start: 'earliest' });
+  const aborted = new AbortController();
+  const waiting = reader.receiveBatch({ maxMessages: 10, minMessages: 10, timeoutMs: 3_600_000, signal: aborted.signal });
+  topic.deliver([{ entryId: 0, texts: ['a'] }]);
+  await topic.broker.waitFor(({ type }) => type === Type.ACK);
+  topic.cut();
+  await vi.waitFor(() => expect(topic.commands(Type.SUBSCRIBE)).toHaveLength(2));
+  aborted.abort();
+  await expect(waiting).rejects.toMatchObject({ code: 'CANCELED' });
+  await topic.broker.waitFor(isAsk);
+  expect((await reader.receive()).data.toString()).toBe('a');
+});
+
 it('is what nobody does on a topic that keeps nothing: what came meanwhile would be lost', async () => {
   await using topic = await fakeTopic();
   await topic.subscribe({ topic: 'non-persistent://public/default/orders' });

@@ -101,13 +101,9 @@ export class TopicConsumer<T> implements MessageSource<T> {
       hold: () => this.#inbox.hold(),
       release: () => this.#inbox.release(),
       outstanding: () => this.#inbox.outstanding,
-      send: () => {
-        this.#epoch += 1;
-        ignored(this.#grouping.flush());
-        this.#session.connection?.write(encodeRedeliverAll(consumerId, this.#epoch));
-      },
+      send: () => this.#askForAll(),
     });
-    this.#first = new FirstMessage(() => this.#redelivery.all());
+    this.#first = new FirstMessage(() => this.#askForFirst());
     this.#acknowledger = new Acknowledger({
       grouping: this.#grouping,
       batchIndexAck: settings.batchIndexAck,
@@ -176,7 +172,7 @@ export class TopicConsumer<T> implements MessageSource<T> {
         events.onConnected?.(topic);
       },
       onMessage: (frame, connection, session) => {
-        this.#first.end();
+        if (!this.#rewind.underWay && (frame.consumerEpoch < 0 || frame.consumerEpoch >= this.#epoch)) this.#first.end();
         if (!this.#cursor.isVoid(session)) this.#incoming.onFrame(frame, connection, session, this.#epoch);
       },
       onActiveChange: (isActive) => {
@@ -208,6 +204,18 @@ export class TopicConsumer<T> implements MessageSource<T> {
   /** What a topic that keeps nothing has sent does not come again. */
   #expectFirst(): void {
     if (this.#persistent) this.#first.expect();
+  }
+
+  #askForFirst(): void {
+    // Nothing has come since this session began, and what was queued before is to stay. One that was active before has both.
+    if (this.type !== 'exclusive') this.#redelivery.all();
+    else if (!this.#rewind.underWay) this.#askForAll();
+  }
+
+  #askForAll(): void {
+    this.#epoch += 1;
+    ignored(this.#grouping.flush());
+    this.#session.connection?.write(encodeRedeliverAll(this.#consumerId, this.#epoch));
   }
 
   #subscribe(requestId: bigint): BaseCommand {
