@@ -37,7 +37,7 @@ interface VitestReport {
 
 /** What vitest says of errors that are no test's: from a hook of a file, from nowhere, or from the end of the servers. */
 function besideTests(output: string): string {
-  const at = output.search(/Failed Suites|Unhandled (Error|Rejection)|error during close|close timed out/);
+  const at = output.search(/Failed Suites|Unhandled (Error|Rejection)|Uncaught Exception|error during close|close timed out/);
   return at < 0 ? output.slice(-4_000) : output.slice(at, at + 8_000);
 }
 

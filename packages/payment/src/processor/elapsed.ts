@@ -4,6 +4,7 @@ import type { Clock } from '@paystream/core';
 export function elapsed(clock: Clock, delayMs: number, unless: Promise<unknown>): Promise<void> {
   return new Promise((resolve) => {
     const timer = clock.setTimer(Math.max(0, delayMs), resolve);
-    void unless.then(() => timer.cancel());
+    const cancel = (): void => timer.cancel();
+    void unless.then(cancel, cancel);
   });
 }
