@@ -13,7 +13,11 @@ describe('a reader', () => {
       connected: true,
       clientClosed: false,
       asked: 0,
+      partitions: async (): Promise<string[]> => ['persistent://public/default/t'],
       seeks: [] as string[],
+      /** What the addon does when it is told to go back once more. */
+      again: async (): Promise<void> => undefined,
+      closes: 0,
       listener: undefined as ReaderConfig['listener'],
     };
     let queue: Message[] = [];
@@ -29,18 +33,22 @@ describe('a reader', () => {
       isConnected: () => state.connected,
       seek: async (id: { toString(): string }) => {
         state.seeks.push(String(id));
+        if (state.seeks.length > 1) await state.again();
         if (comes === 'later' && state.seeks.length < 3) return null;
         queue = [0, 1, 2].map((entry) => messageOf(`m${entry}`, entry));
         clock.setTimer(comes === 'late' ? 10 : 0, () => void bringAll());
         return null;
       },
-      close: async () => null,
+      close: async () => {
+        state.closes += 1;
+        return null;
+      },
     } as unknown as Reader;
     const client = clientWith({
       getPartitionsForTopic: async () => {
         state.asked += 1;
         if (state.clientClosed) throw new Error('Failed to GetPartitionsForTopic: AlreadyClosed');
-        return [];
+        return state.partitions();
       },
       createReader: async (config) => {
         state.listener = config.listener;
@@ -92,6 +100,180 @@ describe('a reader', () => {
     expect(got).toEqual(['m0', 'm1', 'm2']);
     await broker.close();
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  /** When {@link setUp} has made a reader, it goes back once more after this. */
+  const toAgain = 1_790;
+
+  it.each([[['t-partition-0']], [['t-partition-0', 't-partition-1']]])(
+    'never goes back once more of a topic with partitions: %s',
+    async (names) => {
+      const { clock, state, broker } = await setUp('earliest', 'later');
+      state.partitions = async () => names.map((name) => `persistent://public/default/${name}`);
+      await clock.advance(100_000);
+      expect(state.seeks).toHaveLength(1);
+      expect(state.asked).toBe(1);
+      await broker.close();
+    },
+  );
+
+  it('goes back once more the next time if nobody can tell whether the topic has partitions', async () => {
+    const { clock, state, broker } = await setUp('earliest', 'later');
+    const { partitions } = state;
+    state.partitions = () => Promise.reject(new Error('Failed to GetPartitionsForTopic: TimeOut'));
+    await clock.advance(toAgain);
+    expect(state.seeks).toHaveLength(1);
+    state.partitions = partitions;
+    await clock.advance(4_000);
+    expect(state.seeks).toHaveLength(2);
+    await broker.close();
+  });
+
+  it('goes back once more the next time if it is not connected', async () => {
+    const { clock, state, broker, made } = await setUp('earliest', 'later');
+    state.connected = false;
+    await clock.advance(toAgain);
+    state.connected = true;
+    await clock.advance(3_999);
+    expect(state.seeks).toHaveLength(1);
+    await clock.advance(1);
+    expect(state.seeks).toHaveLength(2);
+    expect(made.gaps).toBe(1);
+    await broker.close();
+  });
+
+  it('does not go back once more if something comes, or it is closed, while it asks for partitions', async () => {
+    for (const happens of ['message', 'close']) {
+      const { clock, state, broker, made, bring } = await setUp('earliest', 'later');
+      const answer = Promise.withResolvers<string[]>();
+      state.partitions = () => answer.promise;
+      await clock.advance(toAgain);
+      if (happens === 'message') bring(messageOf('m0', 0));
+      else await made.close();
+      answer.resolve(['persistent://public/default/t']);
+      await clock.settle();
+      if (happens === 'close') expect(clock.pendingTimers).toBe(0);
+      await clock.advance(100_000);
+      expect(state.seeks).toHaveLength(1);
+      await broker.close();
+    }
+  });
+
+  it('goes back once more in the turn in which nothing has come', async () => {
+    const { clock, state, broker } = await setUp('earliest', 'later');
+    await clock.advance(toAgain - 1);
+    expect(state.seeks).toHaveLength(1);
+    await clock.advance(1);
+    expect(state.seeks).toHaveLength(2);
+    await broker.close();
+  });
+
+  it.each(['before', 'after'] as const)(
+    'does not count it that it goes back once more, be it told %s it is connected again',
+    async (told) => {
+      const { clock, state, broker, made } = await setUp('earliest', 'later');
+      const away = async (): Promise<void> => {
+        state.connected = false;
+        await clock.sleep(100);
+        state.connected = true;
+      };
+      state.again = async () => {
+        if (told === 'before') return void away();
+        await clock.sleep(70);
+        await away();
+      };
+      await clock.advance(100_000);
+      expect(state.seeks).toHaveLength(3);
+      expect(made.gaps).toBe(0);
+      state.connected = false;
+      await clock.advance(100);
+      state.connected = true;
+      await clock.advance(100);
+      expect(made.gaps).toBe(1);
+      await broker.close();
+    },
+  );
+
+  it('counts a loss that was over just before it goes back once more', async () => {
+    const { clock, state, broker, made } = await setUp('earliest', 'later');
+    await clock.advance(toAgain - 60);
+    state.connected = false;
+    await clock.advance(30);
+    state.connected = true;
+    await clock.advance(30);
+    expect(state.seeks).toHaveLength(2);
+    expect(made.gaps).toBe(1);
+    await broker.close();
+  });
+
+  it('counts a loss that begins while it goes back once more, and lasts', async () => {
+    const { clock, state, broker, made } = await setUp('earliest', 'later');
+    state.again = async () => {
+      state.connected = false;
+    };
+    await clock.advance(toAgain + 1_100);
+    state.connected = true;
+    await clock.advance(100);
+    expect(made.gaps).toBe(1);
+    await broker.close();
+  });
+
+  it('gives what has come, and counts a loss, if going back once more fails', async () => {
+    const { clock, state, broker, made, bring } = await setUp('earliest', 'later');
+    const got: string[] = [];
+    const receiving = made.receive(10).then((messages) => got.push(...messages.map(text)));
+    state.again = async () => {
+      bring(messageOf('m0', 0));
+      state.connected = false;
+      throw new Error('Failed to seek message by id: Disconnected');
+    };
+    await clock.advance(toAgain + 100);
+    expect(got).toEqual(['m0']);
+    state.connected = true;
+    await clock.advance(100);
+    expect(made.gaps).toBe(1);
+    await receiving;
+    await broker.close();
+  });
+
+  it('is closed when the addon has said that it has gone back', async () => {
+    const { clock, state, broker, made } = await setUp('earliest', 'later');
+    const said = Promise.withResolvers<void>();
+    state.again = () => said.promise;
+    await clock.advance(toAgain);
+    expect(state.seeks).toHaveLength(2);
+    const closing = Promise.all([made.close(), broker.close()]);
+    await clock.advance(900);
+    expect(state.closes).toBe(0);
+    said.resolve();
+    await closing;
+    expect(state.closes).toBe(1);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('is closed after a second if the addon does not say so', async () => {
+    const { clock, state, broker, made } = await setUp('earliest', 'later');
+    const said = Promise.withResolvers<void>();
+    state.again = () => said.promise;
+    await clock.advance(toAgain);
+    const closing = made.close();
+    await clock.advance(1_000);
+    expect(state.closes).toBe(1);
+    await closing;
+    said.resolve();
+    await clock.settle();
+    expect(clock.pendingTimers).toBe(0);
+    await broker.close();
+  });
+
+  it('leaves no timer when it is closed right after it has gone back once more', async () => {
+    const { clock, state, made, broker, bring } = await setUp('earliest', 'later');
+    state.again = async () => void bring(messageOf('m0', 0));
+    await clock.advance(toAgain + 1);
+    await made.close();
+    expect(state.closes).toBe(1);
+    expect(clock.pendingTimers).toBe(0);
+    await broker.close();
   });
 
   it('sees that it was away', async () => {

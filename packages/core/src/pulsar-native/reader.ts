@@ -30,6 +30,8 @@ const settleMs = 200;
 const firstMs = 2_000;
 /** How often it does so at most; each time it waits twice as long as before. */
 const timesBack = 5;
+/** How long a reader that is closed waits for a seek that is under way, in milliseconds. */
+const seekEndMs = 1_000;
 
 /** How messages are decrypted: as by consumers. The addon's readers take no key but that of a file, and nothing else without one. */
 function decryption(
@@ -52,6 +54,7 @@ function decryption(
  */
 export async function createNativeReader(context: NativeContext, { topic, start = 'latest' }: ReaderOptions): Promise<BrokerReader> {
   const { addon, clock } = context;
+  const fullName = context.fullName(topic);
   const details = { topic };
   const closedError = (): PaystreamError =>
     new PaystreamError('CANCELED', `the reader of topic "${topic}" is closed`, { reason: 'READER_CLOSED', details });
@@ -63,11 +66,16 @@ export async function createNativeReader(context: NativeContext, { topic, start 
   let begun = start === 'latest';
   let gaps = 0;
   let connected = true;
+  /** It was told to go back, for which the addon takes it away for a moment. */
+  let moved = false;
   let looksAway = 0;
   let asking = false;
   let closed: Promise<void> | undefined;
   let looking: ClockTimer | undefined;
   let awaitingFirst: ClockTimer | undefined;
+  /** Settles with the last time that it went back once more. */
+  let goingBack: Promise<void> = Promise.resolve();
+  const ending = new AbortController();
   /** The addon waits for this before it brings the next message. */
   let room: PromiseWithResolvers<void> | undefined;
 
@@ -100,21 +108,28 @@ export async function createNativeReader(context: NativeContext, { topic, start 
   const askForClient = async (): Promise<void> => {
     asking = true;
     try {
-      await context.readerClient().getPartitionsForTopic(context.fullName(topic));
+      await context.readerClient().getPartitionsForTopic(fullName);
     } catch (error) {
       if (saysClosed(error)) closed ??= end();
     }
     asking = false;
   };
 
-  const look = (): void => {
+  const isConnected = (): boolean => {
     const now = reader.isConnected();
-    // What was published while it was away may be gone now that it is back.
-    if (now && !connected) gaps += 1;
+    // What was published while it was away may be gone now that it is back, unless it went to where it is to begin.
+    if (now && !connected && !moved) gaps += 1;
     connected = now;
-    looksAway = now ? 0 : looksAway + 1;
+    if (now && begun) moved = false;
+    return now;
+  };
+
+  const look = (): void => {
+    looksAway = isConnected() ? 0 : looksAway + 1;
     if (looksAway >= looksToAsk && !asking) {
       looksAway = 0;
+      // Going back takes less.
+      moved = false;
       void askForClient();
     }
     looking = clock.setTimer(lookMs, look);
@@ -133,49 +148,64 @@ export async function createNativeReader(context: NativeContext, { topic, start 
    */
   const begin = async (to: Reader, from: Place | undefined): Promise<void> => {
     begun = false;
-    await clock.sleep(startMs);
+    moved = true;
     if (typeof start === 'object' && 'timeMs' in start) await to.seekTimestamp(start.timeMs);
     else await to.seek(addonPosition(addon, from ?? 'earliest'));
     // What was on its way to the listener has come when the turn is over.
-    await clock.sleep(0);
+    await clock.sleep(0, ending.signal);
     // If it is from before, the first from after tells.
-    if (last.size > 0) await clock.sleep(settleMs);
-    begun = true;
-    pump();
+    if (last.size > 0) await clock.sleep(settleMs, ending.signal);
   };
 
   /**
    * A broker of 4.0 may leave a reader that has gone back just after it was made at the end, until the next message is published: it
    * still has a read from there under way. Going back once more ends that.
+   *
+   * Of a topic with partitions it must not: if one of them is away, C++ tells the addon so more than once, which ends the process.
    */
   const awaitFirst = (from: Place | undefined, delayMs = firstMs, times = timesBack): void => {
-    awaitingFirst = clock.setTimer(delayMs, () => {
+    const again = async (): Promise<void> => {
       if (last.size > 0) return;
-      begin(reader, from)
-        // It is away, or closed: when the addon has it back, it begins where it was told to.
-        .catch(() => undefined)
-        .finally(() => {
-          begun = true;
-          if (times > 1 && closed === undefined) awaitFirst(from, delayMs * 2, times - 1);
-        });
-    });
+      const names = await context
+        .readerClient()
+        .getPartitionsForTopic(fullName)
+        .catch(() => []);
+      if (names.some((name) => name !== fullName)) return;
+      // In the turn in which it goes back, for something may have happened meanwhile.
+      if (names.length === 1 && last.size === 0 && closed === undefined && isConnected()) {
+        goingBack = begin(reader, from)
+          .catch(() => {
+            // If it is away, it is so for another reason.
+            moved = false;
+          })
+          .then(() => {
+            begun = true;
+            pump();
+          });
+        await goingBack;
+      }
+      if (times > 1 && closed === undefined) awaitFirst(from, delayMs * 2, times - 1);
+    };
+    awaitingFirst = clock.setTimer(delayMs, () => void again());
   };
 
   let reader: Reader;
   try {
     const from = typeof start === 'object' && 'messageId' in start ? placeBefore(parsePlace(start.messageId)) : undefined;
     reader = await context.readerClient().createReader({
-      topic: context.fullName(topic),
+      topic: fullName,
       startMessageId: addon.MessageId.latest(),
       receiverQueueSize: maxReady,
       listener,
       ...decryption(topic, context.consumer),
     });
     if (start !== 'latest') {
+      await clock.sleep(startMs);
       await begin(reader, from).catch(async (error: unknown) => {
         await closeNative(reader, context.logger, details);
         throw error;
       });
+      begun = true;
       awaitFirst(from);
     }
   } catch (error) {
@@ -185,10 +215,17 @@ export async function createNativeReader(context: NativeContext, { topic, start 
 
   const end = async (): Promise<void> => {
     waiting.reject(undefined, closedError());
-    context.closed(result);
     looking?.cancel();
     awaitingFirst?.cancel();
+    ending.abort();
     letGo();
+    // C++ never settles the seek of a reader that was closed meanwhile, and the addon keeps the process alive for it.
+    const late = Promise.withResolvers<void>();
+    const timer = clock.setTimer(seekEndMs, late.resolve);
+    await Promise.race([goingBack, late.promise]);
+    timer.cancel();
+    // Only now: until then the broker waits for it before it closes the client.
+    context.closed(result);
     await closeNative(reader, context.logger, details);
   };
 
