@@ -1,4 +1,5 @@
 import type { Clock, ClockTimer } from '../clock/port.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
 import type { Logger } from '../logger/port.ts';
 import { jsonList } from '../sql/json-list.ts';
 import type { Database } from '../sql/port.ts';
@@ -22,7 +23,7 @@ export interface SweeperOptions {
 export interface Sweeper {
   /** Takes over what is left behind, then goes on with that. */
   start(): Promise<void>;
-  /** Renews the leases until it is sure of them; rows of those that are lost are forgotten then. */
+  /** Renews the leases until it is sure of them; rows of those that are lost are forgotten then. Rejects if it cannot be any more, since it stops. */
   ascertain(): Promise<void>;
   /** Looks for a row of this instance's own, whose transaction may not tell of its end: often at first, then with the sweeps. */
   watch(row: OutboxRow): void;
@@ -41,6 +42,10 @@ const pageSize = 1_000;
 const maxRemembered = 10_000;
 /** For so many sweeps a row is looked for that the table did not show: a minute, by the default lease. */
 const looksForUnseen = 12;
+
+function closing(): PaystreamError {
+  return new PaystreamError('UNAVAILABLE', 'the outbox closes, and its lease is over', { reason: 'CLOSED' });
+}
 
 /** Makes the sweeper of an outbox. */
 export function createSweeper(options: SweeperOptions): Sweeper {
@@ -183,7 +188,10 @@ export function createSweeper(options: SweeperOptions): Sweeper {
       every(Math.ceil(leaseMs / 2), 'look for rows that were left behind', sweep);
     },
     ascertain: async () => {
-      while (!epochs.fresh() && !stopped) await renew();
+      while (!epochs.fresh()) {
+        if (stopped) throw closing();
+        await renew();
+      }
     },
     watch: (row) => {
       watchesOwn = true;

@@ -408,6 +408,26 @@ describe('an instance that stood still for longer than its lease', () => {
     await frozen.close();
   });
 
+  it('publishes nothing while it closes, for as long as it cannot know whether others have taken it', async () => {
+    const one = await open();
+    const link = cutOff(one);
+    const frozen = await outboxIn(world, { database: link.database });
+    const standby = await outboxIn(world, { database: await open() });
+    link.cut();
+    const handle = await one.transaction((tx) => frozen.add(foreign(tx), events('a1')));
+    await world.advance(20_000);
+    const closing = frozen.close(1_000);
+    await world.advance(2_000);
+    handle.committed();
+    await world.advance(1_000);
+    expect(await contents(world.broker)).toEqual(['a1']);
+    link.mend();
+    await world.advance(1_000);
+    await closing;
+    expect(await contents(world.broker)).toEqual(['a1']);
+    await standby.close();
+  });
+
   it('publishes nothing new before others have published what it committed without knowing that it had lost its epoch', async () => {
     const one = await open();
     const link = cutOff(one);
