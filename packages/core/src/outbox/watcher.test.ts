@@ -44,3 +44,23 @@ it('goes on looking after it could not', async () => {
   expect(looks).toBe(2);
   watcher.stop();
 });
+
+it('looks soon for a new row although an older one is looked for seldom by now', async () => {
+  const clock = createVirtualClock();
+  const started = clock.monotonic();
+  const looks: string[] = [];
+  const watcher = createWatcher({
+    clock,
+    giveUpMs: 200,
+    look: async (rows) => {
+      looks.push(`${clock.monotonic() - started}: ${rows.map(({ seq }) => seq).join(' ')}`);
+      return rows.filter(({ seq }) => seq === 2);
+    },
+  });
+  watcher.watch(row(1));
+  await clock.advance(160);
+  watcher.watch(row(2));
+  await clock.advance(1_000);
+  expect(looks).toEqual(['10: 1', '30: 1', '70: 1', '150: 1', '170: 2', '310: 1']);
+  watcher.stop();
+});

@@ -34,6 +34,7 @@ export function createWatcher(options: WatcherOptions): Watcher {
   const { clock, giveUpMs } = options;
   const watched = new Map<string, Watched>();
   let timer: ClockTimer | undefined;
+  let timerDueAtMs = Number.POSITIVE_INFINITY;
   let looking: Promise<void> | undefined;
   let stopped = false;
 
@@ -51,7 +52,7 @@ export function createWatcher(options: WatcherOptions): Watcher {
   };
 
   const tick = (): void => {
-    timer = undefined;
+    timerDueAtMs = Number.POSITIVE_INFINITY;
     const nowMs = clock.monotonic();
     const due = [...watched.values()].filter((one) => one.dueAtMs <= nowMs);
     // Failing to look is a look in vain; the sweeps tell of a database that is away.
@@ -60,22 +61,26 @@ export function createWatcher(options: WatcherOptions): Watcher {
       .finally(() => {
         looking = undefined;
         waitLonger(due);
-        arm();
+        let dueAtMs = Number.POSITIVE_INFINITY;
+        for (const one of watched.values()) dueAtMs = Math.min(dueAtMs, one.dueAtMs);
+        arm(dueAtMs);
       });
   };
 
-  const arm = (): void => {
-    if (timer !== undefined || looking !== undefined || stopped || watched.size === 0) return;
-    let dueAtMs = Number.POSITIVE_INFINITY;
-    for (const one of watched.values()) dueAtMs = Math.min(dueAtMs, one.dueAtMs);
+  /** A new row is due before older ones that were looked for in vain. */
+  const arm = (dueAtMs: number): void => {
+    if (looking !== undefined || stopped || dueAtMs >= timerDueAtMs) return;
+    timer?.cancel();
+    timerDueAtMs = dueAtMs;
     timer = clock.setTimer(Math.max(0, dueAtMs - clock.monotonic()), tick, { unref: true });
   };
 
   return {
     watch: (row) => {
       if (watched.size >= maxWatched) return;
-      watched.set(rowKey(row), { row, waitMs: firstWaitMs, dueAtMs: clock.monotonic() + firstWaitMs });
-      arm();
+      const dueAtMs = clock.monotonic() + firstWaitMs;
+      watched.set(rowKey(row), { row, waitMs: firstWaitMs, dueAtMs });
+      arm(dueAtMs);
     },
     forget: (row) => watched.delete(rowKey(row)),
     lookNow: () => (watched.size === 0 ? Promise.resolve() : look([...watched.values()])),
