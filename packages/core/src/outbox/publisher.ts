@@ -47,8 +47,8 @@ export interface Publisher {
   committed(row: OutboxRow, messages: readonly AddressedMessage[]): void;
   /** A row that was committed just now, when somebody else had taken its epoch already. */
   lost(row: OutboxRow): void;
-  /** A row that was found in the table. */
-  found(row: OutboxRow): void;
+  /** A row that was found in the table. One of its own epoch waits for those left to others; of other epochs, those may be among them. */
+  found(row: OutboxRow, own: boolean): void;
   /** Forgets rows of epochs that are not owned any more, and begins again with the others. */
   restart(owned: ReadonlySet<number>): void;
   /** Resolves when every row known now is published and removed, but for those that cannot be read or that the broker refuses. */
@@ -225,10 +225,14 @@ export function createPublisher(options: PublisherOptions): Publisher {
       else enqueue(row, messages);
     },
     lost: (row) => leftToOthers.add([row]),
-    found: (row) => {
+    found: (row, own) => {
       if (controller.signal.aborted) return;
       known.add(row);
       tally.expect(row);
+      if (own && leftToOthers.some) {
+        held.push(row);
+        return;
+      }
       backlog.add(row);
       refill();
     },

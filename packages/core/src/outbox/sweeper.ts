@@ -107,11 +107,12 @@ export function createSweeper(options: SweeperOptions): Sweeper {
         count += 1;
         const row = { epoch, seq, events, addedAtMs: added_at, bytes: 0, left: events, refused: 0 };
         if (publisher.knows(row)) continue;
-        if (epoch === epochs.current) {
+        const own = epoch === epochs.current;
+        if (own) {
           remember(rowKey(row));
           watcher.forget(row);
         }
-        publisher.found(row);
+        publisher.found(row, own);
       }
       if (rows.length < pageSize) return count;
     }
@@ -138,7 +139,7 @@ export function createSweeper(options: SweeperOptions): Sweeper {
           over.add(row);
           if (publisher.knows(row)) continue;
           remember(rowKey(row));
-          publisher.found(row);
+          publisher.found(row, epoch === epochs.current);
         }
       }
       return [...over];

@@ -446,7 +446,7 @@ describe('an instance that stood still for longer than its lease', () => {
     await frozen.close();
   });
 
-  it('waits for as long as others go on with what it left to them', async () => {
+  it.each(['told', 'found'])('waits for as long as others go on with what it left to them: what it commits next is %s', async (how) => {
     const one = await open();
     const link = cutOff(one);
     const frozen = await outboxIn(world, { database: link.database });
@@ -463,7 +463,8 @@ describe('an instance that stood still for longer than its lease', () => {
     await world.advance(20_000);
     link.mend();
     await world.clock.settle();
-    await commit(one, frozen, 'a5');
+    if (how === 'told') await commit(one, frozen, 'a5');
+    else await one.transaction((tx) => frozen.add(foreign(tx), events('a5')));
     await world.advance(90_000);
     expect(await contents(world.broker)).toEqual(['a1', 'a2', 'a3', 'a4', 'a5']);
     await standby.close();
