@@ -1,14 +1,17 @@
 import type { Clock, ClockTimer } from '../clock/port.ts';
 import { jsonList } from '../sql/json-list.ts';
 import type { Database } from '../sql/port.ts';
-import { type OutboxRow, rowKey } from './row.ts';
+import type { OutboxRow } from './row.ts';
 import { outboxStatements } from './statements.ts';
 
 /** Options of {@link createLeftToOthers}. */
 export interface LeftToOthersOptions {
   readonly database: Database;
   readonly clock: Clock;
-  /** After how long in which none of an epoch goes they are waited for no more, in milliseconds: a broker may refuse them for ever. */
+  /**
+   * After how long in which none of an epoch goes they are waited for no more, in milliseconds: a broker may refuse them for ever.
+   * Time in which the table does not answer does not count, for the others may not have been able to go on either.
+   */
   readonly giveUpMs: number;
   /** Whether a row is this instance's again, which publishes it before what waits. */
   regained(row: OutboxRow): boolean;
@@ -24,31 +27,47 @@ export interface LeftToOthers {
   stop(): void;
 }
 
+/** The rows of one epoch, by their place there. */
+interface Left {
+  readonly rows: Map<number, OutboxRow>;
+  leftMs: number;
+  answeredAtMs: number;
+}
+
 const firstWaitMs = 20;
 const maxWaitMs = 500;
+/** Others publish the first ones first, so these tell whether they go on. */
+const pageSize = 1_000;
 
 /** Makes the list; it looks in the table for what became of them. */
 export function createLeftToOthers(options: LeftToOthersOptions): LeftToOthers {
   const { database, clock } = options;
   const sql = outboxStatements(database);
-  const rows = new Map<string, { readonly row: OutboxRow; untilMs: number }>();
+  const epochs = new Map<number, Left>();
   let timer: ClockTimer | undefined;
   let looking = false;
   let stopped = false;
 
-  const look = async (): Promise<void> => {
-    for (const [key, { row }] of rows) if (options.regained(row)) rows.delete(key);
-    for (const [epoch, asked] of Map.groupBy(rows.values(), ({ row }) => row.epoch)) {
-      const seqs = asked.map(({ row }) => row.seq);
-      const present = await database.query<{ readonly seq: number }>(sql.present, [epoch, jsonList(seqs)]);
-      const left = new Set(present.map(({ seq }) => seq));
+  const lookInto = async (epoch: number, left: Left): Promise<void> => {
+    while (left.leftMs > 0) {
+      for (const [seq, row] of left.rows) if (options.regained(row)) left.rows.delete(seq);
+      const asked = [...left.rows.keys()].sort((a, b) => a - b).slice(0, pageSize);
+      if (asked.length === 0) break;
+      const rows = await database.query<{ readonly seq: number }>(sql.present, [epoch, jsonList(asked)]);
+      const present = new Set(rows.map(({ seq }) => seq));
+      for (const seq of asked) if (!present.has(seq)) left.rows.delete(seq);
       const nowMs = clock.monotonic();
-      for (const one of asked) {
-        // Whoever has taken them publishes them, however long that takes.
-        if (left.size < asked.length) one.untilMs = nowMs + options.giveUpMs;
-        if (!left.has(one.row.seq) || one.untilMs <= nowMs) rows.delete(rowKey(one.row));
-      }
+      // Whoever has taken them publishes them, however long that takes.
+      if (present.size < asked.length) left.leftMs = options.giveUpMs;
+      else left.leftMs -= Math.min(nowMs - left.answeredAtMs, 2 * maxWaitMs);
+      left.answeredAtMs = nowMs;
+      if (present.size > 0 && left.leftMs > 0) return;
     }
+    epochs.delete(epoch);
+  };
+
+  const look = async (): Promise<void> => {
+    for (const [epoch, left] of epochs) await lookInto(epoch, left);
   };
 
   const soon = (waitMs: number): void => {
@@ -64,7 +83,7 @@ export function createLeftToOthers(options: LeftToOthersOptions): LeftToOthers {
           .then(() => {
             looking = false;
             if (stopped) return;
-            if (rows.size > 0) soon(Math.min(2 * waitMs, maxWaitMs));
+            if (epochs.size > 0) soon(Math.min(2 * waitMs, maxWaitMs));
             else options.over();
           });
       },
@@ -74,11 +93,17 @@ export function createLeftToOthers(options: LeftToOthersOptions): LeftToOthers {
 
   return {
     get some() {
-      return rows.size > 0 || looking;
+      return epochs.size > 0 || looking;
     },
     add: (more) => {
-      for (const row of more) rows.set(rowKey(row), { row, untilMs: clock.monotonic() + options.giveUpMs });
-      if (rows.size > 0 && timer === undefined && !looking) soon(firstWaitMs);
+      const nowMs = clock.monotonic();
+      for (const row of more) {
+        const left = epochs.get(row.epoch) ?? { rows: new Map(), leftMs: 0, answeredAtMs: nowMs };
+        left.rows.set(row.seq, row);
+        left.leftMs = options.giveUpMs;
+        epochs.set(row.epoch, left);
+      }
+      if (epochs.size > 0 && timer === undefined && !looking) soon(firstWaitMs);
     },
     stop: () => {
       stopped = true;

@@ -471,6 +471,39 @@ describe('an instance that stood still for longer than its lease', () => {
     await frozen.close();
   });
 
+  it('waits for others no less long because it could not look for a while what they publish', async () => {
+    const one = await open();
+    const link = cutOff(one);
+    let looksFail = false;
+    const database: Database = {
+      ...link.database,
+      query: (sql, ...rest) =>
+        looksFail && sql.startsWith('SELECT seq FROM') ? Promise.reject(new Error('away')) : link.database.query(sql, ...rest),
+    };
+    const frozen = await outboxIn(world, { database });
+    let brokerAway = true;
+    const broker = withProducer(world.broker, (producer) => ({
+      ...producer,
+      sendAll: (messages) => (brokerAway ? Promise.reject(new Error('away')) : producer.sendAll(messages)),
+    }));
+    const standby = await outboxIn(world, { database: await open(), broker });
+    link.cut();
+    for (const text of ['a1', 'a2', 'a3', 'a4']) await one.transaction((tx) => frozen.add(foreign(tx), events(text)));
+    await world.advance(20_000);
+    looksFail = true;
+    link.mend();
+    await world.clock.settle();
+    await commit(one, frozen, 'a5');
+    await world.advance(24_000);
+    looksFail = false;
+    await world.advance(1_000);
+    brokerAway = false;
+    await world.advance(10_000);
+    expect(await contents(world.broker)).toEqual(['a1', 'a2', 'a3', 'a4', 'a5']);
+    await standby.close();
+    await frozen.close();
+  });
+
   it('does not wait for ever for others to publish what it left to them', async () => {
     const one = await open();
     const link = cutOff(one);
