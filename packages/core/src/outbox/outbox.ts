@@ -108,6 +108,7 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
     unseen: (row) => {
       if (row.epoch === epochs.current) sweeper.lookForOwn();
     },
+    lookFor: (rows) => sweeper.lookFor(rows),
     permit: () => (epochs.fresh() ? undefined : sweeper.ascertain()),
   });
   const sweeper = createSweeper({ database, clock, logger, epochs, publisher, leaseMs });
@@ -129,6 +130,13 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
     // Else it is found in the table: by this instance if a sweep saw it first, or by whoever has its epoch.
     if (sweeper.wasFound(row) || publisher.knows(row)) return;
     if (epochs.owned.has(row.epoch)) telemetry.detached(() => publisher.committed(row, messages));
+    else publisher.lost(row);
+  };
+
+  const onUnknown = (row: OutboxRow): void => {
+    if (sweeper.wasFound(row) || publisher.knows(row)) return;
+    sweeper.watch(row);
+    if (epochs.owned.has(row.epoch)) telemetry.detached(() => publisher.doubted(row));
     else publisher.lost(row);
   };
 
@@ -188,7 +196,7 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
         sweeper.unwatch(row);
         onCommitted(row, messages);
       };
-      if ('onCommit' in tx) tx.onCommit(committed, () => sweeper.watch(row));
+      if ('onCommit' in tx) tx.onCommit(committed, () => onUnknown(row));
       else sweeper.watch(row);
       return { committed };
     },

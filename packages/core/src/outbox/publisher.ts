@@ -5,6 +5,7 @@ import type { PaystreamError } from '../errors/paystream-error.ts';
 import type { Logger } from '../logger/port.ts';
 import { noLabels, noTelemetry } from '../telemetry/port.ts';
 import { createBacklog } from './backlog.ts';
+import { createDoubts } from './doubts.ts';
 import { createKnownRows, type KnownRowsOptions } from './known-rows.ts';
 import { createLane, type Lane, type LaneContext } from './lane.ts';
 import { createLeftToOthers } from './left-to-others.ts';
@@ -22,6 +23,8 @@ export interface PublisherOptions
   readonly maxPendingBytes: number;
   /** How long what is committed waits for earlier rows of which others publish none, in milliseconds. */
   readonly maxHoldMs: number;
+  /** Looks in the table for rows of this instance, and has those found that are there. */
+  lookFor(rows: readonly OutboxRow[]): Promise<unknown>;
 }
 
 /** Why an event is not published yet. */
@@ -47,6 +50,8 @@ export interface Publisher {
   committed(row: OutboxRow, messages: readonly AddressedMessage[]): void;
   /** A row that was committed just now, when somebody else had taken its epoch already. */
   lost(row: OutboxRow): void;
+  /** A row of which nobody can say whether it was committed just now: what is committed next waits until the table was asked. */
+  doubted(row: OutboxRow): void;
   /** A row that was found in the table. One of its own epoch waits for those left to others; of other epochs, those may be among them. */
   found(row: OutboxRow, own: boolean): void;
   /** Forgets rows of epochs that are not owned any more, and begins again with the others. */
@@ -66,7 +71,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   let lanes = new Map<string, Lane>();
   const read = createRowReader(options.database);
   const backlog = createBacklog(read);
-  /** Rows that wait until others have published what was committed before them. */
+  /** Rows that wait for earlier ones: until others have published those, or for one in doubt, which has its place among them. */
   let held: OutboxRow[] = [];
   let lastFailure: (PublishFailure & { readonly entry: OutboxEntry }) | undefined;
   const leftToOthers = createLeftToOthers({
@@ -74,12 +79,25 @@ export function createPublisher(options: PublisherOptions): Publisher {
     clock,
     giveUpMs: options.maxHoldMs,
     regained: (row) => known.has(row),
-    over: () => {
-      for (const row of held) backlog.add(row);
-      held = [];
-      refill();
+    over: () => goOn(),
+  });
+  const doubts = createDoubts({
+    clock,
+    look: options.lookFor,
+    answered: () => {
+      held = held.filter((row) => known.has(row) || doubts.get(row) !== undefined);
+      goOn();
     },
   });
+
+  const holds = (): boolean => leftToOthers.some || doubts.some;
+
+  const goOn = (): void => {
+    if (holds()) return;
+    for (const row of held) backlog.add(row);
+    held = [];
+    refill();
+  };
 
   const ageMs = (): number => {
     const { oldestMs } = known;
@@ -220,17 +238,25 @@ export function createPublisher(options: PublisherOptions): Publisher {
       if (controller.signal.aborted) return;
       known.add(row);
       tally.expect(row);
-      if (leftToOthers.some) held.push(row);
+      if (doubts.get(row) !== undefined) return;
+      if (holds()) held.push(row);
       else if (backlog.size > 0 || backlog.loading || tally.full) backlog.add(row);
       else enqueue(row, messages);
     },
     lost: (row) => leftToOthers.add([row]),
-    found: (row, own) => {
+    doubted: (row) => {
       if (controller.signal.aborted) return;
+      doubts.add(row);
+      held.push(row);
+    },
+    found: (seen, own) => {
+      if (controller.signal.aborted) return;
+      const doubted = doubts.get(seen);
+      const row = doubted ?? seen;
       known.add(row);
       tally.expect(row);
-      if (own && leftToOthers.some) {
-        held.push(row);
+      if (own && holds()) {
+        if (doubted === undefined) held.push(row);
         return;
       }
       backlog.add(row);
@@ -242,17 +268,20 @@ export function createPublisher(options: PublisherOptions): Publisher {
       lanes = new Map();
       backlog.clear();
       tally.reset();
-      held = [];
       lastFailure = undefined;
-      const rows = known.all();
+      const waiting = new Set(held);
+      held = [];
+      const rows = [...known.all().filter((row) => !waiting.has(row)), ...waiting];
       const lost = rows.filter((row) => !owned.has(row.epoch));
       known.forget(lost);
       leftToOthers.add(lost.filter((row) => row.left > 0));
       for (const row of rows) {
         if (!owned.has(row.epoch) || row.left === 0) continue;
-        known.add(row);
-        tally.expect(row);
-        if (leftToOthers.some) held.push(row);
+        if (known.has(row)) {
+          known.add(row);
+          tally.expect(row);
+        }
+        if (holds()) held.push(row);
         else backlog.add(row);
       }
       refill();
@@ -261,6 +290,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     stop: async () => {
       controller.abort();
       leftToOthers.stop();
+      doubts.stop();
       await known.stop();
       // What is left is another instance's to tell of.
       tell({ waiting: 0, held: 0, ageMs: 0 });

@@ -29,6 +29,8 @@ export interface Sweeper {
   watch(row: OutboxRow): void;
   /** Its transaction told of its end. */
   unwatch(row: OutboxRow): void;
+  /** Hands over which of some rows are committed. Gives those that need no more looking for. */
+  lookFor(rows: readonly OutboxRow[]): Promise<readonly OutboxRow[]>;
   /** Looks now for the rows that are watched. */
   lookForWatched(): Promise<void>;
   /** Has the next sweeps look for rows of this instance's own too, for as long as a node of the database may be behind. */
@@ -202,6 +204,7 @@ export function createSweeper(options: SweeperOptions): Sweeper {
     lookForOwn: () => {
       looksForOwn = looksForUnseen;
     },
+    lookFor,
     lookForWatched: watcher.lookNow,
     wasFound: (row) => foundOwn.delete(rowKey(row)),
     stop: async () => {

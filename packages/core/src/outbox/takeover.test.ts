@@ -504,6 +504,39 @@ describe('an instance that stood still for longer than its lease', () => {
     await frozen.close();
   });
 
+  it('waits for others to publish also what it may have committed without an answer', async () => {
+    const one = await open();
+    const link = cutOff(one);
+    let looksFail = true;
+    const losing = losingAnswers({
+      ...link.database,
+      query: (sql, ...rest) =>
+        looksFail && sql.startsWith('SELECT seq FROM') ? Promise.reject(new Error('away')) : link.database.query(sql, ...rest),
+    });
+    const frozen = await outboxIn(world, { database: losing.database });
+    const slow = withProducer(world.broker, (producer) => ({
+      ...producer,
+      sendAll: async (messages) => {
+        await world.clock.sleep(15_000);
+        await producer.sendAll(messages);
+      },
+    }));
+    const standby = await outboxIn(world, { database: await open(), broker: slow });
+    losing.loseNext(/INSERT INTO \S*outbox \(/);
+    await expect(commit(losing.database, frozen, 'a1')).rejects.toMatchObject({ reason: 'COMMIT_UNKNOWN' });
+    link.cut();
+    await world.advance(20_000);
+    link.mend();
+    await world.clock.settle();
+    await commit(one, frozen, 'a2');
+    await world.clock.settle();
+    looksFail = false;
+    await world.advance(40_000);
+    expect(await contents(world.broker)).toEqual(['a1', 'a2']);
+    await standby.close();
+    await frozen.close();
+  });
+
   it('does not wait for ever for others to publish what it left to them', async () => {
     const one = await open();
     const link = cutOff(one);
