@@ -41,7 +41,10 @@ export interface OutboxOptions {
    * later events of the same keys when they have published those, or for twice as long have published none of them. Default: 10,000.
    */
   readonly leaseMs?: number;
-  /** At most about so many events wait in memory; beyond it only their places do, and they are read again. Default: 20,000. */
+  /**
+   * At most about so many events wait in memory; beyond it only their places do, and they are read again. All topics share it: once
+   * those of one that takes nothing fill it, others wait until that one takes some again. Default: 20,000.
+   */
   readonly maxPendingEvents?: number;
   /** The same in bytes. Default: 64 MiB. */
   readonly maxPendingBytes?: number;
