@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { type BaseCommand, BaseCommand_Type as Type } from '../gen/pulsar/wire_pb.ts';
-import { fakeTopic } from './fake-topic.ts';
+import { type FakeTopic, fakeTopic } from './fake-topic.ts';
 import { FirstMessage } from './first-message.ts';
+import type { Consumer } from './port.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
@@ -58,30 +59,50 @@ it('asks for nothing when a message has come, and begins anew with the next turn
 
 const isAsk = ({ type }: BaseCommand): boolean => type === Type.REDELIVER_UNACKNOWLEDGED_MESSAGES;
 
-it('is what a failover consumer does', async () => {
-  await using topic = await fakeTopic();
-  const consumers = [await topic.subscribe({ type: 'failover' }), await topic.subscribe({ type: 'failover' })];
-  const [session] = topic.broker.sessions;
-  for (const consumerId of [0n, 1n]) {
-    session?.send({ type: Type.ACTIVE_CONSUMER_CHANGE, activeConsumerChange: { consumerId, isActive: true } });
-  }
+/** Of two consumers one gets a message: the other asks. */
+async function expectFirstToAsk(topic: FakeTopic, second: Consumer | undefined): Promise<void> {
   topic.deliver([{ entryId: 0, texts: ['a'] }], 1);
-  await consumers[1]?.receive();
+  await second?.receive();
   vi.advanceTimersByTime(2_000);
   const { redeliverUnacknowledgedMessages: asked } = await topic.broker.waitFor(isAsk);
   expect(asked).toMatchObject({ consumerId: 0n, messageIds: [] });
   expect(topic.commands(Type.REDELIVER_UNACKNOWLEDGED_MESSAGES)).toHaveLength(1);
+}
+
+function makeActive(topic: FakeTopic, ...consumerIds: readonly bigint[]): void {
+  const [session] = topic.broker.sessions;
+  for (const consumerId of consumerIds) {
+    session?.send({ type: Type.ACTIVE_CONSUMER_CHANGE, activeConsumerChange: { consumerId, isActive: true } });
+  }
+}
+
+it('is what a failover consumer does', async () => {
+  await using topic = await fakeTopic();
+  const [, second] = [await topic.subscribe({ type: 'failover' }), await topic.subscribe({ type: 'failover' })];
+  makeActive(topic, 0n, 1n);
+  await expectFirstToAsk(topic, second);
 });
 
 it('is what an exclusive consumer does to which nothing has come', async () => {
   await using topic = await fakeTopic();
-  const consumers = [await topic.subscribe(), await topic.subscribe({ topic: 'more' })];
-  topic.deliver([{ entryId: 0, texts: ['a'] }], 1);
-  await consumers[1]?.receive();
+  const [, second] = [await topic.subscribe(), await topic.subscribe({ topic: 'more' })];
+  await expectFirstToAsk(topic, second);
+});
+
+it.each(['exclusive', 'failover'] as const)('gives the broker no more than one permit without a queue (%s)', async (type) => {
+  await using topic = await fakeTopic();
+  const consumer = await topic.subscribe({ type, receiverQueueSize: 0 });
+  makeActive(topic, 0n);
+  const waiting = consumer.receive({ timeoutMs: 1_000 });
+  await topic.broker.waitFor(({ flow }) => flow !== undefined);
   vi.advanceTimersByTime(2_000);
-  const { redeliverUnacknowledgedMessages: asked } = await topic.broker.waitFor(isAsk);
-  expect(asked).toMatchObject({ consumerId: 0n, messageIds: [] });
-  expect(topic.commands(Type.REDELIVER_UNACKNOWLEDGED_MESSAGES)).toHaveLength(1);
+  expect(await waiting).toBeUndefined();
+  await topic.broker.waitFor(isAsk);
+  const again = consumer.receive();
+  await topic.client.partitionsOf('orders');
+  topic.deliver([{ entryId: 0, texts: ['a'], consumerEpoch: 1 }]);
+  expect((await again).data.toString()).toBe('a');
+  expect(topic.permits()).toBe(1);
 });
 
 it('takes nothing of what comes just then', async () => {

@@ -100,7 +100,7 @@ export class Redelivery {
     for (let at = 0; at < positions.length; at += PIECE) {
       connection.write(encodeRedeliver(consumerId, positions.slice(at, at + PIECE)));
     }
-    hooks.giveBack(permits);
+    if (permits > 0) hooks.giveBack(permits);
   }
 
   /** Asks for everything again that is not acknowledged. */
@@ -114,7 +114,7 @@ export class Redelivery {
     const permits = hooks.removeQueued();
     if (this.#whole) hooks.rewind();
     else connection.write(encodeRedeliverAll(consumerId));
-    hooks.giveBack(permits);
+    if (permits > 0) hooks.giveBack(permits);
   }
 
   /** Forgets what it was to ask for: everything comes again, or the consumer ends. */
