@@ -17,7 +17,8 @@ export function cacheFolder(): string {
   return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'paystream', `pulsar-${pulsarVersion}`);
 }
 
-async function exists(file: string): Promise<boolean> {
+/** Whether there is such a file or folder. */
+export async function exists(file: string): Promise<boolean> {
   return access(file).then(
     () => true,
     () => false,
