@@ -85,7 +85,7 @@ export function subscribe(
 type Receiver = Pick<BrokerSubscription | BrokerReader, 'receive'>;
 
 /** Runs with a signal that is aborted after a while. */
-async function within<T>(subject: BrokerUnderTest, ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+async function within<T>(subject: Pick<BrokerUnderTest, 'clock'>, ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const timer = subject.clock.setTimer(ms, () => controller.abort(new Error(`nothing came within ${ms} ms`)));
   try {
@@ -96,7 +96,7 @@ async function within<T>(subject: BrokerUnderTest, ms: number, work: (signal: Ab
 }
 
 /** Receives exactly so many. */
-export async function receive(subject: BrokerUnderTest, from: Receiver, count: number): Promise<IncomingMessage[]> {
+export async function receive(subject: Pick<BrokerUnderTest, 'clock'>, from: Receiver, count: number): Promise<IncomingMessage[]> {
   const got: IncomingMessage[] = [];
   while (got.length < count) {
     try {

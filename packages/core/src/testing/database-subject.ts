@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Broker, IncomingMessage } from '../broker/port.ts';
+import type { Broker } from '../broker/port.ts';
 import type { Clock } from '../clock/port.ts';
 import { outboxEvent } from '../outbox/event.ts';
 import { createOutbox, type OutboxOptions } from '../outbox/outbox.ts';
@@ -155,15 +155,11 @@ export function addTexts(outbox: OutboxUnderTest, tx: SqlTransaction, topic: Top
   );
 }
 
-/** Receives so many texts of a topic from its beginning. */
-export async function published(subject: DatabaseUnderTest, topic: string, count: number): Promise<string[]> {
-  const subscription = await subject.broker.subscribe({
-    topic,
-    subscription: subject.uniqueName('published'),
-    initialPosition: 'earliest',
-  });
-  const messages: IncomingMessage[] = await receive(subject, subscription, count);
-  await subscription.unsubscribe();
+/** Receives so many texts of a topic from its beginning. By a reader: a consumer is sent no more than it may leave unacknowledged. */
+export async function published(subject: Pick<DatabaseUnderTest, 'broker' | 'clock'>, topic: string, count: number): Promise<string[]> {
+  const reader = await subject.broker.createReader({ topic, start: 'earliest' });
+  const messages = await receive(subject, reader, count);
+  await reader.close();
   return messages.map(text);
 }
 
