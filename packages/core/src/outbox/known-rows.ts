@@ -1,4 +1,5 @@
 import type { Clock } from '../clock/port.ts';
+import type { PaystreamError } from '../errors/paystream-error.ts';
 import type { Logger } from '../logger/port.ts';
 import type { Database } from '../sql/port.ts';
 import type { StoredRow } from './reader.ts';
@@ -35,8 +36,8 @@ export interface KnownRows {
   hurry(): void;
   /** Resolves when every row known now is published and removed, but for those that cannot be read or are held back. */
   flush(): Promise<void>;
-  /** Removes what is published. What is left stays in the table. */
-  stop(): Promise<void>;
+  /** Removes what is published. What is left stays in the table, and whoever waits for it is told the reason. */
+  stop(reason: PaystreamError): Promise<void>;
 }
 
 /** All that is left of a row is refused, or waits behind what is. */
@@ -107,13 +108,14 @@ export function createKnownRows(options: KnownRowsOptions): KnownRows {
       removeNow();
       return done;
     },
-    stop: async () => {
+    stop: async (reason) => {
       try {
         await remover.flush();
       } catch (error) {
         logger.warn({ err: error }, 'published rows of the outbox could not be removed: their events will be published again');
       }
       remover.stop();
+      waiters.end(reason);
     },
   };
 }

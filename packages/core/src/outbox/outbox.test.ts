@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Broker } from '../broker/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
+import { type Logger, silentLogger } from '../logger/port.ts';
 import { createTestWorld, type TestWorld } from '../testing/test-world.ts';
 import { commit, contents, events, foreign, others, outboxIn, rowCount, steps, withProducer } from './test-support.ts';
 
@@ -218,6 +219,25 @@ describe('outbox', () => {
     await world.advance(60_000);
     expect(world.telemetry.gaugeValue('paystream_outbox_oldest_seconds')).toBeGreaterThanOrEqual(55);
     await outbox.close(0);
+  });
+
+  it('tells whoever waits for its events that it closed, and whoever would wait then', async () => {
+    await using world = await createTestWorld();
+    const { state, broker } = refusing(world);
+    state.away = true;
+    const lines: string[] = [];
+    const logger: Logger = { ...silentLogger, warn: (_fields, message) => void lines.push(message) };
+    const outbox = await outboxIn(world, { broker, logger });
+    await commit(world.database, outbox, 'a1');
+    await world.clock.settle();
+    const flushed = outbox.flush().catch((error: unknown) => error);
+    lines.length = 0;
+    const closed = outbox.close();
+    await world.advance(5_000);
+    await closed;
+    expect(await flushed).toMatchObject({ code: 'UNAVAILABLE', reason: 'CLOSED' });
+    await expect(outbox.flush()).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'CLOSED' });
+    expect(lines.filter((line) => line.includes('last rows'))).toEqual([]);
   });
 
   it('tells of nothing that waits once it is closed, for another instance has it then', async () => {

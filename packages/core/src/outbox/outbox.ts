@@ -152,12 +152,14 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
   const finish = async (timeoutMs: number): Promise<void> => {
     if (timeoutMs > 0) {
       const flushed = new AbortController();
-      const flushing = flush().catch((error: unknown) => logger.warn({ err: error }, 'the outbox could not look for its last rows'));
+      const flushing = flush().catch((error: unknown) => {
+        if (!flushed.signal.aborted) logger.warn({ err: error }, 'the outbox could not look for its last rows');
+      });
       await Promise.race([flushing, clock.sleep(timeoutMs, flushed.signal).catch(() => undefined)]);
       flushed.abort();
     }
     await sweeper.stop();
-    await publisher.stop();
+    await publisher.stop(outboxClosed());
     await producers.close();
     try {
       await epochs.close();

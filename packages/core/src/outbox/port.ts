@@ -59,7 +59,8 @@ export interface Outbox {
   /**
    * Resolves when what is committed so far is published and its rows are gone; it does not wait for what cannot be read or what
    * the broker refuses, of which the log tells, nor, where a database has several nodes, for a row that the one that is asked does
-   * not show yet: that is published when it is found, within some seconds. Rejects if the table cannot be asked for what was committed without a word.
+   * not show yet: that is published when it is found, within some seconds. Rejects if the table cannot be asked for what was
+   * committed without a word, and with `UNAVAILABLE`, reason `CLOSED`, if the outbox closes first.
    */
   flush(): Promise<void>;
   /** Publishes what it can until `timeoutMs` is over (default: 5,000), gives up its rows to whoever is next, and stops. Safe to call again. */

@@ -58,8 +58,8 @@ export interface Publisher {
   restart(owned: ReadonlySet<number>): void;
   /** Resolves when every row known now is published and removed, but for those that cannot be read or that the broker refuses. */
   flush(): Promise<void>;
-  /** Stops. What is left stays in the table. */
-  stop(): Promise<void>;
+  /** Stops. What is left stays in the table, and whoever waits for it is told the reason. */
+  stop(reason: PaystreamError): Promise<void>;
 }
 
 /** Makes the publisher of an outbox. */
@@ -287,11 +287,11 @@ export function createPublisher(options: PublisherOptions): Publisher {
       refill();
     },
     flush: known.flush,
-    stop: async () => {
+    stop: async (reason) => {
       controller.abort();
       leftToOthers.stop();
       doubts.stop();
-      await known.stop();
+      await known.stop(reason);
       // What is left is another instance's to tell of.
       tell({ waiting: 0, held: 0, ageMs: 0 });
     },

@@ -1,3 +1,4 @@
+import type { PaystreamError } from '../errors/paystream-error.ts';
 import type { OutboxRow } from './row.ts';
 
 /** Those who wait until nothing is left to do about some rows. */
@@ -8,16 +9,23 @@ export interface Waiters {
   wait(rows: Iterable<OutboxRow>): Promise<void>;
   /** Nothing is left to do about these rows. */
   over(rows: readonly OutboxRow[]): void;
+  /** Nothing more is done about any row: whoever waits for one is told so, and whoever would from now on. */
+  end(reason: PaystreamError): void;
 }
 
 /** Makes the list of an outbox. */
 export function createWaiters(): Waiters {
-  let waiters: { readonly rows: Set<OutboxRow>; resolve(): void }[] = [];
+  let waiters: { readonly rows: Set<OutboxRow>; resolve(): void; reject(reason: PaystreamError): void }[] = [];
+  let ended: PaystreamError | undefined;
   return {
     get some() {
       return waiters.length > 0;
     },
-    wait: (rows) => new Promise((resolve) => waiters.push({ rows: new Set(rows), resolve })),
+    wait: (rows) =>
+      new Promise((resolve, reject) => {
+        if (ended === undefined) waiters.push({ rows: new Set(rows), resolve, reject });
+        else reject(ended);
+      }),
     over: (rows) => {
       if (waiters.length === 0) return;
       for (const waiter of waiters) {
@@ -25,6 +33,11 @@ export function createWaiters(): Waiters {
         if (waiter.rows.size === 0) waiter.resolve();
       }
       waiters = waiters.filter((waiter) => waiter.rows.size > 0);
+    },
+    end: (reason) => {
+      ended = reason;
+      for (const waiter of waiters) waiter.reject(reason);
+      waiters = [];
     },
   };
 }
