@@ -33,8 +33,8 @@ export interface IncomingOptions<T> {
   readonly acknowledger: Acknowledger;
   readonly redelivery: Redelivery;
   readonly rewind: Rewind;
-  /** Whether what is skipped is to be acknowledged: a durable cursor waits for it. */
-  readonly acknowledgesSkipped: boolean;
+  /** Whether the broker keeps the cursor: it waits for what is skipped, and may send again what was acknowledged. */
+  readonly durable: boolean;
   readonly connection: () => Connection | undefined;
 }
 
@@ -80,7 +80,7 @@ export class Incoming<T> {
   }
 
   #intakeHooks(): IntakeHooks<T> {
-    const { settings, source, inbox, rewind, grouping, connection, consumerId } = this.#options;
+    const { settings, source, inbox, rewind, grouping, connection, consumerId, durable } = this.#options;
     const { topic } = source;
     return {
       source,
@@ -94,7 +94,8 @@ export class Incoming<T> {
         rewind.arrived();
       },
       giveBack: (permits) => inbox.giveBack(permits),
-      isDuplicate: (ledger, entry, batchIndex) => grouping.isDuplicate(ledger, entry, batchIndex),
+      // A volatile cursor is acknowledged when a message is handed out, which may be given back and then be wanted again.
+      isDuplicate: (ledger, entry, batchIndex) => durable && grouping.isDuplicate(ledger, entry, batchIndex),
       onCorrupt: ({ ledgerId, entryId }, validationError, error) => {
         settings.events.onError?.(error, topic);
         connection()?.write(encodeAck({ consumerId, type: 'individual', positions: [{ ledgerId, entryId }], validationError }));
@@ -106,8 +107,8 @@ export class Incoming<T> {
 
   /** Messages of the entry are noted as acknowledged without having been seen. */
   #skipped(entry: Entry<MessageSource<T>>): void {
-    const { settings, grouping, acknowledger, acknowledgesSkipped } = this.#options;
-    if (!acknowledgesSkipped) return;
+    const { settings, grouping, acknowledger, durable } = this.#options;
+    if (!durable) return;
     if (entry.acknowledged) ignored(acknowledger.whole(entry));
     else if (settings.batchIndexAck) ignored(grouping.add(entry.ledgerId, entry.entryId, entry.left));
   }

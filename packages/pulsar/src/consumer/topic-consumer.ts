@@ -132,7 +132,7 @@ export class TopicConsumer<T> implements MessageSource<T> {
       acknowledger: this.#acknowledger,
       redelivery: this.#redelivery,
       rewind: this.#rewind,
-      acknowledgesSkipped: start === undefined && this.#persistent,
+      durable: start === undefined && this.#persistent,
       connection: () => this.#session.connection,
     });
     if (start !== undefined) this.#position = new VolatilePosition(topic, partition, start);
