@@ -1,8 +1,9 @@
+import { checkParameterCount } from '../sql/parameter-count.ts';
 import type { SqlValue } from '../sql/port.ts';
 import { changeText } from './change.ts';
 import type { Session } from './connection.ts';
 import { refuseTooLarge, runStatement, runText } from './run-statement.ts';
-import { type Change, checkCount, fill, type Statement, type Template } from './statement.ts';
+import { type Change, fill, type Statement, type Template } from './statement.ts';
 
 type Bulk = Statement & { readonly bulk: NonNullable<Statement['bulk']> };
 type Rows = readonly (readonly SqlValue[])[];
@@ -62,7 +63,8 @@ async function changeAll(session: Session, statement: Statement, change: Change,
 }
 
 async function changeMany(session: Session, statement: Statement, change: Change, rows: Rows): Promise<number[]> {
-  for (const parameters of rows) checkCount(statement.whole, parameters, statement.sql);
+  const { whole, sql } = statement;
+  for (const parameters of rows) checkParameterCount(whole.lists.length, parameters.length, sql);
   const affected: number[] = [];
   for (let from = 0; from < rows.length; from += maxChanges) {
     affected.push(...(await changeAll(session, statement, change, rows.slice(from, from + maxChanges))));

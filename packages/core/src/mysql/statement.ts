@@ -1,4 +1,5 @@
 import { PaystreamError } from '../errors/paystream-error.ts';
+import { checkParameterCount } from '../sql/parameter-count.ts';
 import type { SqlValue } from '../sql/port.ts';
 import { listLiteral, literal } from './literal.ts';
 import { mysqlDialect } from './mysql-dialect.ts';
@@ -172,20 +173,10 @@ export function createStatementCache(): (sql: string) => Statement {
   };
 }
 
-/** Throws `INVALID_ARGUMENT` for too many parameters or too few. */
-export function checkCount({ lists }: Template, parameters: readonly SqlValue[], sql: string): void {
-  if (parameters.length === lists.length) return;
-  throw new PaystreamError(
-    'INVALID_ARGUMENT',
-    `a statement has ${lists.length} places for parameters and got ${parameters.length}: ${sql}`,
-    { reason: 'INVALID_PARAMETER', details: { sql } },
-  );
-}
-
 /** Fills parameters in. Throws `INVALID_ARGUMENT` for those that cannot be stored, and for too many or too few. */
 export function fill(template: Template, parameters: readonly SqlValue[], sql: string): string {
-  checkCount(template, parameters, sql);
   const { parts, lists } = template;
+  checkParameterCount(lists.length, parameters.length, sql);
   let text = parts[0] ?? '';
   for (let index = 0; index < lists.length; index++) {
     const value = parameters[index];

@@ -47,6 +47,23 @@ export const valueCases: readonly DatabaseCase[] = [
     },
   },
   {
+    name: 'a statement with too few parameters, or too many, is refused and changes nothing',
+    run: async ({ database, uniqueName }) => {
+      const sql = await things(database);
+      const id = uniqueName('count');
+      for (const wrong of [[id], [id, 1, null], [id, 1, null, null, null]]) {
+        const refused = database.transaction((tx) => tx.execute(sql.insert, wrong));
+        await rejectsWith(refused, 'INVALID_ARGUMENT', 'INVALID_PARAMETER');
+        const first = [uniqueName('count'), 1, null, null];
+        const many = database.transaction((tx) => tx.executeMany(sql.insert, [first, wrong]));
+        await rejectsWith(many, 'INVALID_ARGUMENT', 'INVALID_PARAMETER');
+        assert.equal(await numberOf(database, String(first[0])), undefined);
+      }
+      assert.equal(await numberOf(database, id), undefined);
+      await rejectsWith(database.query(sql.find, []), 'INVALID_ARGUMENT', 'INVALID_PARAMETER');
+    },
+  },
+  {
     name: 'a bigint that is safe comes back as a number',
     run: async ({ database, uniqueName }) => {
       const sql = await things(database);

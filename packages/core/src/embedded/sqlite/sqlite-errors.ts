@@ -31,7 +31,7 @@ const primary = new Map<number, Meaning>([
   [19, ['FAILED_PRECONDITION', 'CONSTRAINT_VIOLATION', 'a row breaks a rule of its table']],
   [20, ['INVALID_ARGUMENT', 'VALUE_REFUSED', 'the value does not fit its column']],
   [22, diskError],
-  [25, ['INTERNAL', 'WRONG_PARAMETERS', 'the statement has fewer ? than there are parameters']],
+  [25, ['INVALID_ARGUMENT', 'INVALID_PARAMETER', 'the statement has fewer places than there are parameters']],
   [26, ['UNAVAILABLE', 'DATABASE_CORRUPT', 'it is damaged, or something else: restore it from a backup']],
 ]);
 /** The code of everything that has none of its own: what is wrong with a statement, and what a function says of a value. */

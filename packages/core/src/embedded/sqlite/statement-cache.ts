@@ -1,7 +1,9 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { PaystreamError } from '../../errors/paystream-error.ts';
+import { checkParameterCount } from '../../sql/parameter-count.ts';
 import type { SqlValue } from '../../sql/port.ts';
 import { bindParameters } from './bind.ts';
+import { placesIn } from './places.ts';
 import { sqliteError } from './sqlite-errors.ts';
 
 /** A compiled statement. */
@@ -70,6 +72,12 @@ function compile(database: DatabaseSync, path: string, sql: string): SqliteState
     narrow(rows);
     return rows;
   };
+  const places = placesIn(sql);
+  /** SQLite itself takes null for what is missing. */
+  const bind = (parameters: readonly SqlValue[]): SQLInputValue[] => {
+    if (places !== undefined) checkParameterCount(places, parameters.length, sql);
+    return bindParameters(parameters, sql);
+  };
   /** SQLite compiles again what it runs when the schema has changed, and does not say which of the two failed. */
   const failed = (cause: unknown): PaystreamError => {
     const error = sqliteError(cause, path, 'run', sql);
@@ -81,7 +89,7 @@ function compile(database: DatabaseSync, path: string, sql: string): SqliteState
     reads,
     controls: /^\s*(?:BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE)\b/i.test(sql),
     all: <R>(parameters: readonly SqlValue[] = none) => {
-      const bound = bindParameters(parameters, sql);
+      const bound = bind(parameters);
       try {
         return read(bound) as R[];
       } catch (cause) {
@@ -89,7 +97,7 @@ function compile(database: DatabaseSync, path: string, sql: string): SqliteState
       }
     },
     run: (parameters = none) => {
-      const bound = bindParameters(parameters, sql);
+      const bound = bind(parameters);
       try {
         return Number(prepared.run(...bound).changes);
       } catch (cause) {
