@@ -154,7 +154,14 @@ export function faultsIn(books: Books, logsRemoved = false): readonly string[] {
   mustBe('charges in the gateway’s book', books.charges, books.paymentsSettled);
   mustBe('transfers in the ledger', books.transfers, books.paymentsSettled);
   mustBe('notifications delivered', books.notificationsDelivered, 2 * books.paymentsSettled);
-  const logged = books.businessEntries['order.paid'] ?? 0;
-  if (!logsRemoved || logged > books.paymentsSettled) mustBe('orders logged as paid', logged, books.paymentsSettled);
+  for (const [event, right] of Object.entries({
+    'order.paid': books.paymentsSettled,
+    'payment.settled': books.paymentsSettled,
+    'wallet.sale.booked': books.paymentsSettled,
+    'notification.delivered': 2 * books.paymentsSettled,
+  })) {
+    const logged = books.businessEntries[event] ?? 0;
+    if (!logsRemoved || logged > right) mustBe(`log entries of ${event}`, logged, right);
+  }
   return faults;
 }

@@ -25,7 +25,7 @@ function database(given: Database, at: AtStep): Database {
   const writeOf = createWrites(given);
   return {
     ...given,
-    transaction: (work) =>
+    transaction: (work, options) =>
       given.transaction(async (tx) => {
         const writes = new Set<string>();
         const note = (sql: string): void => {
@@ -50,7 +50,7 @@ function database(given: Database, at: AtStep): Database {
         const result = await work(noted);
         for (const write of writes) at(`before commit of ${write}`);
         return result;
-      }),
+      }, options),
   };
 }
 
