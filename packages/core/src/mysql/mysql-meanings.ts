@@ -49,7 +49,7 @@ const unknown: Meaning = ['INTERNAL', 'STATEMENT_FAILED', '', true];
 /** What a trigger or a procedure of the user says, whatever SQLSTATE it takes for that. */
 const raised: Meaning = ['INTERNAL', 'STATEMENT_FAILED', ''];
 
-const lockTimeout: Meaning = ['ABORTED', 'LOCK_TIMEOUT', 'another transaction held a row for longer than lockTimeoutMs'];
+const lockTimeout: Meaning = ['ABORTED', 'LOCK_TIMEOUT', 'somebody else held a row, or the table, for too long'];
 const deadlock: Meaning = ['ABORTED', 'DEADLOCK', 'it and another transaction waited for each other'];
 const conflict: Meaning = ['ABORTED', 'TRANSACTION_CONFLICT', 'it and a transaction on another server changed the same rows'];
 const rowChanged: Meaning = ['ABORTED', 'ROW_CHANGED', 'another transaction changed the row'];
@@ -97,7 +97,14 @@ const numbered: readonly (readonly [meaning: Meaning, numbers: readonly number[]
   // Galera; offline mode; Group Replication; a commit that the engine or the binary log refused; a binary log that takes no rows.
   [notReady, [1047, 3032, 3168, 3098, 3100, 3796, 3797, 3798, 3799, 1180, 1598, 1665]],
   [overloaded, [1040, 1203, 1226]],
-  [['UNAVAILABLE', 'MYSQL_HOST_BLOCKED', 'too many connections of this host failed: run FLUSH HOSTS on the server'], [1129]],
+  [
+    [
+      'UNAVAILABLE',
+      'MYSQL_HOST_BLOCKED',
+      'too many connections of this host failed: empty performance_schema.host_cache on the server (MariaDB: FLUSH HOSTS)',
+    ],
+    [1129],
+  ],
   [lost, [1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 3169, 4031]],
   // Those that the MariaDB connector gives to its own errors, for who brings it along.
   [lost, [45001, 45004, 45009, 45013, 45019, 45026, 45035, 45037, 45042]],

@@ -46,6 +46,11 @@ export class MysqlTransaction implements Transaction {
     return this.#lost;
   }
 
+  /** Whether it changes a schema, or tried to. */
+  get changesSchema(): boolean {
+    return this.#schemaChanged;
+  }
+
   /**
    * Nothing more is taken, and nothing more sent, not even of calls under way: it would be stored by itself, or in the
    * transaction that has the connection next. Resolves when none is under way any more, with how many were.

@@ -1,5 +1,6 @@
 import type { PoolConnection } from 'mysql2';
 import { describe, expect, it } from 'vitest';
+import type { PaystreamError } from '../errors/paystream-error.ts';
 import { silentLogger } from '../logger/port.ts';
 import { systemRandom } from '../random/system-random.ts';
 import type { Transaction } from '../sql/port.ts';
@@ -46,7 +47,7 @@ function world(refuses: (text: string, times: number) => Refusal | undefined, se
         times.set(sql, count);
         const refusal = refuses(sql, count);
         if (refusal?.code === 'PROTOCOL_SEQUENCE_TIMEOUT') connected += 1;
-        if (refusal !== undefined) done(refusal);
+        if (refusal !== undefined) done(Object.assign(new Error(refusal.message), refusal));
         else if (parts.length === 1) done(null, answer(sql));
         else done(null, parts.map(answer), []);
       });
@@ -222,11 +223,30 @@ describe('a connection of which nobody knows what it has open', () => {
           );
         await tx.execute(insert, [0]);
       });
-      await expect(failing).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'COMMIT_UNKNOWN' });
+      const error = (await failing.catch((thrown: unknown) => thrown)) as PaystreamError;
+      expect(error).toMatchObject({ code: 'UNAVAILABLE', reason: 'COMMIT_UNKNOWN' });
+      expect(error.message).toBe(`MySQL at here: ${full.message}: during COMMIT, so the transaction may have been stored or not`);
       expect(log.slice(-2)).toEqual(['COMMIT', 'destroyed']);
       expect(told).toEqual(callbacks ? ['unknown'] : []);
     },
   );
+});
+
+describe('a transaction that waited in vain for a row', () => {
+  const statement = 'UPDATE t SET a = 1';
+  const timedOut = { errno: 1205, message: 'Lock wait timeout exceeded' };
+
+  it('is run again', async () => {
+    const { log, run } = world((text, times) => (text === statement && times === 1 ? timedOut : undefined), false);
+    await run((tx) => tx.execute(statement));
+    expect(log).toEqual(['START TRANSACTION', statement, 'ROLLBACK', 'released', 'START TRANSACTION', statement, 'COMMIT', 'released']);
+  });
+
+  it('has waited long enough the second time', async () => {
+    const { log, run } = world((text) => (text === statement ? timedOut : undefined), false);
+    await expect(run((tx) => tx.execute(statement))).rejects.toMatchObject({ code: 'ABORTED', reason: 'LOCK_TIMEOUT' });
+    expect(log.filter((text) => text === statement)).toHaveLength(2);
+  });
 });
 
 describe('a change of a schema', () => {
@@ -241,6 +261,8 @@ describe('a change of a schema', () => {
     if (refusal === undefined) await done;
     else await expect(done).rejects.toMatchObject({ reason: 'LOCK_TIMEOUT' });
     const at = log.indexOf(change);
+    // All who come after it wait behind it: a second attempt at once would stop them twice.
+    expect(log.filter((text) => text === change)).toHaveLength(1);
     expect(log.slice(at - 1, at + 2)).toEqual(['SET SESSION lock_wait_timeout = 2', change, 'SET SESSION lock_wait_timeout = 86400']);
     expect(log.at(-1)).toBe('released');
   });

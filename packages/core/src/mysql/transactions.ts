@@ -26,8 +26,8 @@ export type RunTransaction = <T>(work: (tx: Transaction) => Promise<T>, options?
 
 /** Waits between attempts of a transaction that lost against another. */
 const backoff = { delayMs: 4, maxDelayMs: 500 } as const;
-/** A transaction that waited in vain for a row has waited long enough the second time. */
-const maxLockTimeouts = 2;
+/** A transaction that waited in vain for a row has waited long enough the second time. For a table, with all others behind it, once is enough. */
+const maxLockTimeouts = { rows: 2, table: 1 } as const;
 
 /** A commit that is not answered while later ones are, for so long, has lost its connection; in milliseconds. */
 const maxOvertakenMs = 3_000;
@@ -37,15 +37,20 @@ class Repeat {
   readonly error: PaystreamError;
   /** Nothing was answered yet: the connection had died while it lay idle. */
   readonly stale: boolean;
+  /** What it may have waited for. */
+  readonly locks: keyof typeof maxLockTimeouts;
 
-  constructor(error: PaystreamError, stale: boolean) {
+  constructor(error: PaystreamError, stale: boolean, tx?: MysqlTransaction) {
     this.error = error;
     this.stale = stale;
+    this.locks = tx?.changesSchema === true ? 'table' : 'rows';
   }
 }
 
-function unknownCommit(cause: PaystreamError): PaystreamError {
-  return new PaystreamError('UNAVAILABLE', `${cause.message} (during COMMIT: the transaction may have been stored or not)`, {
+function unknownCommit(cause: PaystreamError, where: string): PaystreamError {
+  // Before a COMMIT the same failure means that nothing was stored, and says so: only the driver's own words are true here.
+  const words = cause.cause instanceof Error ? `MySQL at ${where}: ${cause.cause.message}` : cause.message;
+  return new PaystreamError('UNAVAILABLE', `${words}: during COMMIT, so the transaction may have been stored or not`, {
     reason: 'COMMIT_UNKNOWN',
     details: cause.details,
     cause,
@@ -53,10 +58,10 @@ function unknownCommit(cause: PaystreamError): PaystreamError {
 }
 
 /** What is known after a COMMIT that failed. Only one that lost is rolled back for certain; any other may be stored, or still open. */
-function commitFailure(session: Session, error: PaystreamError): PaystreamError {
+function commitFailure(session: Session, error: PaystreamError, where: string): PaystreamError {
   if (error.code === 'ABORTED' && !session.broken) return error;
   session.abandon();
-  return unknownCommit(error);
+  return unknownCommit(error, where);
 }
 
 function overtaken(where: string): PaystreamError {
@@ -100,7 +105,7 @@ export function createTransactions(options: TransactionsOptions): RunTransaction
     let failure: PaystreamError | undefined;
     if (callbacks.length === 0) {
       await session.end('COMMIT').catch((error: PaystreamError) => {
-        failure = commitFailure(session, error);
+        failure = commitFailure(session, error, sessions.where);
       });
     } else {
       failure = await commitInOrder(session, callbacks);
@@ -112,7 +117,7 @@ export function createTransactions(options: TransactionsOptions): RunTransaction
   const commitInOrder = async (session: Session, callbacks: MysqlTransaction['callbacks']): Promise<PaystreamError | undefined> => {
     let failure: PaystreamError | undefined;
     const failed = (error: PaystreamError) => () => {
-      failure = commitFailure(session, error);
+      failure = commitFailure(session, error, sessions.where);
       if (session.broken) callAll(callbacks.map((one) => one.unknown));
     };
     await order.commit(
@@ -142,13 +147,13 @@ export function createTransactions(options: TransactionsOptions): RunTransaction
         await tx.end();
         await rollBack(session);
         if (lost === undefined) throw error;
-        return new Repeat(lost, session.stale);
+        return new Repeat(lost, session.stale, tx);
       }
       const forgotten = await tx.end();
       if (tx.lost !== undefined || forgotten > 0) {
         await rollBack(session);
         if (tx.lost === undefined) throw notAwaited(forgotten);
-        return new Repeat(tx.lost, session.stale);
+        return new Repeat(tx.lost, session.stale, tx);
       }
       const lost = await commitOf(session, tx);
       if (lost === undefined) return value;
@@ -164,9 +169,11 @@ export function createTransactions(options: TransactionsOptions): RunTransaction
     for (let attempts = 1; ; attempts++) {
       const result = await attempt(work, how);
       if (!(result instanceof Repeat)) return result;
-      const { error, stale } = result;
+      const { error, stale, locks } = result;
       if (error.reason === 'LOCK_TIMEOUT') lockTimeouts += 1;
-      const again = stale ? attempts === 1 : error.code === 'ABORTED' && attempts < options.maxAttempts && lockTimeouts < maxLockTimeouts;
+      const again = stale
+        ? attempts === 1
+        : error.code === 'ABORTED' && attempts < options.maxAttempts && lockTimeouts < maxLockTimeouts[locks];
       if (!again) throw error;
       logger.debug({ attempts, err: error }, 'a transaction is run again');
       if (!stale) await clock.sleep(backoffMs(backoff, attempts, random));
