@@ -1,12 +1,8 @@
 import { resolve } from 'node:path';
+import { withoutPassword } from './config/without-password.ts';
 import { wholeStack } from './service-names.ts';
 import type { RunningStack } from './stack.ts';
 import { tryItLines } from './try-it.ts';
-
-/** An address without its password. */
-function withoutPassword(url = ''): string {
-  return url.replace(/\/\/([^:@/]*):[^@/]*@/, '//$1:***@');
-}
 
 /** Where everything is: one line each. */
 function places({ engine: { config, path }, services, server }: RunningStack): string {
@@ -15,7 +11,7 @@ function places({ engine: { config, path }, services, server }: RunningStack): s
     ['HTTP', `${server.httpAddress}   (Connect, gRPC-Web, JSON; /healthz /readyz /metrics)`],
   ];
   if (config.PAYSTREAM_BROKER === 'pulsar') lines.push(['topics', `${config.PAYSTREAM_PULSAR_URL}, ${config.PAYSTREAM_PULSAR_NAMESPACE}`]);
-  if (config.PAYSTREAM_DATABASE === 'mysql') lines.push(['tables', withoutPassword(config.PAYSTREAM_MYSQL_URL)]);
+  if (config.PAYSTREAM_DATABASE === 'mysql') lines.push(['tables', withoutPassword(config.PAYSTREAM_MYSQL_URL ?? '')]);
   lines.push(['data', resolve(path(''))]);
   if (services.includes('logger')) lines.push(['log files', resolve(config.PAYSTREAM_LOG_DIR ?? path('logs'))]);
   if (services.includes('notify')) {

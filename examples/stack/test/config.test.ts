@@ -115,10 +115,11 @@ describe('the settings', () => {
       PAYSTREAM_API_KEYS: 'hunter2',
       PAYSTREAM_SMTP_URL: 'http://user:hunter2@host',
       PAYSTREAM_MYSQL_URL: 'postgres://user:hunter2@host/db',
-      PAYSTREAM_GATEWAY_URL: 'nowhere',
+      PAYSTREAM_GATEWAY_URL: 'http://user:hunter2@host',
+      PAYSTREAM_PULSAR_URL: 'pulsar://user:hunter2@host:6650',
       OTEL_EXPORTER_OTLP_ENDPOINT: 'grpc://me:hunter2@collector:4317',
     });
-    expect(faults).toHaveLength(5);
+    expect(faults).toHaveLength(6);
     expect(faults.join('\n')).toContain('OTEL_EXPORTER_OTLP_ENDPOINT "grpc://(secret)@collector:4317"');
     expect(faults.join('\n')).not.toContain('hunter2');
   });

@@ -99,7 +99,7 @@ export const settings = z.object({
     .optional(),
   PAYSTREAM_PULSAR_URL: z
     .string()
-    .regex(/^pulsar(\+ssl)?:\/\/[^/\s]+$/, 'must be an address such as pulsar://127.0.0.1:6650, or pulsar://host1:6650,host2:6650')
+    .regex(/^pulsar(\+ssl)?:\/\/[^/\s@]+$/, 'must be an address such as pulsar://127.0.0.1:6650, or pulsar://host1:6650,host2:6650')
     .optional(),
   PAYSTREAM_PULSAR_TOKEN: z.string().min(1).optional(),
   PAYSTREAM_PULSAR_TOKEN_FILE: z.string().min(1).optional(),
@@ -135,7 +135,10 @@ export const settings = z.object({
   OTEL_TRACES_SAMPLER: z.string().trim().toLowerCase().pipe(word(samplers)).default('parentbased_always_on'),
   OTEL_TRACES_SAMPLER_ARG: fraction.optional(),
   PAYSTREAM_SHUTDOWN_TIMEOUT_MS: milliseconds(0, dayMs).default(10_000),
-  PAYSTREAM_GATEWAY_URL: z.url({ protocol: /^https?$/, error: 'must be an address such as http://127.0.0.1:50061' }).optional(),
+  PAYSTREAM_GATEWAY_URL: z
+    .url({ protocol: /^https?$/, error: 'must be an address such as http://127.0.0.1:50061' })
+    .refine((url) => !/\/\/[^/?#]*@/.test(url), 'must be an address alone: PAYSTREAM_GATEWAY_KEY is what the gateway is shown')
+    .optional(),
   PAYSTREAM_GATEWAY_KEY: sentKey.optional(),
   PAYSTREAM_GATEWAY_LATENCY_MS: latency.default([20, 80]),
   PAYSTREAM_GATEWAY_MIX: mix.default({ approve: 1 }),

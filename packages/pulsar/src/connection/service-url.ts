@@ -14,7 +14,9 @@ export interface ServiceUrl {
   readonly hosts: readonly HostPort[];
 }
 
-function invalid(text: string, why: string): PulsarError {
+function invalid(given: string, why: string): PulsarError {
+  // Who takes it for an address of the web puts a password there.
+  const text = given.replace(/^([^/]*\/\/)?.*@/, '$1(secret)@');
   return new PulsarError('INVALID_ARGUMENT', `"${text}" is no service URL: ${why}; write pulsar://host:6650 or pulsar+ssl://host:6651`);
 }
 
