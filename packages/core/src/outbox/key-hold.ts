@@ -2,7 +2,7 @@ import { backoffMs } from '../consumer/backoff.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { type AttemptFailure, createAttempt } from './attempt.ts';
 import type { LaneContext } from './lane.ts';
-import type { OutboxEntry, OutboxPlace } from './row.ts';
+import { firstPage, type OutboxEntry, type OutboxPlace, placeOf } from './row.ts';
 
 /** Keys of a topic whose next event the broker refuses. Memory holds the places of what waits; a try reads it again. */
 export interface KeyHold {
@@ -26,10 +26,6 @@ const backoff = { delayMs: 1_000, maxDelayMs: 60_000 } as const;
 const everyMs = 1_000;
 /** A broker that refuses whole topics must not be sent all of them each minute. */
 const maxInVain = 16;
-/** So much is read at once, but for a single row that is larger. */
-const maxBytes = 1024 * 1024;
-
-const placeOf = ({ row, index }: OutboxPlace): OutboxPlace => ({ row, index });
 
 /** Makes the hold of one lane. Events without a key hold nothing back but themselves. */
 export function createKeyHold(topic: string, context: LaneContext): KeyHold {
@@ -40,22 +36,9 @@ export function createKeyHold(topic: string, context: LaneContext): KeyHold {
   const attempt = createAttempt(topic, context, context.released);
   const about = ({ key }: HeldKey, place: OutboxPlace | undefined) => ({ topic, key, epoch: place?.row.epoch, seq: place?.row.seq });
 
-  const page = ({ places }: HeldKey, count: number): readonly OutboxPlace[] => {
-    const rows = new Set<OutboxPlace['row']>();
-    let bytes = 0;
-    let size = 0;
-    for (const { row } of places) {
-      if (!rows.has(row)) bytes += row.bytes;
-      rows.add(row);
-      if (size === count || (size > 0 && bytes > maxBytes)) break;
-      size += 1;
-    }
-    return places.slice(0, size);
-  };
-
   /** Reads what comes first of a key. What cannot be read any more is passed over. */
   const load = async (one: HeldKey, count: number): Promise<readonly OutboxEntry[]> => {
-    const places = page(one, count);
+    const places = firstPage(one.places, count);
     const messages = await context.readAgain(places);
     const entries = places.flatMap(({ row, index }, at) => {
       const message = messages[at];

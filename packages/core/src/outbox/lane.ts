@@ -7,7 +7,7 @@ import type { Random } from '../random/port.ts';
 import type { Telemetry } from '../telemetry/port.ts';
 import { createAttempt } from './attempt.ts';
 import { createKeyHold } from './key-hold.ts';
-import type { OutboxEntry, OutboxPlace } from './row.ts';
+import { firstPage, type OutboxEntry, type OutboxPlace, placeOf } from './row.ts';
 
 /** What the lanes of one outbox share. */
 export interface LaneContext {
@@ -33,6 +33,12 @@ export interface LaneContext {
   readAgain(places: readonly OutboxPlace[]): Promise<readonly (OutgoingMessage | undefined)[]>;
   /** Events that were held back are published. */
   released(topic: string, entries: readonly OutboxEntry[]): void;
+  /** Whether memory holds as much as it may. */
+  readonly full: boolean;
+  /** Events leave memory, with their places kept. */
+  setAside(entries: readonly OutboxEntry[]): void;
+  /** Reads events that were set aside, in their order, but for those that are never to be published. They are in memory again. */
+  takeBack(places: readonly OutboxPlace[]): Promise<readonly OutboxEntry[]>;
   /** An attempt failed whose first event this is, for another reason than what it is. */
   failed(topic: string, entry: OutboxEntry, error: PaystreamError): void;
 }
@@ -40,7 +46,11 @@ export interface LaneContext {
 /** Publishes the events of one topic in order. */
 export interface Lane {
   push(entry: OutboxEntry): void;
+  /** Memory is needed: where the topic takes nothing, or has not taken yet what was set aside, what waits for it keeps its place only. */
+  makeRoom(): void;
 }
+
+const none: readonly OutboxEntry[] = [];
 
 /** Waits between attempts to reach the broker. */
 const backoff = { delayMs: 100, maxDelayMs: 5_000 } as const;
@@ -51,28 +61,37 @@ const backoff = { delayMs: 100, maxDelayMs: 5_000 } as const;
  */
 export function createLane(topic: string, context: LaneContext): Lane {
   const { signal } = context;
+  /** The first to be published; memory holds their places only. */
+  let aside: OutboxPlace[] = [];
   let queue: OutboxEntry[] = [];
   let running = false;
+  /** Attempts that failed since one did not, for another reason than what is sent. */
+  let failures = 0;
   const attempt = createAttempt(topic, context, context.published);
   const hold = createKeyHold(topic, context);
 
-  /** Publishes a batch; what the broker refuses for what it is holds back its own key only. */
-  const publish = async (batch: readonly OutboxEntry[]): Promise<void> => {
-    for (let failures = 1; !signal.aborted; failures++) {
+  /** Publishes a batch; what the broker refuses for what it is holds back its own key only. Gives what has to make room for other topics. */
+  const publish = async (batch: readonly OutboxEntry[]): Promise<readonly OutboxEntry[]> => {
+    while (!signal.aborted) {
       const failed = await attempt(batch);
       const [first] = batch;
-      if (failed === undefined || first === undefined) return;
+      if (failed === undefined || first === undefined) {
+        failures = 0;
+        return none;
+      }
       const { error, refused } = failed;
+      if (refused) failures = 0;
       if (refused && batch.length === 1) {
         hold.add(first, error);
-        return;
+        return none;
       }
       if (refused) {
         const middle = batch.length >> 1;
-        await publish(batch.slice(0, middle));
-        await publish(hold.pass(batch.slice(middle)));
-        return;
+        const behind = batch.slice(middle);
+        const left = await publish(batch.slice(0, middle));
+        return left.length > 0 ? [...left, ...behind] : publish(hold.pass(behind));
       }
+      failures += 1;
       context.failed(topic, first, error);
       const waitMs = backoffMs(backoff, failures, context.random);
       context.logger.warn(
@@ -80,16 +99,40 @@ export function createLane(topic: string, context: LaneContext): Lane {
         `events cannot be published; trying again in ${waitMs} ms`,
       );
       await context.clock.sleep(waitMs, signal).catch(() => undefined);
+      if (context.full) return batch;
+    }
+    return none;
+  };
+
+  const takeBack = async (): Promise<readonly OutboxEntry[]> => {
+    const places = firstPage(aside, context.maxBatch);
+    try {
+      const entries = await context.takeBack(places);
+      aside = aside.slice(places.length);
+      return entries;
+    } catch (error) {
+      if (signal.aborted) return none;
+      context.logger.warn({ topic, err: error }, 'events cannot be read again; trying again in a second');
+      await context.clock.sleep(1_000, signal).catch(() => undefined);
+      return none;
     }
   };
 
+  const take = (): readonly OutboxEntry[] => {
+    const all = queue.length <= context.maxBatch;
+    const taken = all ? queue : queue.slice(0, context.maxBatch);
+    queue = all ? [] : queue.slice(context.maxBatch);
+    return taken;
+  };
+
   const run = async (): Promise<void> => {
-    while (queue.length > 0 && !signal.aborted) {
-      const all = queue.length <= context.maxBatch;
-      const taken = all ? queue : queue.slice(0, context.maxBatch);
-      queue = all ? [] : queue.slice(context.maxBatch);
-      const batch = hold.pass(taken);
-      if (batch.length > 0) await publish(batch);
+    while ((queue.length > 0 || aside.length > 0) && !signal.aborted) {
+      const batch = hold.pass(aside.length > 0 ? await takeBack() : take());
+      if (batch.length === 0) continue;
+      const left = await publish(batch);
+      if (left.length === 0 || signal.aborted) continue;
+      aside = [...left.map(placeOf), ...aside];
+      context.setAside(left);
     }
     running = false;
   };
@@ -101,6 +144,14 @@ export function createLane(topic: string, context: LaneContext): Lane {
       running = true;
       // All that one commit released goes out together.
       queueMicrotask(() => void run());
+    },
+    makeRoom: () => {
+      // Behind what is aside nothing goes out soon.
+      if (queue.length === 0 || (failures === 0 && aside.length === 0)) return;
+      const entries = queue;
+      queue = [];
+      aside = [...aside, ...entries.map(placeOf)];
+      context.setAside(entries);
     },
   };
 }

@@ -42,8 +42,8 @@ export interface OutboxOptions {
    */
   readonly leaseMs?: number;
   /**
-   * At most about so many events wait in memory; beyond it only their places do, and they are read again. All topics share it: once
-   * those of one that takes nothing fill it, others wait until that one takes some again. Default: 20,000.
+   * At most about so many events wait in memory; beyond it only their places do, and they are read again. All topics share it; those
+   * of one that takes nothing leave it to the others. Default: 20,000.
    */
   readonly maxPendingEvents?: number;
   /** The same in bytes. Default: 64 MiB. */
@@ -192,6 +192,7 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
         bytes,
         left: events.length,
         refused: 0,
+        aside: 0,
       };
       await tx.execute(insert, [row.epoch, row.seq, nowMs, row.events, content]);
       let told = false;

@@ -16,7 +16,7 @@ import { createTally } from './tally.ts';
 /** Options of {@link createPublisher}. */
 export interface PublisherOptions
   extends KnownRowsOptions,
-    Omit<LaneContext, 'signal' | 'published' | 'heldBack' | 'readAgain' | 'released' | 'failed'> {
+    Pick<LaneContext, 'clock' | 'random' | 'logger' | 'telemetry' | 'system' | 'maxBatch' | 'producer' | 'dropProducer' | 'permit'> {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly maxPendingEvents: number;
@@ -119,15 +119,17 @@ export function createPublisher(options: PublisherOptions): Publisher {
     known.hurry();
   };
 
+  const isOfLastFailure = ({ row, index }: OutboxPlace): boolean => row === lastFailure?.entry.row && index === lastFailure.entry.index;
+
   const published = (topic: string, entries: readonly OutboxEntry[]): void => {
-    if (lastFailure !== undefined && entries.includes(lastFailure.entry)) lastFailure = undefined;
+    if (lastFailure !== undefined && entries.some(isOfLastFailure)) lastFailure = undefined;
     for (const { row } of entries) if (tally.publish(row)) known.settle(row);
     tellPublished(topic, entries);
     refill();
   };
 
   const heldBack = (entry: OutboxEntry): void => {
-    if (lastFailure?.entry === entry) lastFailure = undefined;
+    if (isOfLastFailure(entry)) lastFailure = undefined;
     if (tally.holdBack(entry.row)) known.settle(entry.row);
     telemetry.gauge('paystream_outbox_refused', noLabels, tally.refused);
     refill();
@@ -139,18 +141,41 @@ export function createPublisher(options: PublisherOptions): Publisher {
     telemetry.gauge('paystream_outbox_refused', noLabels, tally.refused);
   };
 
-  /** Somebody may have removed the row of an event that the broker would never take: then those behind it go on. */
-  const readAgain = async (places: readonly OutboxPlace[], signal: AbortSignal): Promise<readonly (OutgoingMessage | undefined)[]> => {
+  /** Reads events of which memory has the places. In the place of one whose row is not there, or cannot be read, is none. */
+  const readAt = async (places: readonly OutboxPlace[], signal: AbortSignal): Promise<readonly (OutgoingMessage | undefined)[]> => {
     const rows = [...new Set(places.map(({ row }) => row))];
     const stored = new Map((await read(rows)).map((one) => [one.row, one]));
     if (signal.aborted) return [];
     for (const one of stored.values()) if (one.state !== 'read') known.miss(one);
     return places.map(({ row, index }) => {
       const one = stored.get(row);
-      if (one?.state === 'read') return one.messages[index]?.message;
-      release(row);
-      return undefined;
+      return one?.state === 'read' ? one.messages[index]?.message : undefined;
     });
+  };
+
+  /** Somebody may have removed the row of an event that the broker would never take: then those behind it go on. */
+  const readAgain = async (places: readonly OutboxPlace[], signal: AbortSignal): Promise<readonly (OutgoingMessage | undefined)[]> => {
+    const messages = await readAt(places, signal);
+    for (const [at, message] of messages.entries()) if (message === undefined) release((places[at] as OutboxPlace).row);
+    return messages;
+  };
+
+  const takeBack = async (places: readonly OutboxPlace[], signal: AbortSignal): Promise<readonly OutboxEntry[]> => {
+    const messages = await readAt(places, signal);
+    return messages.flatMap((message, at) => {
+      const { row, index } = places[at] as OutboxPlace;
+      if (message !== undefined) {
+        tally.takeBack(row);
+        return [{ row, index, message }];
+      }
+      if (tally.dropAside(row)) known.settle(row);
+      return [];
+    });
+  };
+
+  /** Topics that take nothing leave memory to the others. */
+  const makeRoom = (): void => {
+    for (const lane of lanes.values()) lane.makeRoom();
   };
 
   const laneOf = (topic: string): Lane => {
@@ -167,6 +192,14 @@ export function createPublisher(options: PublisherOptions): Publisher {
         heldBack: (entry) => {
           if (!signal.aborted) heldBack(entry);
         },
+        get full() {
+          return tally.full;
+        },
+        setAside: (entries) => {
+          for (const { row } of entries) tally.setAside(row);
+          refill();
+        },
+        takeBack: (places) => takeBack(places, signal),
         readAgain: (places) => readAgain(places, signal),
         released: (name, entries) => {
           if (signal.aborted) return;
@@ -201,6 +234,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   };
 
   const refill = (): void => {
+    if (backlog.size > 0 && !tally.roomy) makeRoom();
     if (backlog.size === 0 || backlog.loading || !tally.roomy) return;
     const { signal } = controller;
     backlog
@@ -239,6 +273,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       known.add(row);
       tally.expect(row);
       if (doubts.get(row) !== undefined) return;
+      if (tally.full) makeRoom();
       if (holds()) held.push(row);
       else if (backlog.size > 0 || backlog.loading || tally.full) backlog.add(row);
       else enqueue(row, messages);

@@ -7,8 +7,8 @@ export interface TallyOptions {
 }
 
 /**
- * Counts what an outbox has still to publish, and how much of it is in memory. An event that is held back is not: only its place
- * is kept. A row's bytes are, until the last of its events is published or held back.
+ * Counts what an outbox has still to publish, and how much of it is in memory. An event that is held back or set aside is not: only
+ * its place is kept. A row's bytes are, for as long as one of its events is.
  */
 export interface Tally {
   /** How many events are to be published. */
@@ -23,11 +23,17 @@ export interface Tally {
   expect(row: OutboxRow): void;
   /** Its events are in memory. */
   load(row: OutboxRow): void;
-  /** An event in memory is published. Like the next one, gives whether its row has no more of them there. */
+  /** An event in memory is published. Like the next one, gives whether nothing is left of its row but what is held back. */
   publish(row: OutboxRow): boolean;
   holdBack(row: OutboxRow): boolean;
   /** An event that was held back is published, or will never be. */
   release(row: OutboxRow): void;
+  /** An event leaves memory, to be read again once its topic takes some. */
+  setAside(row: OutboxRow): void;
+  /** It is in memory again. */
+  takeBack(row: OutboxRow): void;
+  /** It will never be published. Gives whether nothing is left of its row but what is held back. */
+  dropAside(row: OutboxRow): boolean;
   /** A row that is not in memory will not be published. */
   giveUp(row: OutboxRow): void;
   /** Begins again from nothing. */
@@ -41,11 +47,11 @@ export function createTally({ maxEvents, maxBytes }: TallyOptions): Tally {
   let events = 0;
   let bytes = 0;
 
+  const inMemory = (row: OutboxRow): boolean => row.left > row.refused + row.aside;
   const leave = (row: OutboxRow): boolean => {
     events -= 1;
-    if (row.left > row.refused) return false;
-    bytes -= row.bytes;
-    return true;
+    if (!inMemory(row)) bytes -= row.bytes;
+    return row.left === row.refused;
   };
   const full = (): boolean => events >= maxEvents || bytes >= maxBytes;
 
@@ -65,6 +71,7 @@ export function createTally({ maxEvents, maxBytes }: TallyOptions): Tally {
     expect: (row) => {
       row.left = row.events;
       row.refused = 0;
+      row.aside = 0;
       pending += row.events;
     },
     load: (row) => {
@@ -86,6 +93,21 @@ export function createTally({ maxEvents, maxBytes }: TallyOptions): Tally {
       refused -= 1;
       row.left -= 1;
       row.refused -= 1;
+    },
+    setAside: (row) => {
+      row.aside += 1;
+      leave(row);
+    },
+    takeBack: (row) => {
+      if (!inMemory(row)) bytes += row.bytes;
+      row.aside -= 1;
+      events += 1;
+    },
+    dropAside: (row) => {
+      pending -= 1;
+      row.left -= 1;
+      row.aside -= 1;
+      return row.left === row.refused;
     },
     giveUp: (row) => {
       pending -= row.left;
