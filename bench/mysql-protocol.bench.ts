@@ -4,12 +4,14 @@ import { type Benchmark, type Contestant, compare, perSecond } from './compare.t
 import { sqlOption, startSqlServer } from './support/sql-server.ts';
 
 const reads = 3_000;
+const transactions = 2_000;
 const inserts = 300;
 const rowsPerInsert = 50;
 const stored = 10_000;
 
 const columns = '(id, state, total_units, content)';
 const read = 'SELECT id, state, total_units, content FROM orders WHERE id = ?';
+const lock = `${read} FOR UPDATE`;
 const insert = `INSERT INTO orders ${columns} VALUES (?, ?, ?, ?)`;
 const insertMany = `INSERT INTO orders ${columns} VALUES ${Array.from({ length: rowsPerInsert }, () => '(?, ?, ?, ?)').join(', ')}`;
 const content = JSON.stringify({ merchant: 'merchant-1', lines: [{ product: 'a "quoted" one', units: 4_830, currency: 'EUR' }] });
@@ -25,10 +27,11 @@ export const benchmark: Benchmark = {
   options: sqlOption,
   run: async (options) => {
     await using server = await startSqlServer(options);
-    const connection = await createConnection(server.url);
+    const connection = await createConnection({ uri: server.url, multipleStatements: true });
     const compile = createStatementCache();
     const one = compile(insert).bulk;
     const found = compile(read).whole;
+    const locked = compile(lock).whole;
     if (one === undefined) throw new Error('an INSERT of one row takes many');
     await connection.query(
       'CREATE TABLE orders (id VARCHAR(64) PRIMARY KEY, state VARCHAR(32) NOT NULL, total_units BIGINT NOT NULL, content TEXT NOT NULL)',
@@ -41,6 +44,17 @@ export const benchmark: Benchmark = {
       round: () =>
         perSecond(reads, async () => {
           for (let n = 0; n < reads; n++) await ask(id((n * 7_919) % stored));
+        }),
+    });
+    /** Of one statement that stores nothing, so that the disk has no part in it. */
+    const committing = (name: string, run: (key: string) => Promise<unknown>): Contestant => ({
+      name,
+      round: () =>
+        perSecond(transactions, async () => {
+          for (let n = 0; n < transactions; n++) {
+            await run(id((n * 7_919) % stored));
+            await connection.query('COMMIT');
+          }
         }),
     });
     /** In one transaction a round, so that the disk has no part in it. */
@@ -63,6 +77,15 @@ export const benchmark: Benchmark = {
           unit,
           measured: reading('text', (key) => connection.query(fill(found, [key], read))),
           reference: reading('prepared', (key) => connection.execute(read, [key])),
+        }),
+        await compare({
+          case: 'a transaction that locks one row',
+          unit: 'transactions/s',
+          measured: committing('text, in two round trips', (key) => connection.query(`START TRANSACTION;${fill(locked, [key], lock)}`)),
+          reference: committing('prepared, in three', async (key) => {
+            await connection.query('START TRANSACTION');
+            await connection.execute(lock, [key]);
+          }),
         }),
         await compare({
           case: `${rowsPerInsert} rows inserted by one statement`,
