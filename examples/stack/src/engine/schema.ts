@@ -26,7 +26,7 @@ export async function checkSchema(database: Database, services: readonly Service
     const missing = details['missing'];
     if (reason !== 'SCHEMA_OUT_OF_DATE' || missing === undefined) throw cause;
     const advice =
-      'run the SQL that exportMigrations writes, or start once with PAYSTREAM_MIGRATIONS=apply as a user who may change tables';
+      'run the SQL that exportMigrations writes of these alone, or start once with PAYSTREAM_MIGRATIONS=apply as a user who may change tables';
     throw new PaystreamError(code, `the schema lacks ${missing.replaceAll(',', ', ')}: ${advice}`, { reason, details, cause });
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSqliteDatabase } from '../embedded/database/sqlite-database.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
 import { inboxMigrations } from '../inbox/migrations.ts';
 import { outboxMigrations } from '../outbox/migrations.ts';
 import { timerMigrations } from '../timers/migrations.ts';
@@ -49,6 +50,29 @@ describe('exported migrations', () => {
     const sql = exportMigrations(all, { dialect: 'sqlite' });
     runByHand(path, sql);
     expect(() => runByHand(path, sql)).toThrow('UNIQUE');
+  });
+
+  it('bring a schema of an older release up to date when only those are exported that the error names', async () => {
+    const path = join(folder, 'older.db');
+    const later: Migration = { name: 'later_0001', statements: { sqlite: (tables) => [`CREATE TABLE ${tables('later')} (id INTEGER)`] } };
+    const now = [...all, later];
+    runByHand(path, exportMigrations(all, { dialect: 'sqlite' }));
+    const database = await createSqliteDatabase({ path });
+    const error = PaystreamError.from(await database.migrate(now, 'check').catch((thrown: unknown) => thrown));
+    await database.close();
+    expect(error.message).toMatch(/exportMigrations.* these alone/);
+    const missing = new Set(error.details['missing']?.split(','));
+    expect(() => runByHand(path, exportMigrations(now, { dialect: 'sqlite' }))).toThrow('UNIQUE');
+    runByHand(
+      path,
+      exportMigrations(
+        now.filter(({ name }) => missing.has(name)),
+        { dialect: 'sqlite' },
+      ),
+    );
+    const upgraded = await createSqliteDatabase({ path });
+    await upgraded.migrate(now, 'check');
+    await upgraded.close();
   });
 
   it('are refused for a database that a migration has no statements for', () => {

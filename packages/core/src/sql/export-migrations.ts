@@ -14,12 +14,18 @@ export interface ExportMigrationsOptions {
 /**
  * Writes migrations as SQL, for teams whose services may not change schemas: somebody with the rights runs it, and the
  * services start with `migrations: 'check'`. Run it once: it fails, without changing anything, where one of them was applied.
- * MySQL's changes of schemas cannot be taken back: should it fail half-way there, run what is left by hand.
+ * So for a schema of an older release write only what that lacks: `SCHEMA_OUT_OF_DATE` names it, in its message and, separated by
+ * commas, in `details.missing`. MySQL's changes of schemas cannot be taken back: should it fail half-way there, run what is left by hand.
  *
  * Errors: `UNSUPPORTED` / `MIGRATION_LACKS_DIALECT` for a migration that has no statements for the dialect.
  *
  * @example
- * await writeFile('schema.sql', exportMigrations([...outboxMigrations, ...timerMigrations], { dialect: 'sqlite' }));
+ * const all = [...outboxMigrations, ...timerMigrations];
+ * await writeFile('schema.sql', exportMigrations(all, { dialect: 'sqlite' }));
+ *
+ * const missing = new Set(error.details.missing?.split(','));
+ * const lacking = all.filter(({ name }) => missing.has(name));
+ * await writeFile('upgrade.sql', exportMigrations(lacking, { dialect: 'sqlite' }));
  */
 export function exportMigrations(migrations: readonly Migration[], options: ExportMigrationsOptions): string {
   refuseDuplicates(migrations);

@@ -17,7 +17,7 @@ export async function migrateDatabase(target: MigrationTarget, migrations: reado
   }
   throw new PaystreamError(
     'FAILED_PRECONDITION',
-    `the schema lacks ${missing.join(', ')}: apply them (migrate with 'apply', or run what exportMigrations writes)`,
+    `the schema lacks ${missing.join(', ')}: apply them (migrate with 'apply', or run what exportMigrations writes of these alone)`,
     { reason: 'SCHEMA_OUT_OF_DATE', details: { missing: missing.join(',') } },
   );
 }
