@@ -103,6 +103,18 @@ describe('npm run orders', () => {
     ]);
   });
 
+  it('does not call books wrong of which nobody could tell: it says to look again', () => {
+    const unchecked = ['unchecked account a/EUR: it is booked all the time', 'unchecked account b/EUR: it is booked all the time'];
+    const again = [
+      'Nobody can say whether these accounts are right: run it again when less is booked',
+      ...unchecked.map((line) => `  ${line}`),
+    ];
+    expect(formatReport(createReport(undefined, undefined, unchecked)).split('\n')).toEqual(again);
+    const twice = 'orders charged twice: 1, expected 0';
+    const both = formatReport(createReport(undefined, undefined, [unchecked[0]!, twice, unchecked[1]!])).split('\n');
+    expect(both).toEqual(['The books are wrong', `  ${twice}`, '', ...again]);
+  });
+
   it('waits for a stack that answers nobody for a while, and places every order once', async () => {
     const away: (string | undefined)[] = [];
     let restarted: Promise<void> | undefined;

@@ -102,6 +102,18 @@ function shortened(faults: readonly string[]): readonly string[] {
   );
 }
 
+/** Under a heading of their own: nobody can say that these are wrong. */
+function faultLines(faults: readonly string[]): readonly string[] {
+  const { wrong = [], unchecked = [] } = Object.groupBy(faults, (fault) => (fault.startsWith('unchecked ') ? 'unchecked' : 'wrong'));
+  const section = (heading: string, found: readonly string[]): readonly string[] =>
+    found.length === 0 ? [] : [heading, ...shortened(found).map((fault) => `  ${fault}`)];
+  return [
+    ...section('The books are wrong', wrong),
+    ...(wrong.length === 0 || unchecked.length === 0 ? [] : ['']),
+    ...section('Nobody can say whether these accounts are right: run it again when less is booked', unchecked),
+  ];
+}
+
 /** The same as tables for people. */
 export function formatReport({ placed, books, faults }: Report): string {
   const tables: (readonly [title: string, rows: readonly Row[]])[] = [];
@@ -111,7 +123,7 @@ export function formatReport({ placed, books, faults }: Report): string {
   const lines = tables.flatMap(([title, rows]) => [title, ...rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`), '']);
   const errors = Object.entries(placed?.errors ?? {}).map(([error, count]) => `  ${count} × ${error}`);
   if (errors.length > 0) lines.push('Refused or not seen to the end', ...errors, '');
-  if (faults.length > 0) lines.push('The books are wrong', ...shortened(faults).map((fault) => `  ${fault}`));
+  if (faults.length > 0) lines.push(...faultLines(faults));
   else lines.push(books === undefined ? 'The books could not be read.' : 'The books are right.');
   return lines.join('\n');
 }
