@@ -7,7 +7,7 @@ const help = `Usage: npm run nightly -- [options]
 
   --only PART     pulsar: the long runs of the Pulsar client on a real broker, an hour and some minutes
                   kills: every service in a process of its own on a real Pulsar and MySQL, killed again and again,
-                  half of the times at points with a name; about five seconds a kill (default: both)
+                  half of the times at points with a name; five to seven seconds a kill (default: both)
   --kills N       how many kills (default: 1000)
   --orders N      at least so many orders while they happen and after them (default: 100 for each kill)
   --seed N        of what is chosen by chance: the order of the kills, their moments, the behaviour of clients (default: 1)

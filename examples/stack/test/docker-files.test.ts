@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { readConfig } from '../src/config/config.ts';
 import { fixedSecrets, settings } from '../src/config/settings.ts';
+import { readLoadOptions } from '../src/load/options.ts';
 import { serviceNames, wholeStack } from '../src/service-names.ts';
 import { type ComposeService, composeVariables, overlaid, readComposeFile, readOverrideOfGuide, textOf } from './compose-file.ts';
 import { buildFiles, imageSettings, readDockerfile, readDockerignore, root } from './dockerfile.ts';
@@ -253,6 +254,20 @@ describe('the guide to production', () => {
       ).toEqual([]);
       expect(required.length, name).toBe(Object.keys(service.depends_on ?? {}).length - left.length);
     }
+  });
+
+  it('checks the books from the one container that is reached, where the others listen and with a key that they know', () => {
+    const [, service = '', command = ''] = /^docker compose exec (\S+) node (.*--verify.*)$/m.exec(guide) ?? [];
+    const [conditions, program = '', ...args] = command.split(' ');
+    expect(image.entrypoint).toContain(conditions);
+    expect(buildFiles(program)).toHaveLength(1);
+    const config = configOf(compose.services[service]!);
+    const options = readLoadOptions(args, { ...image.environment, ...compose.services[service]!.environment });
+    expect(options.target).toBe(`127.0.0.1:${config.PAYSTREAM_GRPC_PORT}`);
+    const places = ['payment', 'wallet', 'notify', 'logger'].map((name) => [name, `${name}:${config.PAYSTREAM_GRPC_PORT}`]);
+    expect(options.at).toEqual(Object.fromEntries(places));
+    for (const name of Object.keys(options.at)) expect(compose.services[name]?.command, name).toEqual([name]);
+    expect(config.PAYSTREAM_API_KEYS).toEqual([{ key: options['api-key'], merchant: '*' }]);
   });
 
   it('exports every migration that the services ask for', () => {
