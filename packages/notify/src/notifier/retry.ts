@@ -13,7 +13,7 @@ export interface DeliveryRetry {
   readonly attempts?: number;
   /** The first wait, in milliseconds; doubles with each try, with jitter of up to a half. Default: 5,000. */
   readonly delayMs?: number;
-  /** The longest wait, in milliseconds. Default: 3,600,000. */
+  /** The longest wait, jitter included, in milliseconds. Default: 3,600,000. */
   readonly maxDelayMs?: number;
   /**
    * A delivery has failed when its channel has been away for so many milliseconds without a break, as this process saw it, and the
@@ -32,8 +32,8 @@ export const defaultRetry: Required<DeliveryRetry> = {
 
 /** How long to wait after so many tries. */
 function retryDelayMs(retry: Required<DeliveryRetry>, tries: number, random: Random): number {
-  const delay = Math.min(retry.maxDelayMs, retry.delayMs * 2 ** Math.min(tries - 1, 40));
-  return Math.round(delay * (1 + random.next() / 2));
+  const delay = retry.delayMs * 2 ** Math.min(tries - 1, 40);
+  return Math.min(retry.maxDelayMs, Math.round(delay * (1 + random.next() / 2)));
 }
 
 /** What a decision rests on beside the attempt. */
