@@ -1,4 +1,4 @@
-import { PaystreamError } from '@paystream/core';
+import { type FieldViolation, PaystreamError } from '@paystream/core';
 
 /** How payments are tried, looked up and given up. */
 export interface PaymentPolicy {
@@ -32,14 +32,19 @@ export const defaultPaymentPolicy: PaymentPolicy = {
   maxConcurrentCalls: 10_000,
 };
 
+type Whole = Exclude<keyof PaymentPolicy, 'lookupDelaysMs'>;
+
 /** The defaults with what is given instead. Throws `INVALID_ARGUMENT`, naming every field that makes no sense. */
 export function paymentPolicy(given: Partial<PaymentPolicy> = {}): PaymentPolicy {
   const policy: PaymentPolicy = { ...defaultPaymentPolicy, ...given };
-  const violations = (
-    ['attempts', 'expiryMs', 'callTimeoutMs', 'pendingLookupMs', 'maxConcurrentCalls', 'retryDelayMs', 'watchMs'] as const
-  )
-    .filter((field) => !Number.isSafeInteger(policy[field]) || policy[field] < (field === 'retryDelayMs' || field === 'watchMs' ? 0 : 1))
-    .map((field) => ({ field: `policy.${field}`, description: `${policy[field]} is not a positive integer` }));
+  const outside = (fields: readonly Whole[], least: number, what: string): FieldViolation[] =>
+    fields
+      .filter((field) => !Number.isSafeInteger(policy[field]) || policy[field] < least)
+      .map((field) => ({ field: `policy.${field}`, description: `${policy[field]} is not ${what}` }));
+  const violations = [
+    ...outside(['attempts', 'expiryMs', 'callTimeoutMs', 'pendingLookupMs', 'maxConcurrentCalls'], 1, 'a positive integer'),
+    ...outside(['retryDelayMs', 'watchMs'], 0, 'an integer of at least 0'),
+  ];
   const delays = policy.lookupDelaysMs;
   if (delays.length === 0 || delays.some((delay, index) => !Number.isSafeInteger(delay) || delay <= (delays[index - 1] ?? 0))) {
     violations.push({ field: 'policy.lookupDelaysMs', description: `[${delays.join(', ')}] is not a list of growing positive integers` });
