@@ -110,7 +110,11 @@ export function createRefunds(options: RefundsOptions): Refunds {
     const refund = (await store.ofOrder(tx, orderId)).find((one) => one.requestId === requestId);
     if (payment !== undefined && refund !== undefined) return [payment, refund];
     // It was stored before, but of several nodes of a database the one that is asked may not show it yet.
-    throw new PaystreamError('DATA_LOSS', `refund ${requestId} of order ${orderId} is gone`, { reason: 'REFUND_GONE', retryable: true });
+    const what = `refund ${requestId} of order ${orderId} was stored, but the database does not show it now`;
+    throw new PaystreamError('DATA_LOSS', `${what}; it goes on by itself: ask again with the same request id`, {
+      reason: 'REFUND_GONE',
+      retryable: true,
+    });
   };
 
   /** Applies an event. Gives the refund after it, and the payment and refund if the call is to be made. */
