@@ -99,7 +99,11 @@ interface CommonConsumerOptions {
 
 /** A consumer that handles messages one by one: keys side by side, one key in order. */
 export interface HandlerConsumerOptions<T> extends CommonConsumerOptions {
-  /** Resolving acknowledges. Throwing retries; a `PaystreamError` that is not retryable goes to the dead-letter topic at once. */
+  /**
+   * Resolving acknowledges. Throwing retries, as {@link RetryPolicy} says. What says that the message itself is at fault goes to the
+   * dead-letter topic at once: a `PaystreamError` that is not retryable with the code `INVALID_ARGUMENT`, `NOT_FOUND`,
+   * `FAILED_PRECONDITION`, `ALREADY_EXISTS`, `UNSUPPORTED` or `DATA_LOSS`.
+   */
   readonly handler: (value: T, context: HandlerContext & { readonly delivery: Delivery<T> }) => Promise<void>;
   /** How many messages, of different keys, are handled at once. Default: 16. */
   readonly concurrency?: number;

@@ -38,6 +38,8 @@ function refuseTooLong(what: string, value: string, max: number): void {
 /**
  * Makes an inbox in a database.
  *
+ * Errors: those of the database, such as `UNAVAILABLE`; `FAILED_PRECONDITION` / `SCHEMA_OUT_OF_DATE` where migrations are only checked.
+ *
  * @example
  * const inbox = await createInbox({ database });
  * await database.transaction(async (tx) => {

@@ -36,15 +36,19 @@ const pingQuery = 'SELECT @@GLOBAL.read_only AS readOnly';
  *
  * Errors, beside those of {@link Database}. What holds for every message, since it speaks of the server or of its schema, is
  * `UNAVAILABLE`, so that consumers wait for it: `MYSQL_CONNECT_REFUSED`, `MYSQL_CONNECT_TIMEOUT`, `MYSQL_CONNECTION_LOST`,
- * `MYSQL_STATEMENT_TIMEOUT`, `MYSQL_TOO_MANY_CONNECTIONS`, `POOL_EXHAUSTED`, `POOL_CLOSED`, `MYSQL_CREDENTIALS_REFUSED`,
- * `MYSQL_TLS_REFUSED`, `MYSQL_TOO_OLD`, `MYSQL_NOT_SUPPORTED`, `MYSQL_WRONG_CHARSET`, `MYSQL_NOT_READY`, `DATABASE_READ_ONLY`,
- * `DATABASE_NOT_FOUND`, `DATABASE_NO_ACCESS`, `TABLE_NOT_FOUND`, `DISK_FULL`, `DISK_ERROR`, `OUT_OF_MEMORY`, `STATEMENT_FAILED` (a
- * column or a routine that is not there), `STATEMENT_INTERRUPTED`, `COMMIT_UNKNOWN`, `CLOSED`. Of others it is `ABORTED` /
- * `DEADLOCK`, `LOCK_TIMEOUT`, `TRANSACTION_CONFLICT`; of a value `INVALID_ARGUMENT` / `VALUE_REFUSED`, `VALUE_TOO_LARGE`, and
- * `FAILED_PRECONDITION` / `CONSTRAINT_VIOLATION`. What one message may bring about is `INTERNAL`, which costs attempts:
+ * `MYSQL_HOST_NOT_FOUND`, `MYSQL_HOST_BLOCKED`, `MYSQL_STATEMENT_TIMEOUT`, `MYSQL_TOO_MANY_CONNECTIONS`, `POOL_EXHAUSTED`,
+ * `POOL_CLOSED`, `MYSQL_CREDENTIALS_REFUSED`, `MYSQL_TLS_REFUSED`, `MYSQL_NO_TLS`, `MYSQL_TOO_OLD`, `MYSQL_NOT_SUPPORTED`,
+ * `MYSQL_WRONG_CHARSET`, `MYSQL_NOT_READY`, `DATABASE_READ_ONLY`, `DATABASE_NOT_FOUND`, `DATABASE_NO_ACCESS`, `TABLE_NOT_FOUND`,
+ * `DISK_FULL`, `DISK_ERROR`, `OUT_OF_MEMORY`, `STATEMENT_FAILED` (a column or a routine that is not there), `STATEMENT_INTERRUPTED`,
+ * `COMMIT_UNKNOWN`, `CLOSED`; and for a pool of yours that is not set up as it has to be `MYSQL_NOT_STRICT`, `MYSQL_UNSAFE_MODE`,
+ * `MYSQL_NO_AUTOCOMMIT`, `MYSQL_NO_FOUND_ROWS`. Of others it is `ABORTED` / `DEADLOCK`, `LOCK_TIMEOUT`, `TRANSACTION_CONFLICT`,
+ * `ROW_CHANGED`, `TABLE_CHANGED`; of a value `INVALID_ARGUMENT` / `VALUE_REFUSED`, `VALUE_TOO_LARGE`, and `FAILED_PRECONDITION` /
+ * `CONSTRAINT_VIOLATION`. What one message may bring about is `INTERNAL`, which costs attempts:
  * `STATEMENT_FAILED` (a mistake in a statement, what a trigger says, whatever is not known) and, retryable, what may be too much for
  * the server: `OUT_OF_MEMORY` (a sort), `TEMPORARY_TABLE_FULL`, `LOCK_TABLE_FULL`, `STATEMENT_INTERRUPTED` (a limit of the server's
  * for its time).
+ *
+ * Throws at once `INVALID_ARGUMENT` / `INVALID_MYSQL_URL` for an address that makes no sense, `INVALID_TABLE_PREFIX` for a prefix.
  *
  * @example
  * const database = createMysqlDatabase({ url: 'mysql://app:secret@localhost:3306/shop', poolSize: 20 });

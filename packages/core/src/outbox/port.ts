@@ -47,6 +47,9 @@ export interface Outbox {
    * A `Transaction` tells of its commit by itself. Of the caller's own (`fromKysely`, `fromMysql2`, `fromDrizzle`, `fromPrisma`)
    * the outbox knows nothing but its rows: call `committed()` of the handle once it has committed, or leave it to be found some
    * milliseconds later. Then the order of a key is that in which its commits were told or found.
+   *
+   * Rejects with what a topic's codec says of a value that it does not take, such as `INVALID_ARGUMENT` / `INVALID_MESSAGE`, with the
+   * transaction's own errors, and with `UNAVAILABLE` / `CLOSED` once the outbox closes. Nothing was added then.
    */
   add(tx: Transaction | SqlTransaction, events: readonly OutboxEvent[]): Promise<OutboxHandle>;
   /**

@@ -1,10 +1,13 @@
-import type { ProducerOptions, PulsarClient, PulsarClientOptions } from '@paystream/pulsar';
+import type { BatchingOptions, ProducerOptions, PulsarClient, PulsarClientOptions } from '@paystream/pulsar';
 import type { Clock } from '../clock/port.ts';
 import type { Logger } from '../logger/port.ts';
 
 /** How producers gather messages, compress them, wait. */
-export interface PulsarProducerOptions
-  extends Pick<ProducerOptions, 'batching' | 'compression' | 'maxPendingMessages' | 'sendTimeoutMs' | 'chunking' | 'hashing'> {
+export interface PulsarProducerOptions extends Pick<ProducerOptions, 'compression' | 'sendTimeoutMs' | 'chunking' | 'hashing'> {
+  /** Default: `{ keyed: true }`, a batch for each key, or for each group of `keyGroups`. */
+  readonly batching?: BatchingOptions | false;
+  /** How many messages wait for the broker's answer at most, in all partitions together; more wait. Default: 10,000. */
+  readonly maxPendingMessages?: number;
   /**
    * Sorts keys into so many groups; those of a group share entries, of which the broker has fewer to keep then. A key-shared
    * subscription gives a whole group to one consumer at a time, so at most so many consumers share its work. All producers of a
@@ -27,7 +30,9 @@ export interface PulsarAdapterOptions {
   readonly ackGroupTimeMs?: number | undefined;
   /** How long `ping` waits for an answer, in milliseconds. Default: 5,000. */
   readonly pingTimeoutMs?: number | undefined;
+  /** Default: the system's. */
   readonly clock?: Clock | undefined;
+  /** Default: nothing is written. */
   readonly logger?: Logger | undefined;
 }
 

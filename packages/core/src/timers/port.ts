@@ -6,13 +6,13 @@ export interface TimerEntry {
   readonly id: string;
   /** Milliseconds since the epoch. */
   readonly dueAtMs: number;
-  /** What the handler needs to know; at most 4 kB. Default: empty. */
+  /** What the handler needs to know; at most 4,096 bytes of UTF-8. Default: empty. */
   readonly payload?: string | undefined;
 }
 
 /** Timers that survive the process: set and stopped in the transactions of what they belong to. */
 export interface Timers {
-  /** Sets timers. */
+  /** Sets timers. Rejects with `INVALID_ARGUMENT` / `TIMER_PAYLOAD_TOO_LARGE` for a payload of more than 4,096 bytes; none is set then. */
   set(tx: Transaction, entries: readonly TimerEntry[]): Promise<void>;
   /**
    * Stops timers; unknown ones are ignored. By its id a timer is stopped whatever it is by now: for whoever no longer wants it.
@@ -23,6 +23,7 @@ export interface Timers {
    * Starts calling the handler with timers that are due, at most `batchSize` (default: 100) at once. The handler removes
    * each in its own transaction: by `cancel` with the entry itself, which leaves one that was set again meanwhile, or by `set`
    * to a later time. One that is left is called again after `leaseMs` (default: 30,000). Of several instances one is called.
+   * Throws `FAILED_PRECONDITION` / `ALREADY_STARTED`, and `FAILED_PRECONDITION` / `CLOSED` once they are closed.
    */
   start(handler: (due: readonly Required<TimerEntry>[]) => Promise<void>): void;
   /** Stops calling the handler, and waits for the call under way. Safe to call again. */

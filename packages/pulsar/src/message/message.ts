@@ -29,7 +29,8 @@ export interface Message<T = Buffer> {
   readonly isNull: boolean;
   /**
    * The content, decoded by the consumer's schema when first read; without a schema the same as `data`. Throws
-   * `INVALID_MESSAGE` if it does not fit the schema, or if there is none ({@link Message.isNull}).
+   * `CORRUPT` if it does not fit the schema; `INCOMPATIBLE_SCHEMA` if it was written with one that this cannot read, or why that one
+   * could not be fetched; `INVALID_MESSAGE` if there is none ({@link Message.isNull}).
    */
   readonly value: T;
   /** The key as text, if it has one. A key of bytes is in base64 here. */
