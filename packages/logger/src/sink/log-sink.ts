@@ -39,7 +39,9 @@ export interface LogSinkFileOptions {
 
 /** Options of {@link createLogSink}. */
 export interface LogSinkOptions {
+  /** What carries the entries. Not closed by the sink. */
   readonly broker: Broker;
+  /** Where entries are stored. Not closed by the sink. */
   readonly database: Database;
   /** The log topics, or their names. */
   readonly topics: readonly (string | Topic<LogEntry>)[];
@@ -51,6 +53,7 @@ export interface LogSinkOptions {
   readonly instance?: string;
   /** The durable subscription that all sinks share. Default: `log-sink`. */
   readonly subscription?: string;
+  /** How many entries share a transaction. What is left out has its default. */
   readonly batch?: {
     /** At most so many entries of a topic in one transaction. Default: 1,000. */
     readonly maxSize?: number;

@@ -29,13 +29,17 @@ import { createStoring } from './storing.ts';
 
 /** Options of {@link createNotifier}. `R` are the types of the rules' events. */
 export interface NotifierOptions<R extends readonly unknown[]> {
+  /** Where deliveries are stored. Not closed by the notifier. */
   readonly database: Database;
+  /** What carries events. Not closed by the notifier. */
   readonly broker: Broker;
   /** The channels, by the names that templates, addresses and the delivery log use. The caller closes them, after the notifier. */
   readonly channels: Readonly<Record<string, Channel>>;
   /** What is told to whom. */
   readonly rules: { readonly [K in keyof R]: NotificationRule<R[K]> };
+  /** When deliveries are tried again. What is left out has its default. */
   readonly retry?: DeliveryRetry;
+  /** How channels are called. What is left out has its default. */
   readonly delivery?: {
     /** At most so many calls of one channel at once. Default: 8; 2 for a batch channel. */
     readonly concurrency?: number;
@@ -88,7 +92,9 @@ const deliveryDefaults = { batchSize: 500, timeoutMs: 30_000 } as const;
  *
  * A channel that is slow or away holds up neither the others nor the topics: its deliveries wait in the table.
  *
- * Errors: `INVALID_ARGUMENT` / `UNKNOWN_CHANNEL` for a template without a channel, and what a channel's `open` throws.
+ * Errors: `INVALID_ARGUMENT` / `UNKNOWN_CHANNEL` for a template without a channel; what a channel's `open` throws; `UNAVAILABLE` if
+ * database or broker cannot be reached or the broker refuses one of the topics; `FAILED_PRECONDITION` / `SCHEMA_OUT_OF_DATE` where
+ * migrations are only checked.
  *
  * @example
  * const notifier = await createNotifier({

@@ -43,8 +43,8 @@ export type CancelOrderInput = MessageInitShape<typeof CancelOrderRequestSchema>
 export interface OrderService {
   /**
    * Places an order; durable once it resolves. Idempotent by merchant and request id: the same content again gives the
-   * order placed first, as it stands now. With `wait` it resolves when payment has decided or the time is up; the order
-   * stands either way.
+   * order placed first, as it stands now. With `wait` (at most 120 s; default: none) it resolves when payment has decided or the
+   * time is up; the order stands either way.
    *
    * Throws `INVALID_ARGUMENT` with a violation for each field (`REQUEST_INVALID`, `UNKNOWN_CURRENCY`,
    * `CURRENCY_MISMATCH`, `TOTAL_NOT_POSITIVE`, `AMOUNT_OUT_OF_RANGE`), `NOT_FOUND` / `UNKNOWN_MERCHANT` or
@@ -55,10 +55,14 @@ export interface OrderService {
   getOrder(request: GetOrderInput): Promise<Order>;
   /**
    * A page of a merchant's orders, newest first. With a `state` a page may be short, or empty, and still have a next one.
-   * Throws `INVALID_ARGUMENT` / `INVALID_PAGE_TOKEN` for a token that no page gave.
+   * Throws `INVALID_ARGUMENT` / `INVALID_PAGE_TOKEN` for a token that no page gave, `REQUEST_INVALID` for a `pageSize` over 500
+   * (default: 50).
    */
   listOrders(request: ListOrdersInput): Promise<ListOrdersResponse>;
-  /** Resolves when payment has decided, or with the order as it stands when the time is up. Throws as {@link getOrder}. */
+  /**
+   * Resolves when payment has decided, or with the order as it stands when `timeout` is up (at most 120 s; default: 30 s). Throws as
+   * {@link getOrder}, and `INVALID_ARGUMENT` / `REQUEST_INVALID` for a longer one.
+   */
   waitOrder(request: WaitOrderInput, options?: CallOptions): Promise<WaitOrderResponse>;
   /**
    * The order as it is, if newer than `afterVersion`, then newer versions, until payment has decided. Versions only grow;
@@ -69,7 +73,8 @@ export interface OrderService {
   /**
    * Asks payment to cancel. Resolves with the order, `CANCEL_REQUESTED` until payment has decided; again for one that is
    * being cancelled or is. Throws as {@link getOrder}, `FAILED_PRECONDITION` / `ORDER_FINAL` if it ended otherwise, or
-   * `ORDER_IN_REVIEW` while it is not known whether it was charged.
+   * `ORDER_IN_REVIEW` while it is not known whether it was charged, `INVALID_ARGUMENT` / `REQUEST_INVALID` for a `reason` of more
+   * than 500 characters.
    */
   cancelOrder(request: CancelOrderInput, options?: CallOptions): Promise<Order>;
   /** The service for transports, each call checked against the caller's merchants. */

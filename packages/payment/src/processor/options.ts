@@ -22,8 +22,12 @@ export interface PaymentProcessorOptions {
   readonly subscription?: string | undefined;
   /** Apply migrations, or only check that they were. Default: `apply`. */
   readonly migrations?: MigrationMode | undefined;
+  /** Default: the system's. */
   readonly clock?: Clock | undefined;
+  /** For ids, and for jitter. Default: the system's. */
   readonly random?: Random | undefined;
+  /** Default: nothing is written. */
   readonly logger?: Logger | undefined;
+  /** Gets what is counted, measured and traced. Default: keeps nothing. */
   readonly telemetry?: Telemetry | undefined;
 }

@@ -56,7 +56,7 @@ const plans: Readonly<Record<SimulatedBehaviour, Plan>> = {
 
 /**
  * References of payment methods that decide by themselves what happens, whatever the weights say.
- * The last four do it the first time only, and approve after that.
+ * The last three do it the first time only, and approve after that.
  */
 export const simulatedMethods = {
   approved: 'pm_card_visa',

@@ -23,6 +23,7 @@ export interface SimulatedGatewayOptions extends SimulatedBehaviourOptions {
   readonly abilities?: Partial<GatewayAbilities>;
   /** `normal`: a power failure may undo the last charges, a crash of the process never. Default: `full`. */
   readonly synchronous?: 'full' | 'normal';
+  /** Default: the system's. */
   readonly clock?: Clock;
   /** Draws behaviours and latencies; a seeded one makes runs repeatable. Default: the system's. */
   readonly random?: Random;

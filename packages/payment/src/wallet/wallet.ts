@@ -48,9 +48,13 @@ export interface WalletOptions {
   readonly subscription?: string | undefined;
   /** Apply migrations, or only check that they were. Default: `apply`. */
   readonly migrations?: MigrationMode | undefined;
+  /** Default: the system's. */
   readonly clock?: Clock | undefined;
+  /** For ids, and for jitter. Default: the system's. */
   readonly random?: Random | undefined;
+  /** Default: nothing is written. */
   readonly logger?: Logger | undefined;
+  /** Gets what is counted, measured and traced. Default: keeps nothing. */
   readonly telemetry?: Telemetry | undefined;
 }
 
@@ -80,6 +84,9 @@ function checkFees(fees: WalletFees): WalletFees {
  * `merchant-wallet-updates` how the merchant's wallet stands after it. Any number of replicas may share a database and a broker.
  *
  * An operation that was booked before with another amount goes to the dead-letter topic; nothing is booked for it.
+ *
+ * Throws `INVALID_ARGUMENT` / `INVALID_FEES`, `UNAVAILABLE` if database or broker cannot be reached or the broker refuses one of the
+ * topics, `FAILED_PRECONDITION` / `SCHEMA_OUT_OF_DATE` where migrations are only checked.
  *
  * @example
  * const wallet = await createWallet({ database, broker, fees: { basisPoints: 150, fixedUnits: 25n } });
