@@ -226,6 +226,8 @@ export class TopicConsumer<T> implements MessageSource<T> {
     // Everything that is not acknowledged comes again by the new session.
     this.#incoming.clear();
     this.#redelivery.clear();
+    // A cursor that the broker does not keep begins where SUBSCRIBE says: behind what was given back it would pass that over.
+    if (volatile !== undefined) this.#grouping.reset();
     return subscribe(
       {
         topic,

@@ -16,3 +16,17 @@ it('gets again what was given back to it before it connected anew', async () => 
   topic.deliver([{ entryId: 0, texts: ['a'] }]);
   expect((await reader.receive({ timeoutMs: 1_000 }))?.data.toString()).toBe('a');
 });
+
+it('does not tell a new session that it has had what was given back to it', async () => {
+  await using topic = await fakeTopic();
+  const reader = await topic.client.createReader({ topic: 'orders', start: 'earliest' });
+  const aborted = new AbortController();
+  topic.deliver([{ entryId: 0, texts: ['a'] }]);
+  await topic.client.partitionsOf('orders');
+  const waiting = reader.receiveBatch({ maxMessages: 10, minMessages: 10, timeoutMs: 3_600_000, signal: aborted.signal });
+  aborted.abort();
+  topic.cut();
+  await expect(waiting).rejects.toMatchObject({ code: 'CANCELED' });
+  await vi.waitFor(() => expect(topic.broker.sessions[1]?.received.some(({ flow }) => flow !== undefined)).toBe(true));
+  expect(topic.commands(Type.ACK)).toEqual([]);
+});
