@@ -111,15 +111,20 @@ describe('the settings', () => {
   });
 
   it('never shows a secret that is wrong', () => {
-    const faults = faultsOf({
-      PAYSTREAM_API_KEYS: 'hunter2',
-      PAYSTREAM_SMTP_URL: 'http://user:hunter2@host',
-      PAYSTREAM_MYSQL_URL: 'postgres://user:hunter2@host/db',
-      PAYSTREAM_GATEWAY_URL: 'http://user:hunter2@host',
-      PAYSTREAM_PULSAR_URL: 'pulsar://user:hunter2@host:6650',
-      OTEL_EXPORTER_OTLP_ENDPOINT: 'grpc://me:hunter2@collector:4317',
-    });
-    expect(faults).toHaveLength(6);
+    const faults = [
+      ...faultsOf({
+        PAYSTREAM_API_KEYS: 'hunter2',
+        PAYSTREAM_SMTP_URL: 'http://user:hunter2@host',
+        PAYSTREAM_MYSQL_URL: 'postgres://user:hunter2@host/db',
+        PAYSTREAM_GATEWAY_URL: 'http://user:hunter2@host',
+        PAYSTREAM_PULSAR_URL: 'pulsar://user:hunter2@host:6650',
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'grpc://me:hunter2@collector:4317',
+      }),
+    ];
+    for (const url of ['me:hunter2@host:6650', 'http:me:hunter2@host', 'me:hunter2@host']) {
+      faults.push(...faultsOf({ PAYSTREAM_PULSAR_URL: url }), ...faultsOf({ PAYSTREAM_GATEWAY_URL: url }));
+    }
+    expect(faults).toHaveLength(12);
     expect(faults.join('\n')).toContain('OTEL_EXPORTER_OTLP_ENDPOINT "grpc://(secret)@collector:4317"');
     expect(faults.join('\n')).not.toContain('hunter2');
   });

@@ -89,7 +89,7 @@ function faultsBetween(given: Given, wrong: ReadonlySet<string>): FieldViolation
 
 /** A value as it stands in a message: addresses may have a password in them. */
 function shown(value: string | undefined): string {
-  return JSON.stringify(value?.replace(/\/\/.*@/, '//(secret)@'));
+  return JSON.stringify(value?.replace(/^([^/]*\/\/)?.*@/, '$1(secret)@'));
 }
 
 /** Reads the settings. Throws one `INVALID_ARGUMENT` that names every fault, unknown `PAYSTREAM_` names included. */

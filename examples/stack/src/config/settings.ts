@@ -21,6 +21,12 @@ const milliseconds = (least: number, most = longestTimerMs) => whole(least, most
 /** One of some words. */
 const word = <const W extends readonly [string, ...string[]]>(words: W) => z.enum(words, `must be one of: ${words.join(', ')}`);
 
+/** Whether an address has neither a user nor a password in it. */
+function namesNobody(url: string): boolean {
+  const { username, password } = new URL(url);
+  return username === '' && password === '';
+}
+
 /** Which traces are kept, by the names that OpenTelemetry has for it. */
 const samplers = [
   'always_on',
@@ -137,7 +143,7 @@ export const settings = z.object({
   PAYSTREAM_SHUTDOWN_TIMEOUT_MS: milliseconds(0, dayMs).default(10_000),
   PAYSTREAM_GATEWAY_URL: z
     .url({ protocol: /^https?$/, error: 'must be an address such as http://127.0.0.1:50061' })
-    .refine((url) => !/\/\/[^/?#]*@/.test(url), 'must be an address alone: PAYSTREAM_GATEWAY_KEY is what the gateway is shown')
+    .refine(namesNobody, 'must be an address alone: PAYSTREAM_GATEWAY_KEY is what the gateway is shown')
     .optional(),
   PAYSTREAM_GATEWAY_KEY: sentKey.optional(),
   PAYSTREAM_GATEWAY_LATENCY_MS: latency.default([20, 80]),

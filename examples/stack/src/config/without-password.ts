@@ -1,4 +1,4 @@
-/** An address without its password, in which there may be an `@`: what stands before the last one is not of the host. */
+/** An address without its password. In that, and in the user's name, there may be an `@`: the host begins behind the last one. */
 export function withoutPassword(url: string): string {
-  return url.replace(/\/\/([^:@/?#]*):[^/?#]*@/, '//$1:***@');
+  return url.replace(/\/\/([^:/?#]*):[^/?#]*@/, '//$1:***@');
 }

@@ -31,14 +31,17 @@ describe('a service URL', () => {
     expect(() => parseServiceUrl(text)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
   });
 
-  it.each(['pulsar://user:hunter2@host:6650', 'pulsar://a,user:hunter@2@host', 'user:hunter2@host', 'http://user:hunter2@host'])(
-    'is refused without the password that somebody put there: "%s"',
-    (text) => {
-      const refusal = (): unknown => parseServiceUrl(text);
-      expect(refusal).toThrow('(secret)@host');
-      expect(refusal).not.toThrow('hunter');
-    },
-  );
+  it.each([
+    'pulsar://user:hunter2@host:6650',
+    'pulsar://a,user:hunter@2@host',
+    'pulsar://user:hunter,2@host',
+    'user:hunter2@host',
+    'http://user:hunter2@host',
+  ])('is refused without the password that somebody put there: "%s"', (text) => {
+    const refusal = (): unknown => parseServiceUrl(text);
+    expect(refusal).toThrow('(secret)@host');
+    expect(refusal).not.toThrow('hunter');
+  });
 
   it('writes addresses as it reads them', () => {
     for (const text of ['a:1', '[::1]:2']) expect(formatHostPort(parseHostPort(text, 0))).toBe(text);

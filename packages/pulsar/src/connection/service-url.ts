@@ -40,6 +40,7 @@ export function formatHostPort({ host, port }: HostPort): string {
  * Throws `INVALID_ARGUMENT`.
  */
 export function parseServiceUrl(text: string): ServiceUrl {
+  if (text.includes('@')) throw invalid(text, 'who connects is told by `authentication`');
   const match = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)\/?$/i.exec(text.trim());
   if (match === null) throw invalid(text, 'it is not scheme://host:port');
   const scheme = (match[1] ?? '').toLowerCase();
