@@ -110,6 +110,10 @@ describe('the settings', () => {
     expect(faultsOf({ PAYSTREAM_TOPIC_TRANSACTIONS: 'orders' }).join()).toMatch(/PAYSTREAM_TOPIC_TRANSACTIONS.*PAYSTREAM_TOPIC_ORDERS/);
   });
 
+  it.each(['nowhere', 'ftp://127.0.0.1', 'http://me:key@127.0.0.1'])('says what is wrong with the address %s of a gateway', (url) => {
+    expect(faultsOf({ PAYSTREAM_GATEWAY_URL: url })).toEqual([expect.stringContaining('must be an address')]);
+  });
+
   it('never shows a secret that is wrong', () => {
     const faults = [
       ...faultsOf({

@@ -23,8 +23,8 @@ const word = <const W extends readonly [string, ...string[]]>(words: W) => z.enu
 
 /** Whether an address has neither a user nor a password in it. */
 function namesNobody(url: string): boolean {
-  const { username, password } = new URL(url);
-  return username === '' && password === '';
+  const parsed = URL.parse(url);
+  return parsed === null || (parsed.username === '' && parsed.password === '');
 }
 
 /** Which traces are kept, by the names that OpenTelemetry has for it. */
