@@ -1,3 +1,4 @@
+import { Line } from './line.ts';
 import type { RowReader, StoredRow } from './reader.ts';
 import type { OutboxRow } from './row.ts';
 
@@ -17,13 +18,13 @@ const maxEvents = 4_096;
 
 /** Makes the backlog of an outbox. */
 export function createBacklog(read: RowReader): Backlog {
-  let rows: OutboxRow[] = [];
+  const rows = new Line<OutboxRow>();
   let generation = 0;
   let loading = false;
 
   return {
     get size() {
-      return rows.length;
+      return rows.size;
     },
     get loading() {
       return loading;
@@ -33,22 +34,23 @@ export function createBacklog(read: RowReader): Backlog {
       const asked = generation;
       let events = 0;
       let count = 0;
-      for (const row of rows) {
-        if (count === maxRows || events >= maxEvents) break;
+      const first = rows.first(maxRows);
+      for (const row of first) {
+        if (events >= maxEvents) break;
         events += row.events;
         count += 1;
       }
       loading = true;
       try {
-        const page = await read(rows.slice(0, count));
-        if (asked === generation) rows = rows.slice(count);
+        const page = await read(first.slice(0, count));
+        if (asked === generation) rows.drop(count);
         return page;
       } finally {
         if (asked === generation) loading = false;
       }
     },
     clear: () => {
-      rows = [];
+      rows.clear();
       generation += 1;
       loading = false;
     },

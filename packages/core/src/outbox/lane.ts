@@ -5,8 +5,9 @@ import type { PaystreamError } from '../errors/paystream-error.ts';
 import type { Logger } from '../logger/port.ts';
 import type { Random } from '../random/port.ts';
 import type { Telemetry } from '../telemetry/port.ts';
-import { createAttempt } from './attempt.ts';
+import { type AttemptFailure, createAttempt } from './attempt.ts';
 import { createKeyHold } from './key-hold.ts';
+import { Line } from './line.ts';
 import { firstPage, type OutboxEntry, type OutboxPlace, placeOf } from './row.ts';
 
 /** What the lanes of one outbox share. */
@@ -33,8 +34,8 @@ export interface LaneContext {
   readAgain(places: readonly OutboxPlace[]): Promise<readonly (OutgoingMessage | undefined)[]>;
   /** Events that were held back are published. */
   released(topic: string, entries: readonly OutboxEntry[]): void;
-  /** Whether memory holds as much as it may. */
-  readonly full: boolean;
+  /** Whether others wait for memory, or will soon. */
+  readonly crowded: boolean;
   /** Events leave memory, with their places kept. */
   setAside(entries: readonly OutboxEntry[]): void;
   /** Reads events that were set aside, in their order, but for those that are never to be published. They are in memory again. */
@@ -52,6 +53,8 @@ export interface Lane {
 
 const none: readonly OutboxEntry[] = [];
 
+/** A topic that has not answered for so long, in milliseconds, may take nothing. */
+const slowMs = 2_000;
 /** Waits between attempts to reach the broker. */
 const backoff = { delayMs: 100, maxDelayMs: 5_000 } as const;
 
@@ -60,60 +63,82 @@ const backoff = { delayMs: 100, maxDelayMs: 5_000 } as const;
  * failed; what comes meanwhile forms the next.
  */
 export function createLane(topic: string, context: LaneContext): Lane {
-  const { signal } = context;
+  const { signal, clock } = context;
   /** The first to be published; memory holds their places only. */
-  let aside: OutboxPlace[] = [];
+  const aside = new Line<OutboxPlace>();
   let queue: OutboxEntry[] = [];
   let running = false;
   /** Attempts that failed since one did not, for another reason than what is sent. */
   let failures = 0;
-  const attempt = createAttempt(topic, context, context.published);
+  /** When the attempt began that is under way. */
+  let sinceMs: number | undefined;
   const hold = createKeyHold(topic, context);
+  const attempt = createAttempt(topic, context, (name, entries) => {
+    failures = 0;
+    context.published(name, entries);
+  });
 
-  /** Publishes a batch; what the broker refuses for what it is holds back its own key only. Gives what has to make room for other topics. */
-  const publish = async (batch: readonly OutboxEntry[]): Promise<readonly OutboxEntry[]> => {
-    while (!signal.aborted) {
-      const failed = await attempt(batch);
-      const [first] = batch;
-      if (failed === undefined || first === undefined) {
-        failures = 0;
-        return none;
-      }
-      const { error, refused } = failed;
-      if (refused) failures = 0;
-      if (refused && batch.length === 1) {
-        hold.add(first, error);
-        return none;
-      }
-      if (refused) {
-        const middle = batch.length >> 1;
-        const behind = batch.slice(middle);
-        const left = await publish(batch.slice(0, middle));
-        return left.length > 0 ? [...left, ...behind] : publish(hold.pass(behind));
-      }
+  const isStuck = (): boolean => failures > 0 || (sinceMs !== undefined && clock.monotonic() - sinceMs >= slowMs);
+
+  const attemptOnce = async (batch: readonly OutboxEntry[]): Promise<AttemptFailure | undefined> => {
+    sinceMs = clock.monotonic();
+    const failed = await attempt(batch);
+    sinceMs = undefined;
+    return failed;
+  };
+
+  /** Publishes a batch, behind which others were taken. Gives whether it did; if not, all of them are aside. */
+  const publish = async (batch: readonly OutboxEntry[], behind: readonly OutboxEntry[]): Promise<boolean> => {
+    const [first] = batch;
+    while (first !== undefined && !signal.aborted) {
+      const failed = await attemptOnce(batch);
+      if (failed === undefined) return true;
+      if (failed.refused) return refuse(batch, behind, failed.error);
+      const { error } = failed;
       failures += 1;
       context.failed(topic, first, error);
+      const { crowded } = context;
+      if (crowded) {
+        const entries = [...batch, ...behind];
+        aside.putBack(entries.map(placeOf));
+        context.setAside(entries);
+      }
       const waitMs = backoffMs(backoff, failures, context.random);
       context.logger.warn(
         { topic, events: batch.length, failures, err: error },
         `events cannot be published; trying again in ${waitMs} ms`,
       );
-      await context.clock.sleep(waitMs, signal).catch(() => undefined);
-      if (context.full) return batch;
+      await clock.sleep(waitMs, signal).catch(() => undefined);
+      if (crowded) return false;
     }
-    return none;
+    return true;
+  };
+
+  /** The broker refuses an event of a batch for what it is: that holds back its own key only. */
+  const refuse = async (batch: readonly OutboxEntry[], behind: readonly OutboxEntry[], error: PaystreamError): Promise<boolean> => {
+    failures = 0;
+    const [first] = batch;
+    if (batch.length === 1 && first !== undefined) {
+      hold.add(first, error);
+      return true;
+    }
+    const middle = batch.length >> 1;
+    const later = batch.slice(middle);
+    return (await publish(batch.slice(0, middle), [...later, ...behind])) && publish(hold.pass(later), behind);
   };
 
   const takeBack = async (): Promise<readonly OutboxEntry[]> => {
-    const places = firstPage(aside, context.maxBatch);
+    // Of a topic that may still take nothing a single event is tried.
+    const most = failures > 0 ? 1 : context.maxBatch;
+    const places = firstPage(aside.first(most), most);
     try {
       const entries = await context.takeBack(places);
-      aside = aside.slice(places.length);
+      aside.drop(places.length);
       return entries;
     } catch (error) {
       if (signal.aborted) return none;
       context.logger.warn({ topic, err: error }, 'events cannot be read again; trying again in a second');
-      await context.clock.sleep(1_000, signal).catch(() => undefined);
+      await clock.sleep(1_000, signal).catch(() => undefined);
       return none;
     }
   };
@@ -126,13 +151,9 @@ export function createLane(topic: string, context: LaneContext): Lane {
   };
 
   const run = async (): Promise<void> => {
-    while ((queue.length > 0 || aside.length > 0) && !signal.aborted) {
-      const batch = hold.pass(aside.length > 0 ? await takeBack() : take());
-      if (batch.length === 0) continue;
-      const left = await publish(batch);
-      if (left.length === 0 || signal.aborted) continue;
-      aside = [...left.map(placeOf), ...aside];
-      context.setAside(left);
+    while ((queue.length > 0 || aside.size > 0) && !signal.aborted) {
+      const batch = hold.pass(aside.size > 0 ? await takeBack() : take());
+      await publish(batch, none);
     }
     running = false;
   };
@@ -147,10 +168,10 @@ export function createLane(topic: string, context: LaneContext): Lane {
     },
     makeRoom: () => {
       // Behind what is aside nothing goes out soon.
-      if (queue.length === 0 || (failures === 0 && aside.length === 0)) return;
+      if (queue.length === 0 || !(isStuck() || aside.size > 0)) return;
       const entries = queue;
       queue = [];
-      aside = [...aside, ...entries.map(placeOf)];
+      for (const entry of entries) aside.push(placeOf(entry));
       context.setAside(entries);
     },
   };

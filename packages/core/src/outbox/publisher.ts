@@ -1,7 +1,7 @@
 import type { AddressedMessage } from '../broker/pack.ts';
 import type { OutgoingMessage } from '../broker/port.ts';
 import type { Clock } from '../clock/port.ts';
-import type { PaystreamError } from '../errors/paystream-error.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
 import type { Logger } from '../logger/port.ts';
 import { noLabels, noTelemetry } from '../telemetry/port.ts';
 import { createBacklog } from './backlog.ts';
@@ -44,7 +44,7 @@ export interface Publisher {
   /** The last attempt that failed, until what it was about is published. */
   readonly lastFailure: PublishFailure | undefined;
   knows(row: Pick<OutboxRow, 'epoch' | 'seq'>): boolean;
-  /** Tells telemetry how much waits, and for how long. */
+  /** Tells telemetry how much waits, and for how long; to be called now and then. */
   report(): void;
   /** A row that was committed just now, with what it holds. */
   committed(row: OutboxRow, messages: readonly AddressedMessage[]): void;
@@ -60,6 +60,10 @@ export interface Publisher {
   flush(): Promise<void>;
   /** Stops. What is left stays in the table, and whoever waits for it is told the reason. */
   stop(reason: PaystreamError): Promise<void>;
+}
+
+function notShown(): PaystreamError {
+  return new PaystreamError('UNAVAILABLE', 'the database does not show a row that was committed', { reason: 'NOT_SHOWN_YET' });
 }
 
 /** Makes the publisher of an outbox. */
@@ -141,11 +145,19 @@ export function createPublisher(options: PublisherOptions): Publisher {
     telemetry.gauge('paystream_outbox_refused', noLabels, tally.refused);
   };
 
-  /** Reads events of which memory has the places. In the place of one whose row is not there, or cannot be read, is none. */
-  const readAt = async (places: readonly OutboxPlace[], signal: AbortSignal): Promise<readonly (OutgoingMessage | undefined)[]> => {
+  /**
+   * Reads events of which memory has the places. In the place of one whose row is not there, or cannot be read, is none. Rejects if
+   * a row is younger than `maxLagMs` and not there: the node of the database that was asked may not show it yet.
+   */
+  const readAt = async (
+    places: readonly OutboxPlace[],
+    signal: AbortSignal,
+    maxLagMs = 0,
+  ): Promise<readonly (OutgoingMessage | undefined)[]> => {
     const rows = [...new Set(places.map(({ row }) => row))];
     const stored = new Map((await read(rows)).map((one) => [one.row, one]));
     if (signal.aborted) return [];
+    for (const { row, state } of stored.values()) if (state === 'unseen' && clock.now() - row.addedAtMs < maxLagMs) throw notShown();
     for (const one of stored.values()) if (one.state !== 'read') known.miss(one);
     return places.map(({ row, index }) => {
       const one = stored.get(row);
@@ -156,22 +168,29 @@ export function createPublisher(options: PublisherOptions): Publisher {
   /** Somebody may have removed the row of an event that the broker would never take: then those behind it go on. */
   const readAgain = async (places: readonly OutboxPlace[], signal: AbortSignal): Promise<readonly (OutgoingMessage | undefined)[]> => {
     const messages = await readAt(places, signal);
+    if (signal.aborted) return [];
     for (const [at, message] of messages.entries()) if (message === undefined) release((places[at] as OutboxPlace).row);
     return messages;
   };
 
   const takeBack = async (places: readonly OutboxPlace[], signal: AbortSignal): Promise<readonly OutboxEntry[]> => {
-    const messages = await readAt(places, signal);
+    const messages = await readAt(places, signal, options.maxHoldMs);
+    if (signal.aborted) return [];
     return messages.flatMap((message, at) => {
-      const { row, index } = places[at] as OutboxPlace;
+      const place = places[at] as OutboxPlace;
+      const { row, index } = place;
       if (message !== undefined) {
         tally.takeBack(row);
         return [{ row, index, message }];
       }
+      if (isOfLastFailure(place)) lastFailure = undefined;
       if (tally.dropAside(row)) known.settle(row);
       return [];
     });
   };
+
+  /** Whether somebody waits for memory, or will soon. */
+  const crowded = (): boolean => tally.full || (backlog.size > 0 && !tally.roomy);
 
   /** Topics that take nothing leave memory to the others. */
   const makeRoom = (): void => {
@@ -192,12 +211,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
         heldBack: (entry) => {
           if (!signal.aborted) heldBack(entry);
         },
-        get full() {
-          return tally.full;
+        get crowded() {
+          return crowded();
         },
         setAside: (entries) => {
           for (const { row } of entries) tally.setAside(row);
-          refill();
+          // Where reading takes no time, as on SQLite, nothing else would have its turn while a large table is gone through.
+          setImmediate(() => signal.aborted || refill());
         },
         takeBack: (places) => takeBack(places, signal),
         readAgain: (places) => readAgain(places, signal),
@@ -234,9 +254,12 @@ export function createPublisher(options: PublisherOptions): Publisher {
   };
 
   const refill = (): void => {
-    if (backlog.size > 0 && !tally.roomy) makeRoom();
-    if (backlog.size === 0 || backlog.loading || !tally.roomy) return;
+    if (backlog.size === 0 || backlog.loading) return;
     const { signal } = controller;
+    if (!tally.roomy) {
+      makeRoom();
+      return;
+    }
     backlog
       .next()
       .then((page) => {
@@ -266,6 +289,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
     },
     knows: (row) => known.has(row),
     report: () => {
+      // A topic may have been slow for so long by now that it leaves memory to others.
+      if (tally.full) makeRoom();
+      refill();
       if (telemetry !== noTelemetry) tell({ waiting: tally.pending, held: tally.refused, ageMs: ageMs() });
     },
     committed: (row, messages) => {

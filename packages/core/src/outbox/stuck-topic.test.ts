@@ -6,7 +6,7 @@ import { contents, events, others, outboxIn, rowCount, steps, type TestOutbox, w
 
 /** A broker that takes nothing of the topic `others` for as long as it is told so, or one event of it never. */
 const stuck = ({ broker, clock }: TestWorld) => {
-  const state = { stuck: true, refuses: '', sent: 0, slowMs: 0 };
+  const state = { stuck: true, hangsMs: 0, refuses: '', sent: 0, slowMs: 0 };
   const changed: Broker = {
     ...broker,
     createProducer: async (options) => {
@@ -14,6 +14,7 @@ const stuck = ({ broker, clock }: TestWorld) => {
       return withProducer(broker, (producer) => ({
         ...producer,
         sendAll: async (messages) => {
+          if (state.hangsMs > 0) await clock.sleep(state.hangsMs);
           if (state.stuck) throw new PaystreamError('UNAVAILABLE', 'over its quota', { reason: 'TEST' });
           const texts = messages.map(({ payload }) => Buffer.from(payload).toString());
           if (state.refuses !== '' && texts.some((text) => text.includes(state.refuses))) {
@@ -118,7 +119,8 @@ describe('a topic that takes nothing', () => {
     await world.advance(10_000);
     await world.database.transaction((tx) => tx.execute(`DELETE FROM ${world.database.tables('outbox')} WHERE seq IN (5, 11)`));
     state.stuck = false;
-    await world.advance(10_000);
+    // Until then a node of the database might not show it yet.
+    await world.advance(30_000);
     const left = names('a', 20).filter((name) => name !== 'a5' && name !== 'a11');
     expect(await contents(world.broker, 'others')).toEqual(left);
     expect(outbox.pending).toBe(0);
@@ -146,6 +148,64 @@ describe('a topic that takes nothing', () => {
     expect(await contents(world.broker, 'others')).toEqual(names('a', 30));
     expect(await rowCount(world.database)).toBe(0);
     await outbox.close();
+  });
+
+  it.each([
+    ['answers nothing for half a minute', { maxPendingEvents: 200 }, 150, 30_000],
+    ['has filled memory by half', { maxPendingEvents: 200 }, 150, 0],
+    ['has more in one batch than others have room', { maxPendingEvents: 1_500 }, 3_000, 0],
+  ])('stops no other topic of an instance that begins with its events, though it %s', async (_, limits, count, hangsMs) => {
+    await using world = await createTestWorld();
+    const { state, broker } = stuck(world);
+    const first = await outboxIn(world, { broker, ...limits });
+    await world.database.transaction(async (tx) => {
+      for (const name of names('a', count)) await first.add(tx, events(name, others));
+      for (const name of names('b', 20)) await first.add(tx, events(name));
+    });
+    await first.close(0);
+    state.hangsMs = hangsMs;
+    const second = await outboxIn(world, { broker, ...limits });
+    await commitAll(world, second, names('a', 30, count + 1), names('b', 20, 21));
+    await world.advance(10_000);
+    await commitAll(world, second, names('a', 30, count + 31), names('b', 20, 41));
+    await world.advance(10_000);
+    expect(await contents(world.broker)).toEqual(names('b', 60));
+    Object.assign(state, { stuck: false, hangsMs: 0 });
+    await world.advance(120_000);
+    expect(await rowCount(world.database)).toBe(0);
+    expect(state.sent).toBe(count + 60);
+    await second.close();
+  });
+
+  it('gives other work its turn while a database that answers at once is gone through', async () => {
+    await using world = await createTestWorld();
+    const { broker } = stuck(world);
+    const limits = { maxPendingEvents: 100, maxBatchSize: 10 };
+    const first = await outboxIn(world, { broker, ...limits });
+    await world.database.transaction(async (tx) => {
+      for (const name of names('a', 2_000)) await first.add(tx, events(name, others));
+      for (const name of names('b', 1)) await first.add(tx, events(name));
+    });
+    await first.close(0);
+    let [inTurn, most] = [0, 0];
+    const database = {
+      ...world.database,
+      query: <R>(...given: Parameters<typeof world.database.query>) => {
+        if (inTurn === 0) {
+          setImmediate(() => {
+            inTurn = 0;
+          });
+        }
+        inTurn += 1;
+        most = Math.max(most, inTurn);
+        return world.database.query<R>(...given);
+      },
+    };
+    const second = await outboxIn(world, { broker, database, ...limits });
+    await world.advance(10_000);
+    expect(await contents(world.broker)).toEqual(['b1']);
+    expect(most).toBeLessThan(10);
+    await second.close(0);
   });
 
   it('stops no other either while it gets what has waited', async () => {
