@@ -178,8 +178,9 @@ export function mortal(database: Database): { readonly database: Database; die()
   return {
     database: {
       ...database,
-      transaction: (work) => (dead ? never : database.transaction(work)),
-      query: (sql, parameters) => (dead ? never : database.query(sql, parameters)),
+      transaction: (...call) => (dead ? never : database.transaction(...call)),
+      query: (...call) => (dead ? never : database.query(...call)),
+      now: (...call) => (dead ? never : database.now(...call)),
     },
     die: () => {
       dead = true;
@@ -194,13 +195,17 @@ export function freezable(database: Database): { readonly database: Database; fr
   return {
     database: {
       ...database,
-      transaction: async (work) => {
+      transaction: async (...call) => {
         await gate;
-        return database.transaction(work);
+        return database.transaction(...call);
       },
-      query: async (sql, parameters) => {
+      query: async (...call) => {
         await gate;
-        return database.query(sql, parameters);
+        return database.query(...call);
+      },
+      now: async (...call) => {
+        await gate;
+        return database.now(...call);
       },
     },
     freeze: () => {

@@ -56,7 +56,7 @@ export function mortal(world: ProcessPorts, dieAt?: number): MortalProcess {
 
   const database: Database = {
     ...world.database,
-    transaction: async (work) => {
+    transaction: async (work, options) => {
       if (dies()) return never;
       const guarded = async (tx: Transaction) => {
         if (dead) throw new Error('the process died before its transaction began');
@@ -67,10 +67,10 @@ export function mortal(world: ProcessPorts, dieAt?: number): MortalProcess {
           onCommit: (callback) => tx.onCommit(() => (dead ? undefined : callback())),
         });
       };
-      const result = await world.database.transaction(guarded).catch((error: unknown) => (dead ? never : Promise.reject(error)));
+      const result = await world.database.transaction(guarded, options).catch((error: unknown) => (dead ? never : Promise.reject(error)));
       return dead ? never : result;
     },
-    query: (sql, parameters) => alive(() => world.database.query(sql, parameters)),
+    query: (...call) => alive(() => world.database.query(...call)),
     migrate: (migrations, mode) => alive(() => world.database.migrate(migrations, mode)),
   };
 
