@@ -159,30 +159,45 @@ export const timerCases: readonly DatabaseCase[] = [
     },
   },
   {
-    name: 'timers: are called once by one of two instances, and one that was set there comes here',
+    name: 'timers: are shared out between two instances that claim side by side, each once, and one that was set there comes here',
     needs: ['shared'],
     run: async (subject) => {
       const { database, clock } = subject;
       const second = secondOf(subject);
       const kind = subject.uniqueName('claimed');
-      const calls: string[] = [];
-      const both = [await timersOn(subject, kind, { batchSize: 7 }), await timersOn(subject, kind, { batchSize: 7, database: second })];
-      const [one, two] = both;
-      assert.ok(one !== undefined && two !== undefined);
-      collect(database, one, calls);
-      collect(second, two, calls);
+      const [one, two] = await Promise.all([
+        timersOn(subject, kind, { batchSize: 7 }),
+        timersOn(subject, kind, { batchSize: 7, database: second }),
+      ]);
+      const byOne: string[] = [];
+      const byTwo: string[] = [];
+      let bothClaimed = (): void => undefined;
+      const claimedByBoth = new Promise<void>((resolve) => {
+        bothClaimed = resolve;
+      });
+      // Whoever claims first holds its batch until the other has one too: neither can take all.
+      const share = (on: Database, timers: Timers, calls: string[]): void =>
+        timers.start(async (due) => {
+          calls.push(...due.map((timer) => timer.id));
+          if (byOne.length > 0 && byTwo.length > 0) bothClaimed();
+          await claimedByBoth;
+          await cancel(on, timers, due);
+        });
+      share(database, one, byOne);
+      share(second, two, byTwo);
       const ids = Array.from({ length: 100 }, (_, index) => `t${index}`);
       await set(
         database,
         one,
         ids.map((id) => ({ id, dueAtMs: clock.now() + 200 })),
       );
-      await eventually(subject, 'all timers are called', () => calls.length >= ids.length);
+      await eventually(subject, 'both instances have claimed timers', () => byOne.length > 0 && byTwo.length > 0);
+      await eventually(subject, 'all timers are called', () => byOne.length + byTwo.length >= ids.length);
       await clock.sleep(quietMs);
       await one.close();
-      assert.deepEqual(calls.toSorted(), ids.toSorted());
+      assert.deepEqual([...byOne, ...byTwo].toSorted(), ids.toSorted());
       await set(database, one, [{ id: 'there', dueAtMs: clock.now() }]);
-      await eventually(subject, 'the other instance calls it', () => calls.includes('there'));
+      await eventually(subject, 'the other instance calls it', () => byTwo.includes('there'));
       await two.close();
     },
   },
