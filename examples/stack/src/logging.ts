@@ -39,13 +39,17 @@ export function consoleLog(config: ConsoleSettings, service: string, telemetry: 
 }
 
 /** A logger whose lines go to the service's log topic, and to the console from the level set on. */
-export function openLog({ config, broker, metrics }: Engine, service: string, topic: Topic<LogEntry> | undefined): ServiceLog {
+export function openLog(
+  { config, broker, metrics: { telemetry } }: Engine,
+  service: string,
+  topic: Topic<LogEntry> | undefined,
+): ServiceLog {
   const streams = consoleStreams(config);
   // The log sink has no topic: what it wrote there it would have to store, and say so.
-  const destination = topic && createTopicDestination({ broker, topic, service });
+  const destination = topic && createTopicDestination({ broker, topic, service, telemetry });
   if (destination !== undefined) streams.push({ level: 'info', stream: destination });
   return {
-    logger: loggerOf(config, service, streams, metrics.telemetry),
+    logger: loggerOf(config, service, streams, telemetry),
     close: async (timeoutMs) => destination?.close(Math.min(timeoutMs, longestCloseMs)),
   };
 }

@@ -21,4 +21,7 @@ it('what should never happen is on /metrics from the start, so that an alarm on 
   }
   const published = ['orders', 'order-updates', 'transactions', 'merchant-wallet-updates', 'order-logs-topic'];
   expect(zeros('paystream_outbox_failures_total')).toEqual(expect.arrayContaining(published.map((topic) => `topic=${topic}`)));
+  const writers = ['order', 'payment', 'wallet', 'notify'];
+  const writing = (metric: string) => zeros(metric).map((labels) => labels.replace(/^.*,service=/, ''));
+  expect(writing('paystream_log_lines_dropped_total').sort()).toEqual(writers.toSorted());
 });

@@ -161,6 +161,45 @@ describe('the topic destination', () => {
     expect(entries.find((entry) => entry.event === 'log.dropped')?.attributes).toEqual({ count: '15' });
   });
 
+  it('shows how many lines wait and how many are lost, from 0 on, and that none waits once it is closed', async () => {
+    await using world = await createTestWorld();
+    const { telemetry } = world;
+    const labels = { topic, service: 'checkout' };
+    const waiting = () => telemetry.gaugeValue('paystream_log_lines_waiting', labels);
+    const dropped = () => telemetry.counter('paystream_log_lines_dropped_total', labels);
+    const broker = brokenBroker(world.broker, async () => {
+      throw new PaystreamError('UNAVAILABLE', 'away', { reason: 'TEST' });
+    });
+    const destination = createTopicDestination({ ...common(world), broker, maxBuffered: 10, telemetry });
+    expect(waiting()).toBe(0);
+    for (let i = 0; i < 25; i += 1) destination.write(`{"msg":"line ${i}"}`);
+    expect([waiting(), dropped()]).toEqual([10, 15]);
+    const closing = destination.close(1_000);
+    await world.advance({ seconds: 2 });
+    await closing;
+    expect([waiting(), dropped()]).toEqual([0, destination.dropped]);
+    expect(dropped()).toBeGreaterThanOrEqual(25);
+    const log = await createTopicLogger({ ...common(world), service: 'ready', telemetry });
+    log.info({}, 'sent');
+    expect(telemetry.gaugeValue('paystream_log_lines_waiting', { service: 'ready' })).toBe(1);
+    await log.flush();
+    expect(telemetry.gaugeValue('paystream_log_lines_waiting', { service: 'ready' })).toBe(0);
+    expect(telemetry.counter('paystream_log_lines_dropped_total', { service: 'ready' })).toBe(0);
+    await log.close();
+  });
+
+  it('shows no line as waiting once it is closed although the broker never answers', async () => {
+    await using world = await createTestWorld();
+    const { telemetry } = world;
+    const broker = brokenBroker(world.broker, () => new Promise(() => undefined));
+    const destination = createTopicDestination({ ...common(world), broker, telemetry });
+    destination.write('{"msg":"a"}');
+    const closing = destination.close(1_000);
+    await world.advance({ seconds: 2 });
+    await closing;
+    expect(telemetry.gaugeValue('paystream_log_lines_waiting')).toBe(0);
+  });
+
   it('lets a failing broker that logs here not feed itself', async () => {
     await using world = await createTestWorld();
     let sends = 0;

@@ -5,6 +5,7 @@ import {
   type Clock,
   type ClockTimer,
   createIdGenerator,
+  noTelemetry,
   type OutgoingMessage,
   PaystreamError,
   type Random,
@@ -12,6 +13,7 @@ import {
   sealMessage,
   systemClock,
   systemRandom,
+  type Telemetry,
   type Topic,
 } from '@paystream/core';
 import { type LogEntry, msFromTimestamp } from '@paystream/core/contracts';
@@ -37,6 +39,8 @@ export interface TopicDestinationOptions {
   readonly lingerMs?: number;
   /** Told why lines could not be sent. It must not write to this destination. Default: nobody is; `dropped` counts. */
   readonly onError?: (error: PaystreamError) => void;
+  /** Gets `paystream_log_lines_waiting` and `paystream_log_lines_dropped_total`, by topic and service. Default: keeps nothing. */
+  readonly telemetry?: Telemetry;
   /** Default: {@link systemClock}. */
   readonly clock?: Clock;
   /** Default: {@link systemRandom}. */
@@ -79,11 +83,13 @@ const graceMs = 100;
  */
 export function createTopicDestination(options: TopicDestinationOptions): TopicDestination {
   const { broker, service, clock = systemClock, random = systemRandom, maxBuffered = 10_000, lingerMs = 50, onError } = options;
+  const { telemetry = noTelemetry } = options;
   const topic = typeof options.topic === 'string' ? logTopic(options.topic) : options.topic;
   const leastLevel = logLevelOf(options.level ?? 'trace');
   const nextId = createIdGenerator(clock, random);
   const context = { service, redactor: createRedactor(options.redact ?? defaultRedactedKeys), nextId, nowMs: () => clock.now() };
   const sending = new AsyncLocalStorage<boolean>();
+  const labels = { topic: topic.name, service };
 
   const lines: string[] = [];
   let characters = 0;
@@ -94,10 +100,16 @@ export function createTopicDestination(options: TopicDestinationOptions): TopicD
   let pumping: Promise<void> | undefined;
   let producer: BrokerProducer | undefined;
   let closing: Promise<void> | undefined;
+  let closed = false;
   const deadline = new AbortController();
 
-  const failed = (error: unknown, lost: number): void => {
+  const tellWaiting = (): void => telemetry.gauge('paystream_log_lines_waiting', labels, closed ? 0 : lines.length + underWay);
+  const drop = (lost: number): void => {
     dropped += lost;
+    telemetry.count('paystream_log_lines_dropped_total', labels, lost);
+  };
+  const failed = (error: unknown, lost: number): void => {
+    drop(lost);
     onError?.(PaystreamError.from(error));
   };
 
@@ -152,7 +164,7 @@ export function createTopicDestination(options: TopicDestinationOptions): TopicD
       if (!deadline.signal.aborted) await new Promise<void>((resolve) => wakeAfter(retryMs, resolve));
       if (deadline.signal.aborted) break;
     }
-    dropped += messages.length;
+    drop(messages.length);
   };
 
   const pump = async (): Promise<void> => {
@@ -163,6 +175,7 @@ export function createTopicDestination(options: TopicDestinationOptions): TopicD
       const messages = seal(batch);
       if (messages.length > 0) await send(messages);
       underWay = 0;
+      tellWaiting();
     }
   };
 
@@ -192,6 +205,8 @@ export function createTopicDestination(options: TopicDestinationOptions): TopicD
     // A broker that neither takes nor refuses must not keep the process from ending.
     if ((await Promise.race([sent, hung])) === true) await Promise.race([sent, clock.sleep(graceMs)]);
     cutOff.cancel();
+    closed = true;
+    tellWaiting();
   };
 
   const close = (timeoutMs = 10_000): Promise<void> => {
@@ -199,15 +214,18 @@ export function createTopicDestination(options: TopicDestinationOptions): TopicD
     return closing;
   };
 
+  drop(0);
+  tellWaiting();
   return {
     write: (line) => {
       const full = lines.length + underWay >= maxBuffered || line.length > longestLine || characters + line.length > mostCharacters;
       if (full || closing !== undefined || sending.getStore() === true) {
-        dropped += 1;
+        drop(1);
         return;
       }
       lines.push(line);
       characters += line.length;
+      tellWaiting();
       if (lines.length >= batchSize && pumping === undefined) void start();
       else arm();
     },

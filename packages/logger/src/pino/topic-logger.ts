@@ -7,7 +7,7 @@ import { traceMixin } from '../trace-mixin.ts';
 export interface TopicLoggerOptions extends Omit<TopicDestinationOptions, 'level'> {
   /** The least grave level that is written. Default: `info`. */
   readonly level?: NonNullable<TopicDestinationOptions['level']>;
-  /** Knows the current span: each line that names no trace gets its. Default: lines have the trace that they name. */
+  /** Gets what {@link TopicDestinationOptions} says, and knows the current span: each line that names no trace gets its. Default: keeps nothing, and lines have the trace that they name. */
   readonly telemetry?: Telemetry;
 }
 
@@ -45,7 +45,7 @@ async function loadPino(): Promise<typeof pino> {
 export async function createTopicLogger(options: TopicLoggerOptions): Promise<TopicLogger> {
   const makeLogger = await loadPino();
   const { level = 'info', telemetry = noTelemetry, ...rest } = options;
-  const destination = createTopicDestination(rest);
+  const destination = createTopicDestination({ ...rest, telemetry });
   // The time is the entry's own clock's, so that a line written in simulated time carries simulated time.
   const clock = options.clock;
   const timestamp = clock === undefined ? true : (): string => `,"time":${clock.now()}`;
