@@ -6,6 +6,7 @@ import { finalStates, keepPlacing } from './keep-placing.ts';
 import { lastStates } from './last-states.ts';
 import { createStackProcess } from './stack-process.ts';
 import { openNamespace } from './test-support.ts';
+import { caller, pathsIn, traceOrderByGrpc, wholePath } from './traced-order.ts';
 
 const kills = 4;
 const clients = 16;
@@ -47,6 +48,18 @@ it(`charges each order once on a real broker, through ${kills} kill -9 of the st
   expect([...states].filter(([, state]) => !finalStates.has(state))).toEqual([]);
   expect((await topics()).filter((topic) => topic.endsWith('-dlq'))).toEqual([]);
   expect(acknowledged.size).toBeGreaterThanOrEqual(wanted);
+});
+
+it('traces an order from its gRPC call over the topics of a real broker to the databases', async () => {
+  const { serviceUrl, namespace } = await openNamespace();
+  const trace = await traceOrderByGrpc({
+    PAYSTREAM_BROKER: 'pulsar',
+    PAYSTREAM_PULSAR_URL: serviceUrl,
+    PAYSTREAM_PULSAR_NAMESPACE: namespace,
+  });
+  expect(pathsIn(trace)).toEqual(expect.arrayContaining([...wholePath]));
+  expect(trace.find(({ name }) => name === wholePath[0])?.parentSpanContext?.spanId).toBe(caller.spanId);
+  expect(trace.find(({ name }) => name === 'process orders')?.attributes['messaging.system.name']).toBe('pulsar');
 });
 
 it('says what to do when there is no broker', async () => {

@@ -16,6 +16,7 @@ import { otlpResource } from '../src/otlp-resource.ts';
 import { wholeStack } from '../src/service-names.ts';
 import { startStack } from '../src/stack.ts';
 import { createTestStack, eventually, goodOrder, type TestStack } from './test-stack.ts';
+import { caller, pathsIn, traceOrderByGrpc, wholePath } from './traced-order.ts';
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';
 const headers = { 'content-type': 'application/json', traceparent: `00-${traceId}-b7ad6b7169203331-01`, tracestate: 'shop=1' };
@@ -34,14 +35,6 @@ describe('an order of a caller who traces', () => {
   const meterProvider = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 })] });
   let stack: TestStack;
   let trace: readonly ReadableSpan[] = [];
-
-  const parentOf = (span: ReadableSpan): ReadableSpan | undefined =>
-    trace.find((other) => other.spanContext().spanId === span.parentSpanContext?.spanId);
-  /** Each span behind those that it descends from. */
-  const path = (span: ReadableSpan): string => {
-    const parent = parentOf(span);
-    return parent === undefined ? span.name : `${path(parent)} > ${span.name}`;
-  };
 
   beforeAll(async () => {
     context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
@@ -62,11 +55,10 @@ describe('an order of a caller who traces', () => {
   });
 
   it('is one trace from the call through payment and wallet to the notification, over the outbox', () => {
-    const paths = new Set(trace.map(path));
     const call = 'POST /api/v1/checkout';
     const settled = `${call} > process orders > process transactions`;
     expect(trace.find(({ name }) => name === call)?.parentSpanContext?.spanId).toBe('b7ad6b7169203331');
-    expect([...paths]).toEqual(
+    expect(pathsIn(trace)).toEqual(
       expect.arrayContaining([
         `${call} > batch order-placing > transaction > INSERT paystream_orders`,
         `${call} > batch order-placing > transaction > INSERT paystream_outbox`,
@@ -156,6 +148,12 @@ describe('an order of a caller who traces', () => {
     const names = new Set(sizes.flatMap(({ dataPoints }) => dataPoints.map(({ attributes }) => attributes['paystream.batcher'])));
     expect([...names].sort()).toEqual(['catalog', 'log-entries', 'notify-outcomes', 'order-placing', 'payment-outcomes']);
   });
+});
+
+it('an order that comes by gRPC is one trace from the caller’s span over topic and consumer to the databases', async () => {
+  const trace = await traceOrderByGrpc();
+  expect(pathsIn(trace)).toEqual(expect.arrayContaining([...wholePath]));
+  expect(trace.find(({ name }) => name === wholePath[0])?.parentSpanContext?.spanId).toBe(caller.spanId);
 });
 
 describe('an order whose card is declined at first', () => {
