@@ -17,10 +17,13 @@ export interface PulsarPorts {
   readonly brokerTls: number;
 }
 
+/** Settings of a broker by their names in `standalone.conf`. */
+type Settings = Readonly<Record<string, string>>;
+
 /** Options of {@link startPulsar}. */
 export interface PulsarOptions {
   /** Settings of the broker, over those of `standalone.conf`. */
-  readonly config?: Readonly<Record<string, string>> | ((ports: PulsarPorts, directory: string) => Readonly<Record<string, string>>);
+  readonly config?: Settings | ((ports: PulsarPorts, directory: string) => Settings);
   /** Default: free ones. */
   readonly ports?: Partial<PulsarPorts>;
   /** Serves TLS too, with these PEM files. */
@@ -63,8 +66,13 @@ async function choosePorts(wanted: Partial<PulsarPorts> = {}): Promise<PulsarPor
   return { broker, web, bookie, brokerTls, ...wanted };
 }
 
-async function writeSettings(options: PulsarOptions, ports: PulsarPorts, directory: string, bindAddress: string): Promise<void> {
-  const own = typeof options.config === 'function' ? options.config(ports, directory) : options.config;
+async function writeSettings(
+  options: PulsarOptions,
+  own: Settings,
+  ports: PulsarPorts,
+  directory: string,
+  bindAddress: string,
+): Promise<void> {
   const tls: Record<string, string> =
     options.tls === undefined
       ? {}
@@ -78,8 +86,6 @@ async function writeSettings(options: PulsarOptions, ports: PulsarPorts, directo
     brokerServicePort: String(ports.broker),
     webServicePort: String(ports.web),
     bindAddress,
-    // With listeners of its own a broker takes no single address.
-    ...(own?.['advertisedListeners'] === undefined ? { advertisedAddress: '127.0.0.1' } : {}),
     ...tls,
     ...own,
   };
@@ -88,8 +94,11 @@ async function writeSettings(options: PulsarOptions, ports: PulsarPorts, directo
   await writeFile(join(directory, 'standalone.conf'), `${base}\n${lines.join('\n')}\n`);
 }
 
+/** Where a broker says whether it serves. */
+export const healthPath = '/admin/v2/brokers/health';
+
 async function isReady(adminUrl: string, headers: Readonly<Record<string, string>>): Promise<boolean> {
-  for (const path of ['/admin/v2/brokers/health', '/admin/v2/namespaces/public/default']) {
+  for (const path of [healthPath, '/admin/v2/namespaces/public/default']) {
     const answer = await fetch(adminUrl + path, { headers, signal: AbortSignal.timeout(5_000) }).catch(() => undefined);
     await answer?.arrayBuffer().catch(() => undefined);
     if (answer?.ok !== true) return false;
@@ -107,8 +116,11 @@ export async function startPulsar(options: PulsarOptions = {}): Promise<PulsarBr
   await mkdir(directory, { recursive: true });
   const { heapMb = 512, directMemoryMb = 768, logLevel = 'warn', quickStart = false, javaOptions } = options;
   const used = { broker: ports.broker, web: ports.web, bookie: ports.bookie, ...(options.tls && { brokerTls: ports.brokerTls }) };
-  const launch = await launchOf({ directory, ports: used, heapMb, directMemoryMb, logLevel, quickStart, javaOptions });
-  await writeSettings(options, ports, directory, launch.bindAddress);
+  const own: Settings = (typeof options.config === 'function' ? options.config(ports, directory) : options.config) ?? {};
+  const advertisedAddress = own['advertisedListeners'] === undefined ? '127.0.0.1' : undefined;
+  const memory = { heapMb, directMemoryMb };
+  const launch = await launchOf({ directory, ports: used, ...memory, logLevel, quickStart, javaOptions, advertisedAddress });
+  await writeSettings(options, own, ports, directory, launch.bindAddress);
   const adminUrl = `http://127.0.0.1:${ports.web}`;
   const server = await startServerProcess({
     title: 'Pulsar',

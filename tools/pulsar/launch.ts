@@ -24,28 +24,46 @@ export interface LaunchOptions {
   /** Level of the broker's own log. */
   readonly logLevel: string;
   readonly quickStart: boolean;
+  /** The name that it tells clients; with listeners of its own it takes none. */
+  readonly advertisedAddress: string | undefined;
   /** More options for Java. Default: the archive of classes, if there is one. */
   readonly javaOptions: readonly string[] | undefined;
 }
 
 const opened = ['sun.net', 'java.nio', 'jdk.internal.misc', 'jdk.internal.platform', 'java.lang', 'java.util.zip'];
 
-function standaloneArgs(directory: string, bookiePort: number | undefined): string[] {
+/** How the image of Pulsar starts a broker, and where it takes the options of Java for its memory from. */
+export const pulsarImage = { name: 'apachepulsar/pulsar', command: ['bin/pulsar', 'standalone'], memory: 'PULSAR_MEM' } as const;
+
+/** How much memory a broker takes. */
+export const memoryOptions = (firstHeapMb: number, heapMb: number, directMemoryMb: number): readonly string[] => [
+  `-Xms${firstHeapMb}m`,
+  `-Xmx${heapMb}m`,
+  `-XX:MaxDirectMemorySize=${directMemoryMb}m`,
+];
+
+/** What a broker on its own leaves out, and the name that it tells clients. */
+export const standaloneOptions = (advertisedAddress?: string): readonly string[] => [
+  ...['--no-functions-worker', '--no-stream-storage'],
+  ...(advertisedAddress === undefined ? [] : ['--advertised-address', advertisedAddress]),
+];
+
+function standaloneArgs({ directory, ports, advertisedAddress }: LaunchOptions): string[] {
   return [
-    ...['--config', join(directory, 'standalone.conf'), '-nfw', '-nss'],
+    ...['--config', join(directory, 'standalone.conf'), ...standaloneOptions(advertisedAddress)],
     ...['--metadata-dir', join(directory, 'metadata'), '--bookkeeper-dir', join(directory, 'bookkeeper')],
-    ...['--bookkeeper-port', String(bookiePort)],
+    ...['--bookkeeper-port', String(ports['bookie'])],
   ];
 }
 
 async function javaLaunch(options: LaunchOptions): Promise<Launch> {
-  const { directory, ports, heapMb, directMemoryMb, logLevel, quickStart } = options;
+  const { directory, heapMb, directMemoryMb, logLevel, quickStart } = options;
   const jars = await pulsarJars();
   return {
     command: 'java',
     bindAddress: '127.0.0.1',
     args: [
-      ...['-Xms128m', `-Xmx${heapMb}m`, `-XX:MaxDirectMemorySize=${directMemoryMb}m`, '-XX:+UseG1GC', '-XX:+ExitOnOutOfMemoryError'],
+      ...[...memoryOptions(128, heapMb, directMemoryMb), '-XX:+UseG1GC', '-XX:+ExitOnOutOfMemoryError'],
       ...(quickStart ? ['-XX:TieredStopAtLevel=1'] : []),
       ...(options.javaOptions ?? (await sharedClasses())),
       ...opened.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`),
@@ -53,12 +71,13 @@ async function javaLaunch(options: LaunchOptions): Promise<Launch> {
       ...['-Dio.netty.tryReflectionSetAccessible=true', '-Dpulsar.allocator.leak_detection=Disabled'],
       `-Dpaystream.log=${logLevel}`,
       ...[`-Dlog4j2.configurationFile=${join(settingsFolder, 'log4j2.xml')}`, `-Djava.io.tmpdir=${directory}`],
-      ...['-cp', join(jars, '*'), 'org.apache.pulsar.PulsarStandaloneStarter', ...standaloneArgs(directory, ports['bookie'])],
+      ...['-cp', join(jars, '*'), 'org.apache.pulsar.PulsarStandaloneStarter', ...standaloneArgs(options)],
     ],
   };
 }
 
-function dockerLaunch({ directory, ports, heapMb, directMemoryMb }: LaunchOptions): Launch {
+function dockerLaunch(options: LaunchOptions): Launch {
+  const { directory, ports, heapMb, directMemoryMb } = options;
   const name = `paystream-pulsar-${ports['broker']}`;
   const published = Object.values(ports).flatMap((port) => ['-p', `127.0.0.1:${port}:${port}`]);
   const user = process.getuid === undefined ? [] : ['--user', `${process.getuid()}:0`];
@@ -68,8 +87,8 @@ function dockerLaunch({ directory, ports, heapMb, directMemoryMb }: LaunchOption
     kill: ['docker', 'kill', name],
     args: [
       ...['run', '--rm', '--init', '--name', name, ...user, ...published, '-v', `${directory}:${directory}`, '-w', '/pulsar'],
-      ...['-e', `PULSAR_MEM=-Xms128m -Xmx${heapMb}m -XX:MaxDirectMemorySize=${directMemoryMb}m`],
-      ...[`apachepulsar/pulsar:${pulsarVersion}`, 'bin/pulsar', 'standalone', ...standaloneArgs(directory, ports['bookie'])],
+      ...['-e', `${pulsarImage.memory}=${memoryOptions(128, heapMb, directMemoryMb).join(' ')}`],
+      ...[`${pulsarImage.name}:${pulsarVersion}`, ...pulsarImage.command, ...standaloneArgs(options)],
     ],
   };
 }

@@ -59,6 +59,26 @@ export function readOverrideOfGuide(): { readonly services: Readonly<Record<stri
   return parse(text, { merge: true });
 }
 
+/** Something that a container has from outside, and where it has it. */
+export interface Mount {
+  /** A file or folder beside the compose file, or the name of a volume or secret. */
+  readonly source: string;
+  readonly target: string;
+}
+
+/** What is mounted into a container: volumes, files, and secrets where compose puts them. */
+export function mountsOf({ volumes = [], secrets = [], tmpfs = [] }: ComposeService): readonly Mount[] {
+  const from = (text: string): Mount => {
+    const [source = '', target = ''] = text.split(':');
+    return { source, target };
+  };
+  return [
+    ...volumes.map(from),
+    ...secrets.map((source) => ({ source, target: `/run/secrets/${source}` })),
+    ...tmpfs.map((text) => ({ source: 'tmpfs', target: text.split(':')[0] ?? '' })),
+  ];
+}
+
 /** A service with what another file says of it laid over, as compose does it: mappings are merged, lists with them replaced. */
 export function overlaid(base: ComposeService, over: ComposeService): ComposeService {
   const environment = { ...base.environment, ...over.environment };

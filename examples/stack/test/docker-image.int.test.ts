@@ -5,9 +5,7 @@ import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { systemClock } from '@paystream/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { externalTool } from '../../../tools/external-clients.ts';
 import { readComposeFile } from './compose-file.ts';
-import { root } from './dockerfile.ts';
 import { type ImageFolder, layOutImage } from './image-folder.ts';
 
 const run = promisify(execFile);
@@ -126,17 +124,5 @@ describe('the image, laid out in a folder as the Dockerfile says', () => {
     expect(await once(alone.child, 'exit')).toEqual([1, null]);
     expect(alone.output().trim().split('\n')).toHaveLength(1);
     expect(alone.output()).toMatch(/no Pulsar broker at/);
-  });
-});
-
-describe('docker-compose.yml', () => {
-  it('is read by what docker compose reads it with, to the same services and settings', async () => {
-    const { stdout } = await run(await externalTool('compose-go'), ['-format', 'json', 'docker-compose.yml'], {
-      cwd: root,
-      env: { PATH: process.env['PATH'] },
-    });
-    const { services } = JSON.parse(stdout) as { readonly services: Readonly<Record<string, { readonly environment?: object }>> };
-    expect(Object.keys(services).sort()).toEqual(Object.keys(compose.services).sort());
-    for (const [name, { environment }] of Object.entries(compose.services)) expect(services[name]?.environment, name).toEqual(environment);
   });
 });
