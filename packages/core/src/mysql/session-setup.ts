@@ -22,7 +22,7 @@ function refuse(where: string, what: string, reason: string): never {
  * since 8.0.17 the collation that tells `a` from `A`. Without it tables would be made all the same, and keys would be one that
  * are two. TiDB says that it is MySQL 8.0.11, and is refused as `MYSQL_NOT_SUPPORTED`.
  */
-export function checkVersion(version: string, where: string): void {
+function checkVersion(version: string, where: string): void {
   if (/tidb/i.test(version)) {
     refuse(
       where,

@@ -3,7 +3,6 @@ import type { SqlValue } from '../sql/port.ts';
 import { changeText } from './change.ts';
 import { mysqlDialect } from './mysql-dialect.ts';
 import { mysqlError } from './mysql-errors.ts';
-import { checkVersion } from './session-setup.ts';
 import { createStatementCache, fill } from './statement.ts';
 
 const compile = createStatementCache();
@@ -150,30 +149,6 @@ describe('several statements in one text', () => {
       expect(compile(sql).kind).toBe('read');
     },
   );
-});
-
-describe('a server that is too old', () => {
-  it.each(['5.7.44-log', '8.0.11', '8.0.16-log', '10.5.23-MariaDB', '5.5.5-10.4.1-MariaDB'])(
-    '%s is refused when it is met, not by a syntax error later',
-    (version) => {
-      expect(() => checkVersion(version, 'here')).toThrow(version);
-    },
-  );
-
-  it.each(['8.0.11-TiDB-v7.5.0', '8.0.36-TiDB-v8.5.1'])('%s is refused by its name, not for a version that it does not have', (version) => {
-    expect(() => checkVersion(version, 'here')).toThrow(/TiDB.*MySQL itself/);
-  });
-
-  it.each([
-    '8.0.17',
-    '8.0.36',
-    '8.0.36-28',
-    '8.4.2',
-    '9.1.0',
-    '10.6.18-MariaDB',
-    '11.4.5-MariaDB',
-    '5.5.5-10.11.6-MariaDB-1:10.11.6+maria~deb12',
-  ])('%s serves', (version) => checkVersion(version, 'here'));
 });
 
 describe('errors of the driver', () => {
