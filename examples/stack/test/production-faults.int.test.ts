@@ -68,7 +68,7 @@ describe('a start in production with something wrong ends with one clear message
     const prefix = 'bent_';
     await using stack = await createStackProcess({ ...right(), PAYSTREAM_TABLE_PREFIX: prefix });
     await stack.start();
-    await stack.stop();
+    expect(await stack.stop(), stack.output).toBe(0);
     const database = createMysqlDatabase({ url: mysql.url });
     await database.transaction(async (tx) => {
       await tx.execute(`DROP TABLE ${prefix}outbox`);

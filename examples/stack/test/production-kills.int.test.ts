@@ -8,7 +8,7 @@ import { mortalProgram, openHand } from './mortal/hand.ts';
 import { type Kill, killMany } from './mortal/kills.ts';
 import { deathPoints } from './mortal/points.ts';
 import { type OrderSpan, percentile, type Recovery, recoveriesOf, recoveryLine, recoveryRows, undisturbedMs } from './mortal/recovery.ts';
-import { expectRightBooks, expectRightRecords, startProduction } from './production/test-support.ts';
+import { expectOrderlyStop, expectRightBooks, expectRightRecords, startProduction } from './production/test-support.ts';
 
 // For every change each named point once; for the night as many kills as are asked for, half of them at named points.
 const asked = process.env['PAYSTREAM_TEST_KILLS'];
@@ -83,7 +83,7 @@ it(`loses nothing and charges none twice on Pulsar and MySQL through ${kills} ki
   await placing.stop();
 
   const books = await expectRightBooks(run);
-  await run.services.stop();
+  await expectOrderlyStop(run);
   await expectRightRecords(run, placing.acknowledged.values(), books);
   expect(done.length).toBe(kills);
   expect(placing.acknowledged.size).toBeGreaterThanOrEqual(wanted);

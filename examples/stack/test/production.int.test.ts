@@ -6,7 +6,7 @@ import type { LaunchedServices } from '../src/launch/launcher.ts';
 import type { ServiceProcess } from '../src/launch/processes.ts';
 import { keepPlacing, type Placing } from './keep-placing.ts';
 import { percentile } from './mortal/recovery.ts';
-import { expectRightBooks, expectRightRecords, startProduction } from './production/test-support.ts';
+import { expectOrderlyStop, expectRightBooks, expectRightRecords, startProduction } from './production/test-support.ts';
 
 const kills = Number(process.env['PAYSTREAM_TEST_KILLS'] ?? 30);
 const wanted = Number(process.env['PAYSTREAM_TEST_ORDERS'] ?? 3_000);
@@ -45,7 +45,7 @@ it(`loses nothing and charges none twice on Pulsar and MariaDB, each service its
 
   const books = await expectRightBooks(run);
   const restarts = services.processes.reduce((sum, one) => sum + one.restarts, 0);
-  await services.stop();
+  await expectOrderlyStop(run);
   const settleMs = await expectRightRecords(run, acknowledged.values(), books);
   expect(acknowledged.size).toBeGreaterThanOrEqual(wanted);
   expect(restarts).toBeGreaterThanOrEqual(kills);

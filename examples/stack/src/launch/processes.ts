@@ -22,7 +22,9 @@ export interface ServiceProcess {
   readonly restarts: number;
   /** Whether the process that runs now said that it is ready. */
   readonly ready: boolean;
-  /** Ends it, giving it the time that its settings allow. It is not started again. */
+  /** How the last process that ended did so: `with code 0`, `by SIGKILL`; `undefined` as long as none has. */
+  readonly lastEnd: string | undefined;
+  /** Ends it, giving it the time that its settings allow, and by force after that. It is not started again. */
   stop(): Promise<void>;
   /** Ends it at once. It is not started again. */
   kill(): void;
@@ -58,6 +60,7 @@ export async function startProcess(options: ProcessOptions): Promise<ServiceProc
   let child: ChildProcess | undefined;
   let ready = false;
   let restarts = 0;
+  let lastEnd: string | undefined;
   const stopping = new AbortController();
 
   /** Runs one process to its end. */
@@ -81,7 +84,8 @@ export async function startProcess(options: ProcessOptions): Promise<ServiceProc
     const [code, signal] = (await ended) as [number | null, string | null];
     child = undefined;
     ready = false;
-    return code === null ? `by ${signal}` : `with code ${code}`;
+    lastEnd = code === null ? `by ${signal}` : `with code ${code}`;
+    return lastEnd;
   };
 
   const keepRunning = async (first: Promise<string>): Promise<void> => {
@@ -126,17 +130,19 @@ export async function startProcess(options: ProcessOptions): Promise<ServiceProc
     get ready() {
       return ready;
     },
+    get lastEnd() {
+      return lastEnd;
+    },
     stop: async () => {
       stopping.abort();
       const running = child;
       running?.kill('SIGTERM');
-      const late = new AbortController();
-      void clock
-        .sleep(options.shutdownTimeoutMs + killAfterMs, late.signal)
-        .then(() => running?.kill('SIGKILL'))
-        .catch(() => undefined);
+      const patienceMs = options.shutdownTimeoutMs + killAfterMs;
+      const late = clock.setTimer(patienceMs, () => {
+        if (running?.kill('SIGKILL')) onLine(plan.name, `did not stop within ${patienceMs} ms and was killed`);
+      });
       await over;
-      late.abort();
+      late.cancel();
     },
     kill: () => {
       stopping.abort();

@@ -17,6 +17,7 @@ function fakeProcess(service: ServiceProcess['plan']['service'], replica: number
     plan: { name: `${service}-${replica}`, service, grpcPort: 0, httpPort: 0, grpc: '', http: '', settings: {} },
     pid: lastPid,
     restarts: 0,
+    lastEnd: undefined,
     get ready() {
       return this.pid !== undefined;
     },

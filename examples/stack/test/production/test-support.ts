@@ -96,6 +96,13 @@ export async function startProduction(options: ProductionRunOptions): Promise<Pr
   };
 }
 
+/** Stops all services. Fails unless each ended by itself within the time that its settings give, with nothing left undone. */
+export async function expectOrderlyStop({ services, lastLines }: ProductionRun): Promise<void> {
+  await services.stop();
+  const ends = services.processes.map(({ plan, lastEnd }) => `${plan.name} ended ${lastEnd}`);
+  expect(ends, lastLines()).toEqual(services.processes.map(({ plan }) => `${plan.name} ended with code 0`));
+}
+
 /** What the services say of their books, once all of them run and nothing is open any more. Fails if anything is wrong with them. */
 export async function expectRightBooks(run: ProductionRun): Promise<Books> {
   const [target = '', payment = '', wallet = '', notify = '', logger = ''] = (
