@@ -17,7 +17,9 @@ export interface TestNamespace {
   readonly adminUrl: string;
   /** Its topics, as they are named without it. */
   topics(): Promise<readonly string[]>;
-  /** Ends the broker in good order and starts it again. Not the one that tests share. */
+  /** Ends the broker at once; `restartBroker` brings it back with its data. Not the one that tests share. */
+  killBroker(): Promise<void>;
+  /** Ends the broker in good order if it runs, and starts it again. Not the one that tests share. */
   restartBroker(): Promise<void>;
 }
 
@@ -32,6 +34,7 @@ export async function openNamespace(broker: 'default' | 'mortal' = 'default'): P
     namespace,
     adminUrl,
     topics: () => admin.topics.list(namespace),
+    killBroker: () => askFor('pulsarBrokers', `${broker}/kill`),
     restartBroker: () => askFor('pulsarBrokers', `${broker}/restart`),
   };
 }
@@ -39,7 +42,9 @@ export async function openNamespace(broker: 'default' | 'mortal' = 'default'): P
 /** A real database that only this run uses. */
 export interface TestMysql {
   readonly url: string;
-  /** Ends it in good order and starts it again, on the same data. */
+  /** Ends it at once; `restart` brings it back with its data. */
+  kill(): Promise<void>;
+  /** Ends it in good order if it runs, and starts it again, on the same data. */
   restart(): Promise<void>;
 }
 
@@ -49,7 +54,8 @@ export type SqlServer = 'mariadb' | 'mysql';
 /** Starts the database whose end tests may bring about. */
 export async function openMysql(flavor: SqlServer): Promise<TestMysql> {
   const { url } = await askFor<{ url: string }>('sqlServers', `mortal/start?flavor=${flavor}`);
-  return { url, restart: () => askFor('sqlServers', `mortal/restart?flavor=${flavor}`) };
+  const ask = (action: 'kill' | 'restart'): Promise<void> => askFor('sqlServers', `mortal/${action}?flavor=${flavor}`);
+  return { url, kill: () => ask('kill'), restart: () => ask('restart') };
 }
 
 /** The first of so many neighbouring ports that nobody listens on. */
