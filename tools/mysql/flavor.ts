@@ -33,6 +33,8 @@ export interface Flavor {
   readonly withoutSync: Readonly<Record<string, string>>;
   /** Settings with which sessions begin in the character set GBK whatever the client asks for; those of common users, at least. */
   readonly inGbk: Readonly<Record<string, string>>;
+  /** Settings with which it says that it is a version too old to serve; `undefined` where none makes it say so. */
+  readonly asOld: Readonly<Record<string, string>> | undefined;
 }
 
 /** As root the server must be told that this is meant. */

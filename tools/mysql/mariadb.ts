@@ -33,5 +33,7 @@ export const mariadb: Flavor = {
 
   withoutSync: { 'innodb-flush-log-at-trx-commit': '2', 'loose-innodb-flush-method': 'nosync', 'loose-debug-no-sync': '1' },
 
+  asOld: { version: '10.4.0-MariaDB' },
+
   inGbk: { 'character-set-client-handshake': '0', 'character-set-server': 'gbk' },
 };

@@ -32,5 +32,7 @@ export const mysql: Flavor = {
 
   withoutSync: { 'innodb-flush-log-at-trx-commit': '2', 'sync-binlog': '0', 'innodb-flush-method': 'nosync' },
 
+  asOld: undefined,
+
   inGbk: { 'init-connect': 'SET NAMES gbk' },
 };

@@ -37,15 +37,18 @@ async function startSecure(flavor: FlavorName): Promise<VariantServer> {
  *   take one each.
  * - `secure`: takes nothing but TLS.
  * - `gbk`: talks in another character set than the client asks for.
+ * - `old`: says that it is a version too old to serve; only MariaDB can be told to.
  *
  * None waits for the disk: what is committed survives the end of the server, and nothing here ends the machine.
  */
 export async function startVariant(flavor: FlavorName, variant: string): Promise<VariantServer> {
   if (variant === 'secure') return startSecure(flavor);
-  if (!/^(default|gbk|mortal(-\w+)?)$/.test(variant)) {
-    throw new Error(`there is no server "${variant}": default, gbk, mortal, mortal-*, secure`);
+  const { title, withoutSync, inGbk, asOld } = flavors[flavor];
+  if (variant === 'old' && asOld === undefined) throw new Error(`${title} cannot be told to say that it is old`);
+  if (!/^(default|gbk|old|mortal(-\w+)?)$/.test(variant)) {
+    throw new Error(`there is no server "${variant}": default, gbk, mortal, mortal-*, old, secure`);
   }
-  const { withoutSync, inGbk } = flavors[flavor];
-  const config = variant === 'gbk' ? { ...withoutSync, ...inGbk } : withoutSync;
+  const own = { gbk: inGbk, old: asOld }[variant];
+  const config = { ...withoutSync, ...own };
   return Object.assign(await startDatabase(flavor, { config }), { certificates: undefined });
 }

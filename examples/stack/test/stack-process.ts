@@ -19,7 +19,7 @@ export interface StackProcess {
   kill(): Promise<void>;
   /** Asks it to stop and resolves with its exit code. */
   stop(): Promise<number | null>;
-  /** Starts one that is expected to end by itself; resolves with its exit code, `null` if it had to be killed after 20 s. */
+  /** Starts one that is expected to end by itself; resolves with its exit code, `null` if it had to be killed after a minute. */
   fail(): Promise<number | null>;
   /** What it has printed since its last start. */
   readonly output: string;
@@ -95,7 +95,7 @@ export async function createStackProcess(
     },
     fail: async () => {
       const started = begin();
-      const timer = systemClock.setTimer(20_000, () => started.kill('SIGKILL'));
+      const timer = systemClock.setTimer(60_000, () => started.kill('SIGKILL'));
       // Its output is whole only when its streams are closed too.
       await once(started, 'close');
       timer.cancel();

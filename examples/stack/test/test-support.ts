@@ -1,7 +1,8 @@
 import { createServer, type Server } from 'node:net';
 import { systemClock } from '@paystream/core';
 import { createPulsarAdmin } from '@paystream/pulsar/admin';
-import { inject } from 'vitest';
+import { expect, inject } from 'vitest';
+import { createStackProcess } from './stack-process.ts';
 
 /** A server that the tests of a run share. */
 async function askFor<T>(manager: string, path: string): Promise<T> {
@@ -51,11 +52,20 @@ export interface TestMysql {
 /** The servers that tests run on. */
 export type SqlServer = 'mariadb' | 'mysql';
 
-/** Starts the database whose end tests may bring about. */
-export async function openMysql(flavor: SqlServer): Promise<TestMysql> {
-  const { url } = await askFor<{ url: string }>('sqlServers', `mortal/start?flavor=${flavor}`);
-  const ask = (action: 'kill' | 'restart'): Promise<void> => askFor('sqlServers', `mortal/${action}?flavor=${flavor}`);
+/** Starts the database whose end tests may bring about, or one that says that it is older than what serves. */
+export async function openMysql(flavor: SqlServer, variant: 'mortal' | 'old' = 'mortal'): Promise<TestMysql> {
+  const ask = <T = void>(action: string): Promise<T> => askFor('sqlServers', `${variant}/${action}?flavor=${flavor}`);
+  const { url } = await ask<{ url: string }>('start');
   return { url, kill: () => ask('kill'), restart: () => ask('restart') };
+}
+
+/** Starts the stack with something wrong, and gives what it prints. Fails unless it ends by itself, with the exit code 1 and one line for people. */
+export async function refusalOf(settings: Readonly<Record<string, string>>): Promise<string> {
+  await using stack = await createStackProcess(settings);
+  expect(await stack.fail(), stack.output).toBe(1);
+  expect(stack.output).not.toMatch(/\n\s+at /);
+  expect(stack.output.trim().split('\n'), stack.output).toHaveLength(1);
+  return stack.output;
 }
 
 /** The first of so many neighbouring ports that nobody listens on. */
