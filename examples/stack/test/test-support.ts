@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:net';
 import { systemClock } from '@paystream/core';
+import { token } from '@paystream/pulsar';
 import { createPulsarAdmin } from '@paystream/pulsar/admin';
 import { expect, inject } from 'vitest';
 import { createStackProcess } from './stack-process.ts';
@@ -40,6 +41,30 @@ export async function openNamespace(broker: 'default' | 'mortal' = 'default'): P
   };
 }
 
+/** A namespace on a broker that takes nobody without a token. */
+export interface SecuredNamespace {
+  /** Over TLS. */
+  readonly serviceUrl: string;
+  readonly namespace: string;
+  /** Of somebody who may do everything there. */
+  readonly token: string;
+  /** Path of the PEM file that tells whom to believe. */
+  readonly ca: string;
+}
+
+/** Makes a namespace on a broker that speaks TLS and asks who one is. */
+export async function openSecuredNamespace(): Promise<SecuredNamespace> {
+  interface Broker {
+    readonly serviceUrlTls: string;
+    readonly adminUrl: string;
+    readonly secrets: { readonly adminToken: string; readonly ca: string };
+  }
+  const { serviceUrlTls, adminUrl, secrets } = await askFor<Broker>('pulsarBrokers', 'secure/start');
+  const namespace = `public/stack-${systemClock.now().toString(36)}`;
+  await createPulsarAdmin({ url: adminUrl, authentication: token(secrets.adminToken) }).namespaces.create(namespace);
+  return { serviceUrl: serviceUrlTls, namespace, token: secrets.adminToken, ca: secrets.ca };
+}
+
 /** A real database that only this run uses. */
 export interface TestMysql {
   readonly url: string;
@@ -57,6 +82,22 @@ export async function openMysql(flavor: SqlServer, variant: 'mortal' | 'old' = '
   const ask = <T = void>(action: string): Promise<T> => askFor('sqlServers', `${variant}/${action}?flavor=${flavor}`);
   const { url } = await ask<{ url: string }>('start');
   return { url, kill: () => ask('kill'), restart: () => ask('restart') };
+}
+
+/** A database that takes nothing but TLS. */
+export interface SecuredMysql {
+  readonly url: string;
+  /** Path of the PEM file that tells whom to believe. */
+  readonly ca: string;
+}
+
+/** Starts a database that takes nothing but TLS. */
+export async function openSecuredMysql(flavor: SqlServer): Promise<SecuredMysql> {
+  const server = await askFor<{ url: string; certificates: { ca: string } }>('sqlServers', `secure/start?flavor=${flavor}`);
+  const url = new URL(server.url);
+  // The name that its certificate is for.
+  url.hostname = 'localhost';
+  return { url: url.href, ca: server.certificates.ca };
 }
 
 /** Starts the stack with something wrong, and gives what it prints. Fails unless it ends by itself, with the exit code 1 and one line for people. */
