@@ -1,5 +1,5 @@
 // `npm run bench` runs every benchmark, `npm run bench -- NAME ...` those; `--list` names them with their own options, `--json`
-// is for programs.
+// is for programs, `--strict` ends with 1 where a goal is missed.
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -33,7 +33,7 @@ const all = await Promise.all(globSync('*.bench.ts', { cwd: folder }).sort().map
 const own = all.flatMap(({ options = {} }) => Object.keys(options)).map((name) => [name, { type: 'string' }] as const);
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { ...Object.fromEntries(own), json: { type: 'boolean' }, list: { type: 'boolean' } },
+  options: { ...Object.fromEntries(own), json: { type: 'boolean' }, strict: { type: 'boolean' }, list: { type: 'boolean' } },
 });
 const unknown = positionals.filter((name) => !all.some((benchmark) => benchmark.name === name));
 
@@ -53,6 +53,7 @@ if (unknown.length > 0) {
     const findings = await benchmark.run(values);
     results.push({ name: benchmark.name, question: benchmark.question, findings });
     if (!values.json) console.table(findings.map(row));
+    if (values.strict && findings.some((finding) => reached(finding) === false)) process.exitCode = 1;
   }
   if (values.json) console.log(JSON.stringify(results, null, 2));
 }

@@ -7,16 +7,19 @@ const help = `Usage: npm run nightly -- [options]
 
   --only PART     pulsar: the long runs of the Pulsar client on a real broker, an hour and some minutes
                   kills: every service in a process of its own on a real Pulsar and MySQL, killed again and again,
-                  half of the times at points with a name; five to seven seconds a kill (default: both)
+                  half of the times at points with a name; four to seven seconds a kill
+                  old-rows: how much of its rate the stack keeps beside old orders, embedded and on a real Pulsar and MariaDB;
+                  for each million a quarter of an hour and 10 GB among the temporary files (default: one after the other)
   --kills N       how many kills (default: 1000)
   --orders N      at least so many orders while they happen and after them (default: 100 for each kill)
   --seed N        of what is chosen by chance: the order of the kills, their moments, the behaviour of clients (default: 1)
   --report FILE   writes a line of JSON for each kill: where it was, and how long it took to recover (default: a table only)
   --messages N    how many messages go through one Pulsar client (default: 10000000)
   --minutes N     how long the broker's topics are unloaded again and again (default: 60)
+  --rows N        how many old orders there are (default: 10000000)
   --help          prints this
 
-Ends with the exit code 0 if nothing was lost, doubled or leaked.`;
+Ends with the exit code 0 if nothing was lost, doubled or leaked, and the rate with old orders was what it should be.`;
 
 const { values } = parseArgs({
   options: {
@@ -27,6 +30,7 @@ const { values } = parseArgs({
     report: { type: 'string' },
     messages: { type: 'string', default: process.env['PAYSTREAM_PULSAR_MESSAGES'] ?? '10000000' },
     minutes: { type: 'string', default: process.env['PAYSTREAM_PULSAR_SOAK_MINUTES'] ?? '60' },
+    rows: { type: 'string', default: process.env['PAYSTREAM_BENCH_OLD_ORDERS'] ?? '10000000' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -34,6 +38,11 @@ const { values } = parseArgs({
 /** Runs the tests in a file or a folder, in the project that has the servers for them. Gives vitest's exit code. */
 async function vitest(project: string, path: string, env: Readonly<Record<string, string>>): Promise<number> {
   return (await run('vitest', ['run', '--project', project, path], { env, show: true })).code;
+}
+
+/** Runs a benchmark, whose goal is to be reached. */
+async function bench(name: string, env: Readonly<Record<string, string>>): Promise<number> {
+  return (await run('node', ['--conditions=paystream-source', 'bench/main.ts', name, '--strict'], { env, show: true })).code;
 }
 
 const parts: Readonly<Record<string, () => Promise<number>>> = {
@@ -49,11 +58,12 @@ const parts: Readonly<Record<string, () => Promise<number>>> = {
       PAYSTREAM_TEST_SEED: values.seed,
       ...(values.report === undefined ? {} : { PAYSTREAM_TEST_REPORT: resolve(values.report) }),
     }),
+  'old-rows': () => bench('old-rows', { PAYSTREAM_BENCH_OLD_ORDERS: values.rows }),
 };
 
 function fault(): string | undefined {
   if (values.only !== undefined && !(values.only in parts)) return `--only ${values.only}: there are ${Object.keys(parts).join(', ')}`;
-  for (const name of ['kills', 'orders', 'seed', 'messages', 'minutes'] as const) {
+  for (const name of ['kills', 'orders', 'seed', 'messages', 'minutes', 'rows'] as const) {
     if (!/^\d+$/.test(values[name] ?? '0')) return `--${name} ${values[name]}: must be a whole number`;
   }
   return undefined;
@@ -66,7 +76,7 @@ else {
     console.error(`${wrong}\n\n${help}`);
     process.exitCode = 1;
   } else {
-    // One after the other, and the second one even if the first has failed: a night is for finding out all there is.
+    // One after the other, and the others even if one has failed: a night is for finding out all there is.
     for (const [name, part] of Object.entries(parts)) {
       if ((values.only ?? name) === name && (await part()) !== 0) process.exitCode = 1;
     }
