@@ -8,6 +8,7 @@ describe('a night that cannot be as it was asked for', () => {
   it.each([
     [['--only', 'nothing'], '--only nothing: there are pulsar, kills, old-rows'],
     [['--only', 'old-rows', '--rows', '1e6'], '--rows 1e6: must be a whole number'],
+    [['--only', 'old-rows', '--rows', '1000000000000'], '--rows 1000000000000: takes some 10000000 GB'],
     [['--only', 'kills', '--kills', 'many'], '--kills many: must be a whole number'],
   ])('is refused before anything runs: %j', async (args, message) => {
     const { code, output } = await nightly(...args);

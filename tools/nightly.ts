@@ -1,4 +1,6 @@
 // What is too long for every change: `npm run nightly`, some hours in all; `npm run nightly -- --help` lists the parts.
+import { statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { run } from './workspace.ts';
@@ -61,12 +63,22 @@ const parts: Readonly<Record<string, () => Promise<number>>> = {
   'old-rows': () => bench('old-rows', { PAYSTREAM_BENCH_OLD_ORDERS: values.rows }),
 };
 
+/** What old orders take among the temporary files, in bytes. */
+const bytesPerOldOrder = 10_000;
+
+function withoutRoom(): string | undefined {
+  const { bavail, bsize } = statfsSync(tmpdir());
+  const [needed, free] = [Number(values.rows) * bytesPerOldOrder, bavail * bsize].map((bytes) => Math.ceil(bytes / 1e9));
+  if ((needed ?? 0) <= (free ?? 0)) return undefined;
+  return `--rows ${values.rows}: takes some ${needed} GB in ${tmpdir()}, where ${free} GB are free; give fewer, or leave the part out by --only`;
+}
+
 function fault(): string | undefined {
   if (values.only !== undefined && !(values.only in parts)) return `--only ${values.only}: there are ${Object.keys(parts).join(', ')}`;
   for (const name of ['kills', 'orders', 'seed', 'messages', 'minutes', 'rows'] as const) {
     if (!/^\d+$/.test(values[name] ?? '0')) return `--${name} ${values[name]}: must be a whole number`;
   }
-  return undefined;
+  return (values.only ?? 'old-rows') === 'old-rows' ? withoutRoom() : undefined;
 }
 
 if (values.help) console.log(help);

@@ -101,7 +101,7 @@ describe('a topic that takes nothing', () => {
     state.refuses = '"key":"b","n":2';
     state.stuck = false;
     await world.advance(10_000);
-    expect((await contents(world.broker, 'others')).sort()).toEqual([...names('a', 25), 'b1'].sort());
+    expect([...(await contents(world.broker, 'others'))].sort()).toEqual([...names('a', 25), 'b1'].sort());
     expect(outbox.pending).toBe(2);
     expect(world.telemetry.gaugeValue('paystream_outbox_refused')).toBe(2);
     state.refuses = '';
