@@ -72,6 +72,7 @@ export function createKnownRows(options: KnownRowsOptions): KnownRows {
   return {
     add: (row) => {
       unseen.delete(row);
+      row.knownAtMs = options.clock.monotonic();
       known.set(rowKey(row), row);
     },
     has: (row) => known.has(rowKey(row)),

@@ -75,6 +75,7 @@ export function createLane(topic: string, context: LaneContext): Lane {
   const hold = createKeyHold(topic, context);
   const attempt = createAttempt(topic, context, (name, entries) => {
     failures = 0;
+    sinceMs = undefined;
     context.published(name, entries);
   });
 
@@ -127,10 +128,11 @@ export function createLane(topic: string, context: LaneContext): Lane {
     return (await publish(batch.slice(0, middle), [...later, ...behind])) && publish(hold.pass(later), behind);
   };
 
+  /** Of a topic that may still take nothing a single event is tried. */
+  const most = (): number => (failures > 0 ? 1 : context.maxBatch);
+
   const takeBack = async (): Promise<readonly OutboxEntry[]> => {
-    // Of a topic that may still take nothing a single event is tried.
-    const most = failures > 0 ? 1 : context.maxBatch;
-    const places = firstPage(aside.first(most), most);
+    const places = firstPage(aside.first(most()), most());
     try {
       const entries = await context.takeBack(places);
       aside.drop(places.length);
@@ -144,16 +146,19 @@ export function createLane(topic: string, context: LaneContext): Lane {
   };
 
   const take = (): readonly OutboxEntry[] => {
-    const all = queue.length <= context.maxBatch;
-    const taken = all ? queue : queue.slice(0, context.maxBatch);
-    queue = all ? [] : queue.slice(context.maxBatch);
+    const count = most();
+    const all = queue.length <= count;
+    const taken = all ? queue : queue.slice(0, count);
+    queue = all ? [] : queue.slice(count);
     return taken;
   };
 
   const run = async (): Promise<void> => {
     while ((queue.length > 0 || aside.size > 0) && !signal.aborted) {
       const batch = hold.pass(aside.size > 0 ? await takeBack() : take());
-      await publish(batch, none);
+      if (batch.length > 0) await publish(batch, none);
+      // Where reading takes no time, as on SQLite, nothing else would have its turn while many are held back.
+      else await new Promise(setImmediate);
     }
     running = false;
   };

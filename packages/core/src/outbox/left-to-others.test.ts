@@ -13,7 +13,17 @@ beforeEach(async () => {
 afterEach(() => world[Symbol.asyncDispose]());
 
 const rowsFrom1 = (count: number): OutboxRow[] =>
-  Array.from({ length: count }, (_, at) => ({ epoch: 1, seq: at + 1, events: 1, addedAtMs: 0, bytes: 0, left: 1, refused: 0, aside: 0 }));
+  Array.from({ length: count }, (_, at) => ({
+    epoch: 1,
+    seq: at + 1,
+    events: 1,
+    addedAtMs: 0,
+    knownAtMs: 0,
+    bytes: 0,
+    left: 1,
+    refused: 0,
+    aside: 0,
+  }));
 
 /** A list of rows, and a table that shows those that `present` gives. */
 function listOf(count: number, present: (seqs: readonly number[]) => readonly number[]) {

@@ -191,6 +191,7 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
         seq,
         events: events.length,
         addedAtMs: nowMs,
+        knownAtMs: 0,
         bytes,
         left: events.length,
         refused: 0,

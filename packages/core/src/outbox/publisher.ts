@@ -70,6 +70,8 @@ function notShown(): PaystreamError {
 export function createPublisher(options: PublisherOptions): Publisher {
   const { clock, logger, telemetry } = options;
   const known = createKnownRows(options);
+  // A batch is under way for as long as its topic takes to answer, and leaves most of memory to others.
+  const maxBatch = Math.min(options.maxBatch, Math.ceil(options.maxPendingEvents / 4));
   const tally = createTally({ maxEvents: options.maxPendingEvents, maxBytes: options.maxPendingBytes });
   let controller = new AbortController();
   let lanes = new Map<string, Lane>();
@@ -147,17 +149,14 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   /**
    * Reads events of which memory has the places. In the place of one whose row is not there, or cannot be read, is none. Rejects if
-   * a row is younger than `maxLagMs` and not there: the node of the database that was asked may not show it yet.
+   * a row that is not there has become known lately: the node of the database that was asked may not show it yet.
    */
-  const readAt = async (
-    places: readonly OutboxPlace[],
-    signal: AbortSignal,
-    maxLagMs = 0,
-  ): Promise<readonly (OutgoingMessage | undefined)[]> => {
+  const readAt = async (places: readonly OutboxPlace[], signal: AbortSignal): Promise<readonly (OutgoingMessage | undefined)[]> => {
     const rows = [...new Set(places.map(({ row }) => row))];
     const stored = new Map((await read(rows)).map((one) => [one.row, one]));
     if (signal.aborted) return [];
-    for (const { row, state } of stored.values()) if (state === 'unseen' && clock.now() - row.addedAtMs < maxLagMs) throw notShown();
+    const youngMs = clock.monotonic() - options.maxHoldMs;
+    for (const { row, state } of stored.values()) if (state === 'unseen' && row.knownAtMs > youngMs) throw notShown();
     for (const one of stored.values()) if (one.state !== 'read') known.miss(one);
     return places.map(({ row, index }) => {
       const one = stored.get(row);
@@ -174,7 +173,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   };
 
   const takeBack = async (places: readonly OutboxPlace[], signal: AbortSignal): Promise<readonly OutboxEntry[]> => {
-    const messages = await readAt(places, signal, options.maxHoldMs);
+    const messages = await readAt(places, signal);
     if (signal.aborted) return [];
     return messages.flatMap((message, at) => {
       const place = places[at] as OutboxPlace;
@@ -203,6 +202,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       const { signal } = controller;
       lane = createLane(topic, {
         ...options,
+        maxBatch,
         signal,
         published: (name, entries) => {
           // What a forgotten lane had under way is published again by whoever has its rows now.
@@ -215,6 +215,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
           return crowded();
         },
         setAside: (entries) => {
+          if (signal.aborted) return;
           for (const { row } of entries) tally.setAside(row);
           // Where reading takes no time, as on SQLite, nothing else would have its turn while a large table is gone through.
           setImmediate(() => signal.aborted || refill());
@@ -270,7 +271,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       .catch((error: unknown) => {
         if (signal.aborted) return;
         logger.warn({ err: error }, 'rows of the outbox cannot be read; trying again in a second');
-        clock.setTimer(1_000, refill, { unref: true });
+        clock.setTimer(1_000, () => signal.aborted || refill(), { unref: true });
       });
   };
 

@@ -8,6 +8,8 @@ export interface OutboxRow {
   readonly events: number;
   /** In milliseconds since the epoch. */
   readonly addedAtMs: number;
+  /** Since when this instance is to publish it, by the clock's monotonic time. */
+  knownAtMs: number;
   /** How large its content is in memory; 0 until it was read. */
   bytes: number;
   /** How many of its events are not published yet. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Broker } from '../broker/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
+import type { Database, SqlValue } from '../sql/port.ts';
 import { createTestWorld, type TestWorld } from '../testing/test-world.ts';
 import { contents, events, others, outboxIn, rowCount, steps, type TestOutbox, withProducer } from './test-support.ts';
 
@@ -127,6 +128,32 @@ describe('a topic that takes nothing', () => {
     await outbox.close();
   });
 
+  it('gets them in order though a node of the database that is asked does not show them yet', async () => {
+    await using world = await createTestWorld();
+    const { state, broker } = stuck(world);
+    let behind = false;
+    const database: Database = {
+      ...world.database,
+      query: async <R>(sql: string, ...given: [(readonly SqlValue[])?]) => {
+        const rows = await world.database.query<R>(sql, ...given);
+        return behind && sql.includes('content') ? [] : rows;
+      },
+    };
+    const outbox = await outboxIn(world, { broker, database, maxPendingEvents: 8 });
+    await commitAll(world, outbox, names('a', 30));
+    await world.advance(6_000);
+    behind = true;
+    state.stuck = false;
+    await world.advance(8_000);
+    expect(state.sent).toBeLessThan(30);
+    behind = false;
+    await commitAll(world, outbox, names('a', 5, 31));
+    await world.advance(10_000);
+    expect(await contents(world.broker, 'others')).toEqual(names('a', 35));
+    expect(await rowCount(world.database)).toBe(0);
+    await outbox.close();
+  });
+
   it('gets them in order though the database was away when they were to be read again', async () => {
     await using world = await createTestWorld();
     const { state, broker } = stuck(world);
@@ -152,6 +179,7 @@ describe('a topic that takes nothing', () => {
 
   it.each([
     ['answers nothing for half a minute', { maxPendingEvents: 200 }, 150, 30_000],
+    ['has one batch under way that is most of what memory holds', { maxPendingEvents: 100 }, 150, 30_000],
     ['has filled memory by half', { maxPendingEvents: 200 }, 150, 0],
     ['has more in one batch than others have room', { maxPendingEvents: 1_500 }, 3_000, 0],
   ])('stops no other topic of an instance that begins with its events, though it %s', async (_, limits, count, hangsMs) => {

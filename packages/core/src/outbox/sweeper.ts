@@ -107,7 +107,7 @@ export function createSweeper(options: SweeperOptions): Sweeper {
       for (const { seq, added_at, events } of rows) {
         after = seq;
         count += 1;
-        const row = { epoch, seq, events, addedAtMs: added_at, bytes: 0, left: events, refused: 0, aside: 0 };
+        const row = { epoch, seq, events, addedAtMs: added_at, knownAtMs: 0, bytes: 0, left: events, refused: 0, aside: 0 };
         if (publisher.knows(row)) continue;
         const own = epoch === epochs.current;
         if (own) {

@@ -3,7 +3,7 @@ import { createVirtualClock } from '../testing/virtual-clock.ts';
 import type { OutboxRow } from './row.ts';
 import { createWatcher } from './watcher.ts';
 
-const row = (seq: number): OutboxRow => ({ epoch: 1, seq, events: 1, addedAtMs: 0, bytes: 0, left: 1, refused: 0, aside: 0 });
+const row = (seq: number): OutboxRow => ({ epoch: 1, seq, events: 1, addedAtMs: 0, knownAtMs: 0, bytes: 0, left: 1, refused: 0, aside: 0 });
 
 it('looks soon for a transaction that is quick, seldom for one that is slow, and leaves one that ends never to the sweeps', async () => {
   const clock = createVirtualClock();
