@@ -101,7 +101,9 @@ export async function createOwnership(options: OwnershipOptions): Promise<Owners
     if (lapsed.length === 0) return;
     const names = JSON.stringify(lapsed.map((row) => row.owner));
     const rows: { readonly delivery_id: string; readonly owner: string }[] = [];
-    for (const channel of channels) rows.push(...(await database.query<(typeof rows)[number]>(sql.owned, [channel, names])));
+    for (const channel of channels) {
+      for (const row of await database.query<(typeof rows)[number]>(sql.owned, [channel, names])) rows.push(row);
+    }
     const named = new Set(rows.map((row) => row.owner));
     const forgotten = lapsed.filter((row) => row.gone === 1 && !named.has(row.owner));
     if (rows.length === 0 && forgotten.length === 0) return;
