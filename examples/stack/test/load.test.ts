@@ -27,6 +27,13 @@ describe('the options of npm run orders', () => {
     expect(readLoadOptions(['--target', 'other:1'], environment).target).toBe('other:1');
   });
 
+  it('are refused where they place orders and --verify places none', () => {
+    expect(() => readLoadOptions(['--verify', '--count', '200', '--merchant', 'merchant-2'])).toThrow(
+      /^--count 200: --verify places no orders.*\n--merchant merchant-2: --verify places no orders/,
+    );
+    expect(readLoadOptions(['--verify', '--timeout', '5'])).toMatchObject({ verify: true, timeout: 5 });
+  });
+
   it('know from the settings whether old log entries are removed, which makes fewer of them no fault', () => {
     expect(readLoadOptions([])['logs-removed']).toBe(false);
     expect(readLoadOptions([], { PAYSTREAM_LOG_RETENTION_DAYS: '' })['logs-removed']).toBe(false);

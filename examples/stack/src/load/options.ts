@@ -95,6 +95,9 @@ const kinds = {
   help: flag,
 } as const satisfies Record<keyof LoadOptions, typeof text | typeof flag>;
 
+/** Options that say which orders are placed, and how. */
+const ofPlacing = ['count', 'concurrency', 'merchant', 'payment'] as const;
+
 function invalid(faults: readonly string[], cause?: unknown): PaystreamError {
   const lines = [...faults, '"npm run orders -- --help" lists the options.'];
   return new PaystreamError('INVALID_ARGUMENT', lines.join('\n'), { reason: 'INVALID_OPTIONS', cause });
@@ -110,10 +113,13 @@ function parse(args: readonly string[]) {
 
 /** Reads the command line; what it leaves out follows the stack's settings. Throws `INVALID_ARGUMENT` that names each fault. */
 export function readLoadOptions(args: readonly string[], environment: Readonly<Record<string, string | undefined>> = {}): LoadOptions {
+  const own = parse(args);
+  const unused = own.verify === true ? ofPlacing.filter((name) => own[name] !== undefined) : [];
+  if (unused.length > 0) throw invalid(unused.map((name) => `--${name} ${own[name]}: --verify places no orders; leave one of them out`));
   const given = {
     target: targetOf(environment),
     'logs-removed': (environment['PAYSTREAM_LOG_RETENTION_DAYS'] ?? '') !== '',
-    ...parse(args),
+    ...own,
   };
   const result = options.safeParse(given);
   if (result.success) return result.data;
