@@ -48,7 +48,7 @@ export interface OutboxOptions {
   readonly maxPendingEvents?: number;
   /** The same in bytes. Default: 64 MiB. */
   readonly maxPendingBytes?: number;
-  /** At most so many events in one call of the broker. Default: 1,000. */
+  /** At most so many events in one call of the broker, and no more than a quarter of `maxPendingEvents`. Default: 1,000. */
   readonly maxBatchSize?: number;
   /** How long published rows wait to be removed together, in milliseconds. Default: 20. */
   readonly removeDelayMs?: number;
