@@ -4,31 +4,19 @@ import { fileURLToPath } from 'node:url';
 import { type Broker, type Consumer, createConsumer } from '@paystream/core';
 import { createEmbeddedBroker } from '@paystream/core/embedded';
 import { createPool, type Pool, type RowDataPacket } from 'mysql2/promise';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { emptyDatabase } from '../../../tools/mysql/empty-database.ts';
 import { createSignUpService as drizzle } from '../drizzle/service.ts';
 import { createSignUpService as kysely } from '../kysely/service.ts';
 import { createSignUpService as mysql2 } from '../mysql2/service.ts';
 import { createSignUpService as prisma } from '../prisma/service.ts';
 import { createTables, type SignUp, type SignUpOptions, type SignUpService, signUps } from '../sign-ups.ts';
 
-declare module 'vitest' {
-  interface ProvidedContext {
-    sqlServers: string;
-  }
-}
-
 let url: string;
 let pool: Pool;
 
 beforeAll(async () => {
-  const answer = await fetch(`${inject('sqlServers')}/default/start`);
-  const server = new URL(((await answer.json()) as { readonly url: string }).url);
-  const name = `own_transaction_${process.pid}_${Date.now()}`;
-  const bare = createPool(server.href);
-  await bare.query(`CREATE DATABASE ${name}`);
-  await bare.end();
-  server.pathname = `/${name}`;
-  url = server.href;
+  url = await emptyDatabase();
   pool = createPool(url);
   await createTables(url);
 });
