@@ -140,8 +140,9 @@ describe('one who waits', () => {
     const service = await orders.start();
     const { orderId } = await service.createOrder(teaOrder('r-1'));
     const asOther = { orderId, merchantId: 'm-2' };
-    for (const call of [service.getOrder(asOther), service.waitOrder(asOther), service.cancelOrder(asOther)]) {
-      expect(await errorOf(call)).toMatchObject({ code: 'NOT_FOUND', reason: 'UNKNOWN_ORDER' });
+    const calls = [service.getOrder(asOther), service.waitOrder(asOther), service.cancelOrder(asOther)];
+    for (const error of await Promise.all(calls.map(errorOf))) {
+      expect(error).toMatchObject({ code: 'NOT_FOUND', reason: 'UNKNOWN_ORDER' });
     }
     const watch = service.watchOrder(asOther)[Symbol.asyncIterator]();
     expect((await errorOf(watch.next())).code).toBe('NOT_FOUND');

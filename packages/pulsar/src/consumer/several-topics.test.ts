@@ -53,8 +53,9 @@ it('refuses an id that may be of several topics, and one of a partition that is 
   await using topic = await fakeTopic(script);
   const one = await topic.subscribe({ topic: base });
   const two = await topic.subscribe({ topic: undefined, topics: [`${base}-a`, `${base}-b`], subscription: 'two' });
-  for (const seek of [one.seek(MessageId.parse('7:5:9')), two.seek(MessageId.parse('7:5:1')), one.seek(MessageId.parse('7:5:-1'))]) {
-    await expect(seek).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  const seeks = [one.seek(MessageId.parse('7:5:9')), two.seek(MessageId.parse('7:5:1')), one.seek(MessageId.parse('7:5:-1'))];
+  for (const seek of await Promise.allSettled(seeks)) {
+    expect(seek).toMatchObject({ status: 'rejected', reason: { code: 'INVALID_ARGUMENT' } });
   }
 });
 
