@@ -2,8 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PaystreamError } from '@paystream/core';
+import { createSqliteDatabase } from '@paystream/core/embedded';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { readConfig } from '../src/config/config.ts';
+import { bringSchema } from '../src/engine/schema.ts';
 import { wholeStack } from '../src/service-names.ts';
 import { startStack } from '../src/stack.ts';
 
@@ -40,4 +42,32 @@ it('asks of a service only for what is its own', async () => {
   const { details } = await refusal(['wallet']);
   expect(details['missing']).toMatch(/outbox.*wallet|outbox.*ledger/);
   expect(details['missing']).not.toMatch(/payment|notif|log|catalog/);
+});
+
+it.each(['apply', 'check'] as const)('names each table and each column that is not there any more (%s)', async (mode) => {
+  const database = await createSqliteDatabase({ path: ':memory:' });
+  await bringSchema(database, wholeStack, 'apply');
+  const change = (sql: string): Promise<unknown> => database.transaction((tx) => tx.execute(sql));
+  const missing = async (): Promise<string | undefined> => {
+    const error = PaystreamError.from(await bringSchema(database, wholeStack, mode).catch((thrown: unknown) => thrown));
+    return error.reason === 'SCHEMA_INCOMPLETE' ? error.details['missing'] : undefined;
+  };
+  const columns = await database.query<{ readonly table: string; readonly column: string }>(
+    `SELECT m.name AS "table", c.name AS "column" FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c
+     WHERE m.type = 'table' AND m.name NOT LIKE 'paystream_migrations%'`,
+  );
+  for (const { table, column } of columns) {
+    await change(`ALTER TABLE ${table} RENAME COLUMN ${column} TO elsewhere`);
+    expect(await missing()).toBe(`${table}.${column}`);
+    await change(`ALTER TABLE ${table} RENAME COLUMN elsewhere TO ${column}`);
+  }
+  const tables = new Set(columns.map(({ table }) => table));
+  expect(tables.size).toBeGreaterThan(12);
+  for (const table of tables) {
+    await change(`ALTER TABLE ${table} RENAME TO elsewhere`);
+    expect(await missing()).toBe(table);
+    await change(`ALTER TABLE elsewhere RENAME TO ${table}`);
+  }
+  await bringSchema(database, wholeStack, mode);
+  await database.close();
 });

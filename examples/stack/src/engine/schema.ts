@@ -1,5 +1,5 @@
 import { PaystreamError } from '@paystream/core';
-import { type Database, type Migration, outboxMigrations } from '@paystream/core/sql';
+import { type Database, type Migration, type MigrationMode, outboxMigrations } from '@paystream/core/sql';
 import { logSinkMigrations } from '@paystream/logger/sink';
 import { notifierMigrations } from '@paystream/notify';
 import { catalogMigrations, orderMigrations } from '@paystream/order';
@@ -16,11 +16,14 @@ const ofServices: Readonly<Record<ServiceName, readonly Migration[]>> = {
   order: [...catalogMigrations, ...orderMigrations],
 };
 
-/** Throws `FAILED_PRECONDITION` / `SCHEMA_OUT_OF_DATE` that names all that services lack, so that nobody mends one after the other. */
-export async function checkSchema(database: Database, services: readonly ServiceName[]): Promise<void> {
+/**
+ * Brings the schema of services up to date, or throws `FAILED_PRECONDITION` that names all that they lack, so that nobody mends one
+ * after the other: `SCHEMA_OUT_OF_DATE` where it is only checked, `SCHEMA_INCOMPLETE` where something is not there any more.
+ */
+export async function bringSchema(database: Database, services: readonly ServiceName[], mode: MigrationMode): Promise<void> {
   const wanted = new Set([...outboxMigrations, ...services.flatMap((service) => ofServices[service])]);
   try {
-    await database.migrate([...wanted], 'check');
+    await database.migrate([...wanted], mode);
   } catch (cause) {
     const { code, reason, details } = PaystreamError.from(cause);
     const missing = details['missing'];

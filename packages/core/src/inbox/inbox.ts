@@ -38,7 +38,8 @@ function refuseTooLong(what: string, value: string, max: number): void {
 /**
  * Makes an inbox in a database.
  *
- * Errors: those of the database, such as `UNAVAILABLE`; `FAILED_PRECONDITION` / `SCHEMA_OUT_OF_DATE` where migrations are only checked.
+ * Errors: those of the database, such as `UNAVAILABLE`; `FAILED_PRECONDITION` / `SCHEMA_INCOMPLETE` where a table or column was
+ * dropped, `SCHEMA_OUT_OF_DATE` where migrations are only checked.
  *
  * @example
  * const inbox = await createInbox({ database });

@@ -74,7 +74,8 @@ const nothing = { committed: (): void => undefined };
 /**
  * Makes an outbox and starts to publish: first what others left behind, then what is added. The broker may be away.
  *
- * Errors: those of the database, such as `UNAVAILABLE`; `FAILED_PRECONDITION` / `SCHEMA_OUT_OF_DATE` where migrations are only checked.
+ * Errors: those of the database, such as `UNAVAILABLE`; `FAILED_PRECONDITION` / `SCHEMA_INCOMPLETE` where a table or column was
+ * dropped, `SCHEMA_OUT_OF_DATE` where migrations are only checked.
  *
  * @example
  * const outbox = await createOutbox({ database, broker });

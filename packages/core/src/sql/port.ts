@@ -75,7 +75,11 @@ export type TableNames = (name: string) => string;
 export interface Migration {
   /** Unique among all packages, and sorted within one: `order_0001_orders`. */
   readonly name: string;
-  /** The statements, for each dialect; one that a package does not support yet is left out. */
+  /**
+   * The statements, for each dialect; one that a package does not support yet is left out. The tables and columns that they make are
+   * looked for at each later start: those of `CREATE TABLE`, and of `ALTER TABLE` with `ADD`, `DROP` and `MODIFY`. Of a table that is
+   * renamed, or changed otherwise, nothing is asked.
+   */
   readonly statements: Readonly<Partial<Record<SqlDialect['name'], (tables: TableNames) => readonly string[]>>>;
 }
 
@@ -128,7 +132,11 @@ export interface Database {
   query<R = SqlRow>(sql: string, parameters?: readonly SqlValue[], options?: DatabaseCallOptions): Promise<readonly R[]>;
   /** The database's own clock, in milliseconds since the epoch: what leases are measured by. */
   now(options?: DatabaseCallOptions): Promise<number>;
-  /** Brings the schema up to date, or checks that it is. Migrations of several packages may be given in several calls. */
+  /**
+   * Brings the schema up to date, or checks that it is. Migrations of several packages may be given in several calls. Either way it
+   * throws `FAILED_PRECONDITION` / `SCHEMA_INCOMPLETE` where tables or columns of theirs are not there any more, with the names,
+   * separated by commas, in `details.missing`: `paystream_orders`, `paystream_outbox.content`.
+   */
   migrate(migrations: readonly Migration[], mode?: MigrationMode): Promise<void>;
   /** Rejects if the database cannot be reached or cannot store, saying why. For health checks. */
   ping(): Promise<void>;

@@ -70,7 +70,8 @@ function countUsers(database: Database, kind: string, by: 1 | -1): number {
 /**
  * Makes timers of one kind in a database. Nothing is called before `start`.
  *
- * Errors: those of the database, such as `UNAVAILABLE`; `FAILED_PRECONDITION` / `SCHEMA_OUT_OF_DATE` where migrations are only checked.
+ * Errors: those of the database, such as `UNAVAILABLE`; `FAILED_PRECONDITION` / `SCHEMA_INCOMPLETE` where a table or column was
+ * dropped, `SCHEMA_OUT_OF_DATE` where migrations are only checked.
  *
  * @example
  * const timers = await createTimers({ database, kind: 'reminder' });

@@ -106,6 +106,14 @@ describe('a catalog in SQL', () => {
     expect((await catalog.price('m-1', ['tea'])).get('tea')?.unitPrice.units).toBe(450n);
   });
 
+  it('lets orders and messages wait, which can do nothing about it, where its schema is not as it should be', async () => {
+    await using world = await createTestWorld();
+    const catalog = sqlCatalog(world.database, { clock: world.clock, migrations: 'check' });
+    expect(await errorOf(catalog.price('m-1', ['tea']))).toMatchObject({ code: 'UNAVAILABLE', reason: 'SCHEMA_OUT_OF_DATE' });
+    await filled(world);
+    expect(await errorOf(catalog.price('m-9', ['tea']))).toMatchObject({ reason: 'UNKNOWN_MERCHANT' });
+  });
+
   it('is seeded once, and never over what someone has changed', async () => {
     await using world = await createTestWorld();
     const catalog = sqlCatalog(world.database, { clock: world.clock, cacheMs: 0 });

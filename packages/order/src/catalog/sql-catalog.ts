@@ -11,7 +11,10 @@ export interface SqlCatalogOptions {
   readonly cacheMs?: number;
   /** At most so many prices are kept, and as many merchants. Default: 10,000. */
   readonly maxCached?: number;
-  /** Apply the migrations of the catalog's tables when first used, or only check them. Default: `apply`. */
+  /**
+   * Apply the migrations of the catalog's tables when first used, or only check them. Calls are `UNAVAILABLE`, with the reason, until
+   * that has succeeded. Default: `apply`.
+   */
   readonly migrations?: MigrationMode;
   /** Default: the system's. */
   readonly clock?: Clock;
@@ -75,7 +78,10 @@ export function sqlCatalog(database: Database, options: SqlCatalogOptions = {}):
   const ready = (): Promise<void> => {
     migrated ??= database.migrate(catalogMigrations, migrations).catch((error: unknown) => {
       migrated = undefined;
-      throw error;
+      const { code, message, reason, details } = PaystreamError.from(error);
+      if (code === 'UNAVAILABLE') throw error;
+      // Found in the middle of an order or of a message, which can do nothing about the schema and has to wait.
+      throw new PaystreamError('UNAVAILABLE', message, { reason, details, cause: error });
     });
     return migrated;
   };

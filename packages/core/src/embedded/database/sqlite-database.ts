@@ -38,6 +38,13 @@ function appliedMigrations(connection: SqliteConnection, table: string): readonl
     .map((row) => row.name);
 }
 
+function columnsOf(connection: SqliteConnection, table: string): readonly string[] {
+  return connection
+    .statement('SELECT name FROM pragma_table_xinfo(?)')
+    .all<{ readonly name: string }>([table])
+    .map((row) => row.name);
+}
+
 /**
  * A database in a SQLite file, for one process on one machine. There is one writer: transactions run one after the other,
  * and those of one turn of the event loop share a commit. A commit is on the disk before its transaction resolves.
@@ -83,6 +90,7 @@ export async function createSqliteDatabase(options: SqliteDatabaseOptions): Prom
             tables,
             kysely: async () => (await import('./kysely-dialect.ts')).kyselyDialect(connection),
             applied: async () => appliedMigrations(connection, tables(migrationTables.applied)),
+            columns: async (names) => new Map(names.map((name) => [name, columnsOf(connection, name)])),
           },
           migrations,
           mode,
