@@ -92,8 +92,11 @@ export function fileChannel(options: FileChannelOptions): FileChannel {
     for (const number of await rotated()) {
       if (newestFirst.length >= remembered) break;
       const older = await openMessageFile(rotatedPath(number));
-      newestFirst.push(...(await lastDeliveryIds(older, remembered - newestFirst.length)));
-      await older.handle.close();
+      try {
+        newestFirst.push(...(await lastDeliveryIds(older, remembered - newestFirst.length)));
+      } finally {
+        await older.handle.close();
+      }
     }
     return new Set(newestFirst.reverse());
   };

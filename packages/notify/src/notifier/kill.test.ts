@@ -75,13 +75,14 @@ it('writes each local notification and its log entry once through kill -9', { ti
 
   const broker = await createEmbeddedBroker({ path: join(directory, 'broker.db'), synchronous: 'normal' });
   const database = await createSqliteDatabase({ path: join(directory, 'store.db'), synchronous: 'normal' });
-  const [email, sms] = ['email', 'sms'].map((name) => fileChannel({ directory: join(directory, 'sent'), name, fsync: false }));
+  await using email = fileChannel({ directory: join(directory, 'sent'), name: 'email', fsync: false });
+  await using sms = fileChannel({ directory: join(directory, 'sent'), name: 'sms', fsync: false });
   expect(linesOf(directory, 'email').length).toBeGreaterThan(0);
   const template = defineTemplate((event: { n: number }) => ({ text: String(event.n) }));
   const notifier = await createNotifier({
     database,
     broker,
-    channels: { email: email as typeof email & object, sms: sms as typeof sms & object },
+    channels: { email, sms },
     rules: [
       { on: events, to: () => ({ addresses: { email: 'a@example.org', sms: '+49' } }), templates: { email: template, sms: template } },
     ],
