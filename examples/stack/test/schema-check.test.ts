@@ -5,7 +5,7 @@ import { PaystreamError } from '@paystream/core';
 import { createSqliteDatabase } from '@paystream/core/embedded';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { readConfig } from '../src/config/config.ts';
-import { bringSchema } from '../src/engine/schema.ts';
+import { migrateServices } from '../src/engine/schema.ts';
 import { wholeStack } from '../src/service-names.ts';
 import { startStack } from '../src/stack.ts';
 
@@ -46,11 +46,11 @@ it('asks of a service only for what is its own', async () => {
 
 it.each(['apply', 'check'] as const)('names each table and each column that is not there any more (%s)', async (mode) => {
   const database = await createSqliteDatabase({ path: ':memory:' });
-  await bringSchema(database, wholeStack, 'apply');
+  await migrateServices(database, wholeStack, 'apply');
   const change = (sql: string): Promise<unknown> => database.transaction((tx) => tx.execute(sql));
-  const missing = async (): Promise<string | undefined> => {
-    const error = PaystreamError.from(await bringSchema(database, wholeStack, mode).catch((thrown: unknown) => thrown));
-    return error.reason === 'SCHEMA_INCOMPLETE' ? error.details['missing'] : undefined;
+  const lacking = async (): Promise<string | undefined> => {
+    const error = PaystreamError.from(await migrateServices(database, wholeStack, mode).catch((thrown: unknown) => thrown));
+    return error.reason === 'SCHEMA_INCOMPLETE' ? error.details['lacking'] : undefined;
   };
   const columns = await database.query<{ readonly table: string; readonly column: string }>(
     `SELECT m.name AS "table", c.name AS "column" FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c
@@ -58,16 +58,16 @@ it.each(['apply', 'check'] as const)('names each table and each column that is n
   );
   for (const { table, column } of columns) {
     await change(`ALTER TABLE ${table} RENAME COLUMN ${column} TO elsewhere`);
-    expect(await missing()).toBe(`${table}.${column}`);
+    expect(await lacking()).toBe(`${table}.${column}`);
     await change(`ALTER TABLE ${table} RENAME COLUMN elsewhere TO ${column}`);
   }
   const tables = new Set(columns.map(({ table }) => table));
   expect(tables.size).toBeGreaterThan(12);
   for (const table of tables) {
     await change(`ALTER TABLE ${table} RENAME TO elsewhere`);
-    expect(await missing()).toBe(table);
+    expect(await lacking()).toBe(table);
     await change(`ALTER TABLE elsewhere RENAME TO ${table}`);
   }
-  await bringSchema(database, wholeStack, mode);
+  await migrateServices(database, wholeStack, mode);
   await database.close();
 });

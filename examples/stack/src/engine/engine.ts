@@ -12,7 +12,7 @@ import { openBroker, pingTimeoutMs } from './broker.ts';
 import { openDatabase } from './database.ts';
 import { type PortDecorators, undecorated } from './decorators.ts';
 import { inTime } from './in-time.ts';
-import { bringSchema } from './schema.ts';
+import { migrateServices } from './schema.ts';
 
 /** What every service of the stack runs on. */
 export interface Engine extends Running {
@@ -81,7 +81,7 @@ export async function openEngine(
     opened.push(() => broker.close());
     const database = decorate.database(observeDatabase(await openDatabase(config, path('paystream.sqlite'), logger), { telemetry }));
     opened.push(() => database.close());
-    await bringSchema(database, services, config.PAYSTREAM_MIGRATIONS);
+    await migrateServices(database, services, config.PAYSTREAM_MIGRATIONS);
     const outbox = await createOutbox({ database, broker, logger, telemetry, leaseMs, migrations: config.PAYSTREAM_MIGRATIONS });
     opened.push((timeoutMs) => outbox.close(timeoutMs));
     const check = async (): Promise<void> => {

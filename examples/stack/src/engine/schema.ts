@@ -17,10 +17,10 @@ const ofServices: Readonly<Record<ServiceName, readonly Migration[]>> = {
 };
 
 /**
- * Brings the schema of services up to date, or throws `FAILED_PRECONDITION` that names all that they lack, so that nobody mends one
- * after the other: `SCHEMA_OUT_OF_DATE` where it is only checked, `SCHEMA_INCOMPLETE` where something is not there any more.
+ * Brings the schema of services up to date. Throws `FAILED_PRECONDITION` that names what all of them lack, so that nobody mends one
+ * service after the other: `SCHEMA_OUT_OF_DATE`, where it is only checked; `SCHEMA_INCOMPLETE`, where something is not there any more.
  */
-export async function bringSchema(database: Database, services: readonly ServiceName[], mode: MigrationMode): Promise<void> {
+export async function migrateServices(database: Database, services: readonly ServiceName[], mode: MigrationMode): Promise<void> {
   const wanted = new Set([...outboxMigrations, ...services.flatMap((service) => ofServices[service])]);
   try {
     await database.migrate([...wanted], mode);

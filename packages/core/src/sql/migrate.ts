@@ -18,7 +18,7 @@ export async function migrateDatabase(target: MigrationTarget, migrations: reado
     const { applyMigrations } = await import('./apply-migrations.ts');
     await applyMigrations(target, migrations, applied);
   }
-  await checkColumns(target, migrations);
+  await checkColumns(target, migrations, applied);
 }
 
 function outOfDate(missing: readonly string[]): PaystreamError {

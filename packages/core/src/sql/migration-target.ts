@@ -10,7 +10,7 @@ export interface MigrationTarget {
   kysely(): Promise<Dialect>;
   /** The names of the migrations that were applied; none if there is no table of them yet. */
   applied(): Promise<readonly string[]>;
-  /** The columns of those of these tables that are there, by the name that the table was asked for by. */
+  /** The columns of each table, by the name that was asked for; none of a table that is not there. */
   columns(tables: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
   /** Runs the statements of a migration, where a change of the schema is not part of a transaction. Default: each by itself. */
   readonly step?: (name: string, statements: readonly string[]) => Promise<void>;

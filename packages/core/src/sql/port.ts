@@ -73,12 +73,12 @@ export type TableNames = (name: string) => string;
 
 /** A step of a schema. Never changed once it was released. */
 export interface Migration {
-  /** Unique among all packages, and sorted within one: `order_0001_orders`. */
+  /** Unique among all packages: that of the package, and a number of four digits that grows: `order_0001_orders`. */
   readonly name: string;
   /**
-   * The statements, for each dialect; one that a package does not support yet is left out. The tables and columns that they make are
-   * looked for at each later start: those of `CREATE TABLE`, and of `ALTER TABLE` with `ADD`, `DROP` and `MODIFY`. Of a table that is
-   * renamed, or changed otherwise, nothing is asked.
+   * The statements, for each dialect; one that a package does not support yet is left out. `migrate` looks for the tables and columns
+   * that they make: those of `CREATE TABLE`, and of `ALTER TABLE` with `ADD`, `DROP` and `MODIFY`. Of a table that is renamed, or changed
+   * otherwise, nothing is asked; so change a table only by migrations that are handed in together with those that make it.
    */
   readonly statements: Readonly<Partial<Record<SqlDialect['name'], (tables: TableNames) => readonly string[]>>>;
 }
@@ -135,7 +135,8 @@ export interface Database {
   /**
    * Brings the schema up to date, or checks that it is. Migrations of several packages may be given in several calls. Either way it
    * throws `FAILED_PRECONDITION` / `SCHEMA_INCOMPLETE` where tables or columns of theirs are not there any more, with the names,
-   * separated by commas, in `details.missing`: `paystream_orders`, `paystream_outbox.content`.
+   * separated by commas, in `details.lacking`: `paystream_orders`, `paystream_outbox.content`. Not of a package of which a later
+   * release has applied more than it is given here.
    */
   migrate(migrations: readonly Migration[], mode?: MigrationMode): Promise<void>;
   /** Rejects if the database cannot be reached or cannot store, saying why. For health checks. */

@@ -72,11 +72,11 @@ export const migrationCases: readonly DatabaseCase[] = [
       await drop(`ALTER TABLE ${database.tables(kept)} DROP COLUMN note`);
       await drop(`DROP TABLE ${database.tables(gone)}`);
       for (const mode of ['apply', 'check'] as const) {
-        const missing = [`${database.tables(kept)}.note`, database.tables(gone)];
+        const lacking = [database.tables(gone), `${database.tables(kept)}.note`];
         const error = PaystreamError.from(await database.migrate(all, mode).catch((thrown: unknown) => thrown));
         assert.deepEqual(
-          [error.code, error.reason, error.details['missing']],
-          ['FAILED_PRECONDITION', 'SCHEMA_INCOMPLETE', missing.join(',')],
+          [error.code, error.reason, error.details['lacking']],
+          ['FAILED_PRECONDITION', 'SCHEMA_INCOMPLETE', lacking.join(',')],
         );
         for (const part of ['note', database.tables(kept), database.tables(gone)]) assert.ok(error.message.includes(part), error.message);
       }
@@ -84,6 +84,17 @@ export const migrationCases: readonly DatabaseCase[] = [
       await drop(`ALTER TABLE ${database.tables(kept)} ADD COLUMN NOTE TEXT`);
       await drop(`CREATE TABLE ${database.tables(gone)} (id INTEGER, amount INTEGER, currency VARCHAR(3), note TEXT, more TEXT)`);
       await database.migrate(all, 'check');
+    },
+  },
+  {
+    name: 'an earlier release starts on a schema of which a later one has dropped something',
+    run: async ({ database, uniqueName }) => {
+      const name = tableName(uniqueName('ahead'));
+      const drop = (tables: Database['tables']): readonly string[] => [`ALTER TABLE ${tables(name)} DROP COLUMN note`];
+      const earlier = steps(name);
+      await database.migrate([...earlier, { name: `${name}_0004_no_notes`, statements: { sqlite: drop, mysql: drop } }]);
+      for (const mode of ['apply', 'check'] as const) await database.migrate(earlier, mode);
+      await insert(database, name, 1);
     },
   },
   {

@@ -104,8 +104,8 @@ function checkRunning(consumers: readonly Consumer[]): void {
  * rotating file, whatever crashes and however often a message comes. A message is acknowledged when both are safe. While
  * the database or the folder cannot be written it waits, and loses nothing.
  *
- * Errors: `UNAVAILABLE` if the database or the folder cannot be written; `FAILED_PRECONDITION` for a schema that is not up
- * to date with `migrations: 'check'`.
+ * Errors: `UNAVAILABLE` if the database or the folder cannot be written; `FAILED_PRECONDITION` / `SCHEMA_INCOMPLETE`
+ * where a table or column was dropped, `SCHEMA_OUT_OF_DATE` where migrations are only checked.
  *
  * @example
  * const sink = await createLogSink({ broker, database, topics: ['order-logs-topic'], file: { directory: './logs' } });

@@ -93,8 +93,8 @@ const deliveryDefaults = { batchSize: 500, timeoutMs: 30_000 } as const;
  * A channel that is slow or away holds up neither the others nor the topics: its deliveries wait in the table.
  *
  * Errors: `INVALID_ARGUMENT` / `UNKNOWN_CHANNEL` for a template without a channel; what a channel's `open` throws; `UNAVAILABLE` if
- * database or broker cannot be reached or the broker refuses one of the topics; `FAILED_PRECONDITION` / `SCHEMA_OUT_OF_DATE` where
- * migrations are only checked.
+ * database or broker cannot be reached or the broker refuses one of the topics; `FAILED_PRECONDITION` / `SCHEMA_INCOMPLETE` where a
+ * table or column was dropped, `SCHEMA_OUT_OF_DATE` where migrations are only checked.
  *
  * @example
  * const notifier = await createNotifier({

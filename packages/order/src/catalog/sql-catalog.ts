@@ -12,8 +12,8 @@ export interface SqlCatalogOptions {
   /** At most so many prices are kept, and as many merchants. Default: 10,000. */
   readonly maxCached?: number;
   /**
-   * Apply the migrations of the catalog's tables when first used, or only check them. Calls are `UNAVAILABLE`, with the reason, until
-   * that has succeeded. Default: `apply`.
+   * Apply the migrations of the catalog's tables when first used, or only check them. Until that has succeeded `price` and `merchant`
+   * are `UNAVAILABLE`, with the reason, so that orders and messages wait. Default: `apply`.
    */
   readonly migrations?: MigrationMode;
   /** Default: the system's. */
@@ -78,13 +78,18 @@ export function sqlCatalog(database: Database, options: SqlCatalogOptions = {}):
   const ready = (): Promise<void> => {
     migrated ??= database.migrate(catalogMigrations, migrations).catch((error: unknown) => {
       migrated = undefined;
-      const { code, message, reason, details } = PaystreamError.from(error);
-      if (code === 'UNAVAILABLE') throw error;
-      // Found in the middle of an order or of a message, which can do nothing about the schema and has to wait.
-      throw new PaystreamError('UNAVAILABLE', message, { reason, details, cause: error });
+      throw error;
     });
     return migrated;
   };
+
+  /** For orders and messages: they can do nothing about a schema that is not as it should be, and have to wait. */
+  const readyOrAway = (): Promise<void> =>
+    ready().catch((error: unknown) => {
+      const { code, message, reason, details } = PaystreamError.from(error);
+      if (code !== 'FAILED_PRECONDITION') throw error;
+      throw new PaystreamError('UNAVAILABLE', message, { reason, details, cause: error });
+    });
 
   const remember = (merchant: Merchant): Merchant => {
     merchants.set(merchant.merchantId, merchant);
@@ -95,7 +100,7 @@ export function sqlCatalog(database: Database, options: SqlCatalogOptions = {}):
     name: 'catalog',
     telemetry,
     run: async (batch) => {
-      await ready();
+      await readyOrAway();
       const wanted = gather(batch);
       const known = new Set((await tables.merchants([...wanted.keys()])).map((merchant) => remember(merchant).merchantId));
       const found = new Map<string, Map<string, CatalogPrice>>();
@@ -125,7 +130,7 @@ export function sqlCatalog(database: Database, options: SqlCatalogOptions = {}):
     merchant: async (merchantId) => {
       const kept = merchants.get(merchantId);
       if (kept !== undefined) return kept;
-      await ready();
+      await readyOrAway();
       const [merchant] = await tables.merchants([merchantId]);
       return merchant && remember(merchant);
     },

@@ -51,8 +51,8 @@ const defaults = { subscription: 'order', expiryMs: 120_000, heartbeatMs: 15_000
  * Starts the order service: it stores orders, hands them to payment, and follows what payment decides. Any number of
  * replicas may share a database and a broker; each wakes those who wait on it, whichever replica applied the news.
  *
- * Throws `UNAVAILABLE` if database or broker cannot be reached or the broker refuses one of the topics, `FAILED_PRECONDITION` / `SCHEMA_OUT_OF_DATE` where
- * migrations are only checked, `INVALID_ARGUMENT` / `INVALID_ORDER_OPTION` for an `expiryMs` that makes no sense.
+ * Throws `UNAVAILABLE` if database or broker cannot be reached or the broker refuses one of the topics; `FAILED_PRECONDITION` /
+ * `SCHEMA_INCOMPLETE` where a table or column was dropped, `SCHEMA_OUT_OF_DATE` where migrations are only checked; `INVALID_ARGUMENT` / `INVALID_ORDER_OPTION` for an `expiryMs` that makes no sense.
  *
  * @example
  * const orders = await createOrderService({ database, broker, catalog });

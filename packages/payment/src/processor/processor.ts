@@ -44,7 +44,8 @@ const pollMs = 1_000;
  * was charged after the payment had closed is given the money back.
  *
  * Throws `INVALID_ARGUMENT` / `INVALID_POLICY`, `UNSUPPORTED` / `GATEWAY_ABILITY_MISSING`, `UNAVAILABLE` if database or broker
- * cannot be reached or the broker refuses one of the topics, `FAILED_PRECONDITION` / `SCHEMA_OUT_OF_DATE` where migrations are only checked.
+ * cannot be reached or the broker refuses one of the topics, `FAILED_PRECONDITION` / `SCHEMA_INCOMPLETE` where a table or column was dropped,
+ * `SCHEMA_OUT_OF_DATE` where migrations are only checked.
  *
  * @example
  * const processor = await createPaymentProcessor({ database, broker, gateway, policy: { attempts: 3 } });

@@ -86,7 +86,8 @@ function checkFees(fees: WalletFees): WalletFees {
  * An operation that was booked before with another amount goes to the dead-letter topic; nothing is booked for it.
  *
  * Throws `INVALID_ARGUMENT` / `INVALID_FEES`, `UNAVAILABLE` if database or broker cannot be reached or the broker refuses one of the
- * topics, `FAILED_PRECONDITION` / `SCHEMA_OUT_OF_DATE` where migrations are only checked.
+ * topics, `FAILED_PRECONDITION` / `SCHEMA_INCOMPLETE` where a table or column was dropped, `SCHEMA_OUT_OF_DATE` where migrations are
+ * only checked.
  *
  * @example
  * const wallet = await createWallet({ database, broker, fees: { basisPoints: 150, fixedUnits: 25n } });
