@@ -25,6 +25,9 @@ function write(recoveries: readonly Recovery[]): void {
   if (report !== undefined) writeFileSync(report, recoveries.map((one) => `${recoveryLine(one)}\n`).join(''));
 }
 
+/** From a kill to the end of the last order that was under way: 99 of 100 kills, once there are enough of them to say so. */
+const longestRecoveryMs = 10_000;
+
 function tell(kills: readonly Kill[], orders: readonly OrderSpan[]): void {
   const recoveries = recoveriesOf(kills, orders);
   const calmMs = undisturbedMs(kills, orders);
@@ -88,6 +91,10 @@ it(`loses nothing and charges none twice on Pulsar and MySQL through ${kills} ki
   expect(done.length).toBe(kills);
   expect(placing.acknowledged.size).toBeGreaterThanOrEqual(wanted);
   const reached = new Set(done.map(({ point }) => point));
+  if (night && kills >= 100) {
+    const recoveries = recoveriesOf(done, orders).map(({ ordersMs }) => percentile(ordersMs, 1));
+    expect(percentile(recoveries, 0.99)).toBeLessThanOrEqual(longestRecoveryMs);
+  }
   if (atPoints >= deathPoints.length) expect(deathPoints.filter((point) => !reached.has(point))).toEqual([]);
   await rm(run.directory, { recursive: true, force: true });
 });

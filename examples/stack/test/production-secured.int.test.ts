@@ -1,7 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OrderState } from '@paystream/core/contracts';
+import { createMysqlDatabase } from '@paystream/core/mysql';
 import { createOrderClient } from '@paystream/order/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createStackProcess } from './stack-process.ts';
@@ -32,15 +33,27 @@ const secured = (): Record<string, string> => ({
   PAYSTREAM_MYSQL_CA: mysql.ca,
 });
 
-it('brings an order to its end on a Pulsar and a MySQL that take nobody who is not secured', async () => {
-  await using stack = await createStackProcess(secured());
+const apiKey = 'key-of-the-tests';
+const secrets = (): readonly string[] => [pulsar.token, new URL(mysql.url).password, apiKey];
+
+it('brings an order to its end on a Pulsar and a MySQL that take nobody who is not secured, and shows no secret anywhere', async () => {
+  await using stack = await createStackProcess({ ...secured(), PAYSTREAM_LOG_LEVEL: 'trace', PAYSTREAM_API_KEYS: `${apiKey}=*` });
   await stack.start();
-  const client = createOrderClient({ baseUrl: `http://${stack.grpc}`, protocol: 'grpc' });
+  const client = createOrderClient({ baseUrl: `http://${stack.grpc}`, protocol: 'grpc', apiKey });
   const { orderId } = await client.createOrder(goodOrder);
   const { order } = await client.waitOrder({ orderId, merchantId: goodOrder.merchantId, timeout: { seconds: 60n } });
   expect(order?.state).toBe(OrderState.PAID);
   await client.close();
+  const pages = await Promise.all(['readyz', 'metrics'].map(async (page) => (await fetch(`${stack.http}/${page}`)).text()));
   expect(await stack.stop(), stack.output).toBe(0);
+  expect(stack.output.split('\n').length).toBeGreaterThan(10);
+  for (const shown of [...pages, stack.output]) for (const secret of secrets()) expect(shown).not.toContain(secret);
+  // The lines of all services that were sent through topics stand in the table.
+  const database = createMysqlDatabase({ url: mysql.url, tls: { ca: await readFile(mysql.ca, 'utf8') } });
+  const entries = await database.query(`SELECT * FROM ${database.tables('log_entries')}`);
+  await database.close();
+  expect(entries.length).toBeGreaterThan(5);
+  for (const entry of entries) for (const secret of secrets()) expect(Object.values(entry).join(' ')).not.toContain(secret);
 });
 
 describe('a start without what secures its links ends with one line that shows no secret', () => {

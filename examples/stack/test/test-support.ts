@@ -100,10 +100,18 @@ export async function openSecuredMysql(flavor: SqlServer): Promise<SecuredMysql>
   return { url: url.href, ca: server.certificates.ca };
 }
 
-/** Starts the stack with something wrong, and gives what it prints. Fails unless it ends by itself, with the exit code 1 and one line for people. */
+/** The longest of the connect time-outs, and as long again for a start on a machine that is busy. */
+const longestRefusalMs = 20_000;
+
+/**
+ * Starts the stack with something wrong, and gives what it prints. Fails unless it ends by itself, not much later than the longest
+ * connect time-out, with the exit code 1 and one line for people.
+ */
 export async function refusalOf(settings: Readonly<Record<string, string>>): Promise<string> {
   await using stack = await createStackProcess(settings);
+  const startedMs = systemClock.now();
   expect(await stack.fail(), stack.output).toBe(1);
+  expect(systemClock.now() - startedMs, stack.output).toBeLessThan(longestRefusalMs);
   expect(stack.output).not.toMatch(/\n\s+at /);
   expect(stack.output.trim().split('\n'), stack.output).toHaveLength(1);
   return stack.output;
