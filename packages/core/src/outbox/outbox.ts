@@ -20,7 +20,7 @@ import { createProducerCache } from './producers.ts';
 import { createPublisher, type Publisher } from './publisher.ts';
 import type { OutboxRow } from './row.ts';
 import { outboxStatements } from './statements.ts';
-import { createSweeper } from './sweeper.ts';
+import { createSweeper, type Lapse } from './sweeper.ts';
 
 /** Options of {@link createOutbox}. */
 export interface OutboxOptions {
@@ -65,6 +65,13 @@ function stalled({ pending, refused, lastFailure }: Publisher, oldestForMs: numb
   return new PaystreamError('UNAVAILABLE', `${waits}: ${why}`, { reason: 'OUTBOX_STALLED', cause: error });
 }
 
+/** What is said of leases that are over and cannot be renewed. */
+function leaseLost({ forMs, error }: Lapse): PaystreamError {
+  const why = error === undefined ? 'the last try has no answer yet' : `the last try failed with ${error.reason}: ${error.message}`;
+  const message = `the lease of the outbox was last renewed ${Math.round(forMs / 1_000)} s ago, and nothing is published until it is again: ${why}`;
+  return new PaystreamError('UNAVAILABLE', message, { reason: 'OUTBOX_LEASE_LOST', cause: error });
+}
+
 function outboxClosed(): PaystreamError {
   return new PaystreamError('UNAVAILABLE', 'the outbox is closed', { reason: 'CLOSED' });
 }
@@ -76,6 +83,11 @@ const nothing = { committed: (): void => undefined };
  *
  * Errors: those of the database, such as `UNAVAILABLE`; `FAILED_PRECONDITION` / `SCHEMA_INCOMPLETE` where a table or column was
  * dropped, `SCHEMA_OUT_OF_DATE` where migrations are only checked.
+ *
+ * Its `check` rejects with `UNAVAILABLE`, its cause what failed last: `OUTBOX_STALLED` while the oldest event that waits, and is not
+ * refused, has waited for `leaseMs`; `OUTBOX_LEASE_LOST` while the lease is over and cannot be renewed, as on a database that other
+ * processes use too and that takes no writes from this one. It publishes nothing then, and others may take over its rows. An
+ * exclusive database has no leases; its `ping` tells whether it can store.
  *
  * @example
  * const outbox = await createOutbox({ database, broker });
@@ -220,6 +232,7 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
     },
     flush,
     check: async () => {
+      if (sweeper.lapse !== undefined) throw leaseLost(sweeper.lapse);
       const oldestMs = publisher.oldestMs;
       if (oldestMs === undefined || clock.now() - oldestMs < leaseMs) return;
       throw stalled(publisher, clock.now() - oldestMs);

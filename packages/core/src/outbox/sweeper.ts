@@ -19,12 +19,22 @@ export interface SweeperOptions {
   readonly leaseMs: number;
 }
 
+/** Why nobody can say whether the leases still hold. */
+export interface Lapse {
+  /** How long ago they were last renewed, in milliseconds. */
+  readonly forMs: number;
+  /** What the last renewal failed with; `undefined` where it has no answer yet. */
+  readonly error: PaystreamError | undefined;
+}
+
 /** Keeps an instance's leases, and finds rows that nobody publishes. */
 export interface Sweeper {
   /** Takes over what is left behind, then goes on with that. */
   start(): Promise<void>;
   /** Renews the leases until it is sure of them; rows of those that are lost are forgotten then. Rejects if it cannot be any more, since it stops. */
   ascertain(): Promise<void>;
+  /** Set while the leases are over and renewals fail, or one has been under way for as long as a lease. */
+  readonly lapse: Lapse | undefined;
   /** Looks for a row of this instance's own, whose transaction may not tell of its end: often at first, then with the sweeps. */
   watch(row: OutboxRow): void;
   /** Its transaction told of its end. */
@@ -63,6 +73,9 @@ export function createSweeper(options: SweeperOptions): Sweeper {
   let renewedAtMs = clock.monotonic();
   let last: Promise<unknown> = Promise.resolve();
   let renewal: Promise<void> | undefined;
+  let renewalAtMs = renewedAtMs;
+  /** Of the last renewal, if it failed. */
+  let failure: PaystreamError | undefined;
 
   /** Renewals and sweeps never run beside one another: both change what is owned. */
   const serially = <T>(work: () => Promise<T>): Promise<T> => {
@@ -73,7 +86,11 @@ export function createSweeper(options: SweeperOptions): Sweeper {
 
   const renewNow = async (): Promise<void> => {
     const atMs = clock.monotonic();
-    const lost = await epochs.renew();
+    const lost = await epochs.renew().catch((error: unknown) => {
+      failure = PaystreamError.from(error);
+      throw error;
+    });
+    failure = undefined;
     renewedAtMs = atMs;
     if (lost.length === 0) return;
     logger.warn({ epochs: lost }, 'the outbox stood still for longer than its lease: others publish its rows now');
@@ -81,7 +98,9 @@ export function createSweeper(options: SweeperOptions): Sweeper {
   };
 
   const renew = (): Promise<void> => {
-    renewal ??= serially(renewNow).finally(() => {
+    if (renewal !== undefined) return renewal;
+    renewalAtMs = clock.monotonic();
+    renewal = serially(renewNow).finally(() => {
       renewal = undefined;
     });
     return renewal;
@@ -195,6 +214,13 @@ export function createSweeper(options: SweeperOptions): Sweeper {
         if (stopped) throw closing();
         await renew();
       }
+    },
+    get lapse() {
+      if (epochs.fresh()) return undefined;
+      const nowMs = clock.monotonic();
+      // A process that stood still, or a renewal that is only slow, leaves a lease over for a moment.
+      const unanswered = renewal !== undefined && nowMs - renewalAtMs >= leaseMs;
+      return failure === undefined && !unanswered ? undefined : { forMs: nowMs - renewedAtMs, error: failure };
     },
     watch: (row) => {
       watchesOwn = true;
