@@ -1,22 +1,15 @@
 // `npm run services`: every service in a process of its own, on this machine.
 import { existsSync } from 'node:fs';
 import { PaystreamError, systemClock } from '@paystream/core';
-import { readConfig } from './src/config/config.ts';
+import { type Config, readConfig } from './src/config/config.ts';
+import { launcherBanner } from './src/launch/banner.ts';
 import { type LaunchedServices, launchServices } from './src/launch/launcher.ts';
 import { readLaunchOptions, usage } from './src/launch/plan.ts';
 
-function show({ processes }: LaunchedServices): void {
+function show({ processes }: LaunchedServices, config: Config): void {
   console.table(processes.map(({ plan, pid }) => ({ service: plan.name, gRPC: plan.grpc, HTTP: plan.http, pid })));
-  const at = ['payment', 'wallet', 'notify', 'logger'].flatMap((name) => {
-    const found = processes.find(({ plan }) => plan.service === name);
-    return found === undefined ? [] : [`${name}=${found.plan.grpc}`];
-  });
-  const target = processes.find(({ plan }) => plan.service === 'order')?.plan.grpc;
-  console.log(`All services run. Place a thousand orders and check the books:
-
-  npm run orders -- --count 1000 --concurrency 64 --target ${target} --at ${at.join(',')}
-
-Ctrl+C stops them.`);
+  const plans = processes.map(({ plan }) => plan);
+  process.stdout.write(launcherBanner(plans, config));
 }
 
 function stopOn(signals: readonly NodeJS.Signals[], services: LaunchedServices): void {
@@ -53,7 +46,7 @@ try {
       },
     });
     quiet = false;
-    show(services);
+    show(services, config);
     stopOn(['SIGINT', 'SIGTERM'], services);
   }
 } catch (thrown) {

@@ -1,4 +1,4 @@
-import { defaultTarget } from './load/options.ts';
+import { defaultTarget, type Places } from './load/options.ts';
 
 /** An order for people to try. */
 const order = {
@@ -15,6 +15,8 @@ export interface Endpoints {
   /** `http://127.0.0.1:3000`. */
   readonly http: string | undefined;
   readonly keys: boolean;
+  /** Where services listen for gRPC that run in processes of their own. Default: at `grpc`. */
+  readonly at?: Places;
 }
 
 /** Command lines that place orders when pasted: the same in the banner and in the README. */
@@ -26,14 +28,16 @@ export interface TryItLines {
 }
 
 /** The lines for a stack that listens there. */
-export function tryItLines({ grpc, http, keys }: Endpoints): TryItLines {
+export function tryItLines({ grpc, http, keys, at = {} }: Endpoints): TryItLines {
   const key = keys ? " -H 'authorization: Bearer YOUR_KEY'" : '';
   const target = grpc === defaultTarget ? '' : ` --target ${grpc}`;
+  const places = Object.entries(at).map(([service, place]) => `${service}=${place}`);
+  const elsewhere = places.length === 0 ? '' : ` --at ${places.join(',')}`;
   const rest = JSON.stringify({ requestId: 'my-first-order', ...order });
   const rpc = JSON.stringify({ requestId: 'my-second-order', ...order, wait: '30s' });
   return {
     curl: `curl -s ${http}/api/v1/checkout${key} -H 'content-type: application/json' -d '${rest}'`,
     grpcurl: `grpcurl -plaintext${key} -d '${rpc}' ${grpc} paystream.order.v1.OrderService/CreateOrder`,
-    orders: `npm run orders -- --count 1000 --concurrency 64${target}${keys ? ' --api-key YOUR_KEY' : ''}`,
+    orders: `npm run orders -- --count 1000 --concurrency 64${target}${elsewhere}${keys ? ' --api-key YOUR_KEY' : ''}`,
   };
 }

@@ -44,7 +44,7 @@ function whole(least: number, most: number) {
 
 const address = /^[^\s/=,]+:\d+$/;
 /** The services whose books are read. */
-const bookKeepers = ['payment', 'wallet', 'notify', 'logger'] as const;
+export const bookKeepers = ['payment', 'wallet', 'notify', 'logger'] as const;
 
 /** Where services listen. */
 export type Places = Readonly<Partial<Record<(typeof bookKeepers)[number], string>>>;
