@@ -40,7 +40,7 @@ try {
       config,
       environment: process.env,
       clock: systemClock,
-      // What each prints while it starts is of use only where it fails, and is told then.
+      // What each prints while it starts is of use only where it fails and does not say why, and is told then.
       onLine: (name, line) => {
         if (!quiet) process.stderr.write(`${name.padEnd(10)} | ${line}\n`);
       },

@@ -2,7 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type Clock, PaystreamError } from '@paystream/core';
+import type { Clock } from '@paystream/core';
+import { startFailure } from './failure.ts';
 import { launchedBy } from './launched.ts';
 import type { PlannedProcess } from './plan.ts';
 
@@ -46,7 +47,7 @@ export interface ProcessOptions {
   readonly onLine: (name: string, line: string) => void;
 }
 
-/** Starts a service and resolves once it is ready. Rejects with what it printed if its first start fails. */
+/** Starts a service and resolves once it is ready. Rejects with the error that it ended with, or what it printed, if its first start fails. */
 export async function startProcess(options: ProcessOptions): Promise<ServiceProcess> {
   const { plan, clock, onLine, program = main, longestRestartMs = 10_000 } = options;
   const env = {
@@ -111,9 +112,7 @@ export async function startProcess(options: ProcessOptions): Promise<ServiceProc
     if (ready) becameReady.resolve();
   });
   const failed = first.then((how) => {
-    throw new PaystreamError('FAILED_PRECONDITION', `${plan.name} ended ${how} before it was ready:\n${printed.join('\n')}`, {
-      reason: 'SERVICE_FAILED',
-    });
+    throw startFailure(plan.name, how, printed);
   });
   await Promise.race([becameReady.promise, failed]);
   failed.catch(() => undefined);

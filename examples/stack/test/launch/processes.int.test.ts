@@ -37,3 +37,16 @@ it('tells of a process that does not stop that it was killed, once its time is u
   expect(one.lastEnd).toBe('by SIGKILL');
   expect(lines.at(-1)).toBe('order-1: did not stop within 15000 ms and was killed');
 });
+
+it('names the service whose settings are wrong, and says so once', async () => {
+  const settings = { PAYSTREAM_LOG_LEVEL: 'loud' };
+  const plan = { name: 'order-1', service: 'order', grpcPort: 0, httpPort: 0, grpc: '', http: '', settings } as const;
+  const started = startProcess({ plan, environment: process.env, shutdownTimeoutMs, clock: createVirtualClock(), onLine: () => undefined });
+  await expect(started).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    reason: 'INVALID_SETTINGS',
+    message: expect.stringMatching(
+      /^order-1 did not start: the settings are wrong; (?!.*PaystreamError).*\n {2}PAYSTREAM_LOG_LEVEL "loud": /,
+    ),
+  });
+});
