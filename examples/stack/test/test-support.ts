@@ -1,4 +1,3 @@
-import { createServer, type Server } from 'node:net';
 import { systemClock } from '@paystream/core';
 import { token } from '@paystream/pulsar';
 import { createPulsarAdmin } from '@paystream/pulsar/admin';
@@ -115,24 +114,4 @@ export async function refusalOf(settings: Readonly<Record<string, string>>): Pro
   expect(stack.output).not.toMatch(/\n\s+at /);
   expect(stack.output.trim().split('\n'), stack.output).toHaveLength(1);
   return stack.output;
-}
-
-/** The first of so many neighbouring ports that nobody listens on. */
-export async function freePorts(count: number): Promise<number> {
-  for (let first = 21_000; first < 60_000; first += count) {
-    const servers: Server[] = [];
-    try {
-      for (let port = first; port < first + count; port++) {
-        const server = createServer();
-        await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
-        servers.push(server);
-      }
-      return first;
-    } catch {
-      // One of them is taken: try those that follow.
-    } finally {
-      await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-    }
-  }
-  throw new Error(`no ${count} free ports`);
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { freePorts } from '../test-support.ts';
+import { freePorts } from '../free-ports.ts';
 
 let directory: string;
 let pid: number | undefined;

@@ -11,8 +11,9 @@ import { readConfig } from '../../src/config/config.ts';
 import { type LaunchedServices, type LauncherOptions, launchServices } from '../../src/launch/launcher.ts';
 import { type Books, createBookReader, faultsIn } from '../../src/load/books.ts';
 import type { ServiceName } from '../../src/service-names.ts';
+import { freePorts } from '../free-ports.ts';
 import { finalStates } from '../keep-placing.ts';
-import { freePorts, openMysql, openNamespace, type SqlServer, type TestMysql, type TestNamespace } from '../test-support.ts';
+import { openMysql, openNamespace, type SqlServer, type TestMysql, type TestNamespace } from '../test-support.ts';
 import { fieldOfLines, missing, twice } from '../written-lines.ts';
 
 const replicas = { order: 2, payment: 2, logger: 2 } as const;
