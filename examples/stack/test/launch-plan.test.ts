@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { PaystreamError } from '@paystream/core';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../src/config/config.ts';
-import { planProcesses, readLaunchOptions } from '../src/launch/plan.ts';
+import { planProcesses, readLaunchOptions, usage } from '../src/launch/plan.ts';
 import { readServiceNames, serviceNames, startUsage } from '../src/service-names.ts';
 
 const production = {
@@ -34,6 +36,14 @@ describe('the processes of services', () => {
     const names = plan.map(({ name }) => name);
     expect(names).toEqual(expect.arrayContaining(['order-1', 'order-2', 'logger-1', 'logger-2', 'logger-3']));
     expect(plan.filter(({ service }) => service === 'order').map(({ grpcPort }) => grpcPort)).toEqual([50_051, 50_052]);
+  });
+
+  it('are as many of a service as people are told they may be, and no more', () => {
+    const most = Number(/from 1 to (\d+): order=2/.exec(usage)?.[1]);
+    expect(readLaunchOptions(['--replicas', `order=${most}`]).replicas).toEqual({ order: most });
+    expect(messageOf(() => readLaunchOptions(['--replicas', `order=${most + 1}`]))).toContain(`from 1 to ${most}`);
+    const guide = readFileSync(join(import.meta.dirname, '../../../docs/production.md'), 'utf8');
+    expect(guide).toContain(`\`--replicas\` takes up to ${most} of a service`);
   });
 
   it('have no gateway of their own where there is one', () => {

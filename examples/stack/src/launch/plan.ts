@@ -5,12 +5,15 @@ import { reachedAt } from '../reached-at.ts';
 import { type ServiceName, serviceNames, wholeStack } from '../service-names.ts';
 import { checkPorts } from './ports.ts';
 
+/** More on one machine are a slip of the hand. */
+const mostReplicas = 16;
+
 /** What `npm run services` takes. */
 export const usage = `Runs every service in a process of its own, on this machine, with the settings of the environment and of .env.
 
   npm run services -- [options]
 
-  --replicas LIST   how many of which service: order=2,payment=2,logger=2 (default: one of each)
+  --replicas LIST   how many of which service, from 1 to ${mostReplicas}: order=2,payment=2,logger=2 (default: one of each)
   --gateway         also runs the simulated gateway, even where PAYSTREAM_GATEWAY_URL names another one
   --help            prints this
 
@@ -46,8 +49,6 @@ function invalid(message: string): PaystreamError {
     reason: 'INVALID_OPTIONS',
   });
 }
-
-const mostReplicas = 16;
 
 function readReplicas(list: string): Partial<Record<ServiceName, number>> {
   const replicas: Partial<Record<ServiceName, number>> = {};
