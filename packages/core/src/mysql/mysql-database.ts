@@ -29,7 +29,8 @@ const pingQuery = 'SELECT @@GLOBAL.read_only AS readOnly';
  * behind it; then it is `ABORTED` / `LOCK_TIMEOUT`. Migrations wait for as long as the server lets them.
  *
  * Connections of its own have the server end them, and with them what they locked, after 60 s without a word (MariaDB: after
- * 30 s within a transaction), for the case that this machine vanishes; a pool of yours keeps the settings that it has.
+ * 30 s within a transaction), for the case that this machine vanishes, and their time zone is UTC, whatever the server's is; a pool
+ * of yours keeps the settings that it has. `now` and leases go by no time zone.
  *
  * Statements go over as text with the values filled in: exact for every value of the port, and one round trip each; a transaction
  * begins in that of its first. A text with several is refused: `INVALID_ARGUMENT` / `SEVERAL_STATEMENTS`.
