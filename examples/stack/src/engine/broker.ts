@@ -36,7 +36,7 @@ function credentials({ PAYSTREAM_PULSAR_TOKEN: text, PAYSTREAM_PULSAR_TOKEN_FILE
   return text === undefined ? 'whoever has no token: set PAYSTREAM_PULSAR_TOKEN_FILE' : 'the token in PAYSTREAM_PULSAR_TOKEN';
 }
 
-async function openPulsar(config: Config, logger: Logger): Promise<Broker> {
+async function openPulsar(config: Config, logger: Logger, telemetry: Telemetry): Promise<Broker> {
   const [{ createPulsarBroker }, { token }] = await Promise.all([import('@paystream/core/pulsar'), import('@paystream/pulsar')]);
   const { PAYSTREAM_PULSAR_URL: serviceUrl, PAYSTREAM_PULSAR_TOKEN: text, PAYSTREAM_PULSAR_TOKEN_FILE: file } = config;
   const ca = await readNamed('PAYSTREAM_PULSAR_CA', config.PAYSTREAM_PULSAR_CA);
@@ -50,6 +50,7 @@ async function openPulsar(config: Config, logger: Logger): Promise<Broker> {
     producer: (topic) => (withoutLanes.has(topic) ? { batching: {} } : { keyGroups }),
     namespace: config.PAYSTREAM_PULSAR_NAMESPACE,
     logger,
+    telemetry,
     ...(source === undefined ? {} : { authentication: token(source) }),
     ...(ca === undefined ? {} : { tls: { ca } }),
   });
@@ -75,6 +76,6 @@ async function openPulsar(config: Config, logger: Logger): Promise<Broker> {
 
 /** The broker that the settings ask for. `path` is where the embedded one has its file. */
 export async function openBroker(config: Config, path: string, logger: Logger, telemetry: Telemetry): Promise<Broker> {
-  if (config.PAYSTREAM_BROKER === 'pulsar') return openPulsar(config, logger);
+  if (config.PAYSTREAM_BROKER === 'pulsar') return openPulsar(config, logger, telemetry);
   return createEmbeddedBroker({ path, synchronous: config.PAYSTREAM_SYNCHRONOUS, logger, telemetry });
 }

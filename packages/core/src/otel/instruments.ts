@@ -17,6 +17,7 @@ const countedIn: Readonly<Record<string, string>> = {
   producer: 'message',
   outbox: 'message',
   broker: 'message',
+  pulsar: 'partition',
   rpc: 'call',
   database: 'transaction',
   batcher: 'item',

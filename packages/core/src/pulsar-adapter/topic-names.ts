@@ -11,6 +11,13 @@ export function fullTopicName(topic: string, namespace: string): string {
   return topic.includes('/') ? topic : `persistent://${namespace}/${topic}`;
 }
 
+/** What a topic is called by who uses it, by its full name or that of one of its partitions: the bare name, if it is of the namespace. */
+export function shortTopicName(fullName: string, namespace: string): string {
+  const prefix = `persistent://${namespace}/`;
+  const own = fullName.startsWith(prefix) ? fullName.slice(prefix.length) : fullName;
+  return own.replace(/-partition-\d+$/, '');
+}
+
 /** Throws `INVALID_ARGUMENT` unless it is `tenant/namespace`. */
 export function checkNamespace(namespace: string): string {
   if (/^[^/:]+\/[^/:]+$/.test(namespace)) return namespace;

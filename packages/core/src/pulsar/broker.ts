@@ -1,7 +1,11 @@
 import { createPulsarClient, type PulsarClient, type PulsarEvent } from '@paystream/pulsar';
 import type { Broker } from '../broker/port.ts';
+import { systemClock } from '../clock/system-clock.ts';
+import { silentLogger } from '../logger/port.ts';
 import { brokerClosed, createBrokerOn } from '../pulsar-adapter/broker.ts';
 import type { SharedContext } from '../pulsar-adapter/context.ts';
+import { noTelemetry } from '../telemetry/port.ts';
+import { createClientEvents } from './client-events.ts';
 import type { AdapterContext } from './context.ts';
 import { fromPulsar } from './errors.ts';
 import type { PulsarBrokerOptions } from './options.ts';
@@ -21,6 +25,7 @@ function clientOf(options: PulsarBrokerOptions, onEvent: (event: PulsarEvent) =>
     pingTimeoutMs: _ping,
     clock: _clock,
     logger: _logger,
+    telemetry: _telemetry,
     ...client
   } = options;
   try {
@@ -65,11 +70,14 @@ function clientOf(options: PulsarBrokerOptions, onEvent: (event: PulsarEvent) =>
  * ```
  */
 export function createPulsarBroker(options: PulsarBrokerOptions): PulsarBroker {
-  const { ackGroupTimeMs = 2, producer } = options;
+  const { ackGroupTimeMs = 2, producer, namespace = 'public/default' } = options;
+  const { clock = systemClock, logger = silentLogger, telemetry = noTelemetry } = options;
   const producerOptions = typeof producer === 'function' ? producer : () => producer;
   /** The topics that are asked for their partitions, and what that last failed by. */
   const asked = new Map<string, string>();
+  const events = createClientEvents({ clock, logger, telemetry, namespace });
   const client = clientOf(options, (event) => {
+    events.told(event);
     if (event.scope === 'lookup' && event.error.code !== 'TIMEOUT' && asked.has(event.name)) asked.set(event.name, event.error.message);
     if ('onEvent' in options) options.onEvent?.(event);
   });
@@ -95,7 +103,9 @@ export function createPulsarBroker(options: PulsarBrokerOptions): PulsarBroker {
       },
       whyNot: (topic) => asked.get(topic) || undefined,
       close: async () => {
-        if (!('client' in options)) await client.close();
+        if ('client' in options) return;
+        await client.close();
+        events.close();
       },
     },
     options,

@@ -1,6 +1,7 @@
 import type { BatchingOptions, ProducerOptions, PulsarClient, PulsarClientOptions } from '@paystream/pulsar';
 import type { Clock } from '../clock/port.ts';
 import type { Logger } from '../logger/port.ts';
+import type { Telemetry } from '../telemetry/port.ts';
 
 /** How producers gather messages, compress them, wait. */
 export interface PulsarProducerOptions extends Pick<ProducerOptions, 'compression' | 'sendTimeoutMs' | 'chunking' | 'hashing'> {
@@ -32,8 +33,13 @@ export interface PulsarAdapterOptions {
   readonly pingTimeoutMs?: number | undefined;
   /** Default: the system's. */
   readonly clock?: Clock | undefined;
-  /** Default: nothing is written. */
+  /**
+   * Told too of producers and consumers that are without connection for five seconds, and of the end of that; of a `client` of the
+   * caller's that is its `onEvent`'s to tell. Default: nothing is written.
+   */
   readonly logger?: Logger | undefined;
+  /** Counts reconnects and failed attempts of the client, unless that is the caller's. Default: none. */
+  readonly telemetry?: Telemetry | undefined;
 }
 
 /**
