@@ -221,7 +221,7 @@ export const outboxCases: readonly DatabaseCase[] = [
   },
   {
     name: 'outbox: two instances that commit at once publish everything once, each key in the order of its commits',
-    needs: ['shared', 'concurrent'],
+    needs: ['shared'],
     run: async (subject) => {
       const topic = textTopic(subject.uniqueName('two'));
       const both = [

@@ -270,7 +270,7 @@ export const transactionCases: readonly DatabaseCase[] = [
   },
   {
     name: 'many transactions over the same rows in any order all commit, from two instances at once',
-    needs: ['shared', 'concurrent'],
+    needs: ['shared'],
     run: async (subject) => {
       const sql = await things(subject.database);
       const name = subject.uniqueName('storm');
