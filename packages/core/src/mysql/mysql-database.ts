@@ -19,8 +19,9 @@ const pingQuery = 'SELECT @@GLOBAL.read_only AS readOnly';
 
 /**
  * A database on MySQL 8.0.17 or later, or MariaDB 10.6 or later. Nothing connects before it is first used. Transactions are
- * `READ COMMITTED`; one that meets a deadlock, or waits in vain for a row, is run again from its beginning, and so is one that
- * lost against a transaction on another node of Galera or Group Replication, which says so at `COMMIT` only.
+ * `READ COMMITTED`; one that meets a deadlock is run again from its beginning, up to `maxAttempts` times in all, and so is one that
+ * lost against a transaction on another node of Galera or Group Replication, which says so at `COMMIT` only. One that waits in
+ * vain for a row is run again once: the second time that it waits as long it is `ABORTED` / `LOCK_TIMEOUT`.
  *
  * `migrate` also refuses, as `FAILED_PRECONDITION` / `SCHEMA_WRONG_COLLATION` with the statement that mends it, tables made with
  * `mysqlTableOptions` whose keys are not compared byte by byte.

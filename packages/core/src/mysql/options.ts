@@ -43,7 +43,11 @@ export interface MysqlAdapterOptions {
   readonly acquireTimeoutMs?: number | undefined;
   /** How long the server may take to answer a statement, in milliseconds; then its connection is given up. Migrations may take longer. Default: 30,000. */
   readonly statementTimeoutMs?: number | undefined;
-  /** How often a transaction is run at most when it loses against another, the first time included. Default: 10. */
+  /**
+   * How often a transaction is run at most when it loses against another, the first time included. Default: 10. Whatever it is, one
+   * that waits in vain for a row is run again once, and a change of a schema that waits in vain for its table not at all: each
+   * time it waits for as long as the server lets it (`lockTimeoutMs`).
+   */
   readonly maxAttempts?: number | undefined;
   /** What waits between attempts and for connections are measured by. The database's own clock is the server's. Default: the system clock. */
   readonly clock?: Clock | undefined;
