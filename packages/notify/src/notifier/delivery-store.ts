@@ -48,6 +48,11 @@ export interface DeliveryStore {
   claim(channel: string, owner: string, nowMs: number, limit: number): Promise<readonly ClaimedDelivery[]>;
   /** When the next delivery of a channel that nobody has is due, in milliseconds since the epoch. */
   nextDue(channel: string): Promise<number | undefined>;
+  /**
+   * How many deliveries of a channel are still to be made, whoever has them, up to {@link mostCounted}; and the time of the one that
+   * is due longest, of those that nobody has or `owner`, in milliseconds since the epoch.
+   */
+  waiting(channel: string, owner: string): Promise<{ readonly count: number; readonly dueAtMs: number | undefined }>;
   /** Notes that deliveries are about to be sent which may not be sent twice. Gives those that `owner` still has; no other may be sent. */
   markSending(deliveryIds: readonly string[], owner: string): Promise<readonly string[]>;
   /** The ids of all that a channel has still to deliver and that `owner` has. */
@@ -55,6 +60,9 @@ export interface DeliveryStore {
   /** Those of these deliveries that are still to be made and that `owner` has. */
   read(deliveryIds: readonly string[], owner: string): Promise<readonly ClaimedDelivery[]>;
 }
+
+/** A backlog that is longer takes too long to count. */
+export const mostCounted = 100_000;
 
 const columns: readonly string[] = [
   'delivery_id',
@@ -91,12 +99,22 @@ const statements = defineStatements(({ tables, dialect }) => {
       WHERE state = ${DeliveryState.PENDING} AND channel = ? AND owner = '' AND due_at <= ? ORDER BY due_at LIMIT ? ${dialect.forUpdateSkipLocked}`,
     own: `UPDATE ${deliveries} SET owner = ? WHERE delivery_id IN ${dialect.inJson}`,
     nextDue: `SELECT MIN(due_at) AS due_at FROM ${deliveries} WHERE state = ${DeliveryState.PENDING} AND channel = ? AND owner = ''`,
+    // From the index alone, and the first of each owner at once: rows of a long outage are many.
+    waiting: `SELECT (SELECT COUNT(*) FROM (SELECT seq FROM ${deliveries} WHERE state = ${DeliveryState.PENDING} AND channel = ? LIMIT ${mostCounted}) w) AS waiting,
+      (SELECT MIN(due_at) FROM ${deliveries} WHERE state = ${DeliveryState.PENDING} AND channel = ? AND owner = '') AS free_due_at,
+      (SELECT MIN(due_at) FROM ${deliveries} WHERE state = ${DeliveryState.PENDING} AND channel = ? AND owner = ?) AS own_due_at`,
     still: `SELECT delivery_id FROM ${deliveries} WHERE delivery_id IN ${dialect.inJson} AND owner = ? AND state = ${DeliveryState.PENDING} ${dialect.forUpdate}`,
     markSending: `UPDATE ${deliveries} SET sending = 1 WHERE delivery_id IN ${dialect.inJson}`,
     owned: `SELECT delivery_id FROM ${deliveries} WHERE state = ${DeliveryState.PENDING} AND channel = ? AND owner = ?`,
     read: `SELECT ${claimed} FROM ${deliveries} WHERE delivery_id IN ${dialect.inJson} AND owner = ? AND state = ${DeliveryState.PENDING} ORDER BY due_at`,
   };
 });
+
+interface WaitingRow {
+  readonly waiting: number;
+  readonly free_due_at: number | null;
+  readonly own_due_at: number | null;
+}
 
 interface DueRow {
   readonly delivery_id: string;
@@ -206,6 +224,11 @@ export function createDeliveryStore(database: Database): DeliveryStore {
     nextDue: async (channel) => {
       const [row] = await database.query<{ readonly due_at: number | null }>(sql.nextDue, [channel]);
       return row?.due_at ?? undefined;
+    },
+    waiting: async (channel, owner) => {
+      const [row] = await database.query<WaitingRow>(sql.waiting, [channel, channel, channel, owner]);
+      const dueAtMs = Math.min(row?.free_due_at ?? Number.POSITIVE_INFINITY, row?.own_due_at ?? Number.POSITIVE_INFINITY);
+      return { count: row?.waiting ?? 0, dueAtMs: dueAtMs === Number.POSITIVE_INFINITY ? undefined : dueAtMs };
     },
     markSending: (deliveryIds, owner) =>
       database.transaction(async (tx) => {

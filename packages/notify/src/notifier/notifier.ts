@@ -17,6 +17,7 @@ import {
 import { createBusinessLog, type LogEntry, paystreamTopics } from '@paystream/core/contracts';
 import { createOutbox, type Database, type MigrationMode, type Outbox } from '@paystream/core/sql';
 import type { Channel } from '../channel/port.ts';
+import { createBacklog } from './backlog.ts';
 import { createDeliveryStore } from './delivery-store.ts';
 import { type ChannelStatus, createDispatcher, type Dispatcher } from './dispatcher.ts';
 import { createIntake } from './intake.ts';
@@ -155,12 +156,15 @@ export async function createNotifier<const R extends readonly unknown[]>(options
       logger,
       onSweep: () => {
         for (const dispatcher of dispatchers.values()) dispatcher.sweep();
+        backlog.look();
       },
       onLost: () => {
         for (const dispatcher of dispatchers.values()) dispatcher.drop();
       },
     });
     toClose.push(() => ownership.close());
+    const backlog = createBacklog({ store, channels: names, owner: () => ownership.owner, clock, logger, telemetry });
+    toClose.push(() => backlog.close());
     const recorder = createRecorder({ database, store, outbox, businessLog, instance, clock, telemetry });
     toClose.push(() => recorder.close());
     for (const [name, channel] of Object.entries(channels)) {

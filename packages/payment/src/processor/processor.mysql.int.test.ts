@@ -1,2 +1,3 @@
 // The same scenarios on MySQL and MariaDB: in these projects their world has its database there.
+import './backlog.test.ts';
 import './processor.test.ts';

@@ -114,6 +114,7 @@ export async function createPaymentProcessor(options: PaymentProcessorOptions): 
     kind: 'payment',
     due: store.due,
     nextMs: store.nextWakeMs,
+    waiting: store.waiting,
     handle: recovery.handle,
     handleAlone: recovery.handleAlone,
     postpone: ({ orderId }, untilMs, nowMs) => database.transaction((tx) => store.postpone(tx, orderId, untilMs, nowMs)),

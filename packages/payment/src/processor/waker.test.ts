@@ -39,6 +39,7 @@ function wakerOver(stored: Map<string, number>, bad: ReadonlySet<string>, troubl
     pollMs: undefined,
     due: async (nowMs, limit) => (await look()).filter((id) => (stored.get(id) ?? 0) <= nowMs).slice(0, limit),
     nextMs: async () => (await look()).map((id) => stored.get(id))[0],
+    waiting: async () => ({ count: stored.size, sinceMs: undefined }),
     handle,
     handleAlone: async (id) => (await handle([id])).length === 0,
     postpone: async (id, untilMs, nowMs) => {

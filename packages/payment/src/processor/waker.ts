@@ -1,4 +1,5 @@
 import { type Clock, type ClockTimer, createBatcher, type Logger, PaystreamError, type Telemetry } from '@paystream/core';
+import { createBacklog, type Waiting } from './backlog.ts';
 
 /** Calls back when the time of something stored has come. */
 export interface Waker {
@@ -20,6 +21,8 @@ export interface WakerOptions<T> {
   readonly due: (nowMs: number, limit: number) => Promise<readonly T[]>;
   /** When the next is due. */
   readonly nextMs: () => Promise<number | undefined>;
+  /** What is not over yet, for telemetry. */
+  readonly waiting: () => Promise<Waiting>;
   /** Handles what is due. Gives those of them that it could not handle now. */
   readonly handle: (due: readonly T[]) => Promise<readonly T[]>;
   /** Handles by itself what failed before: somebody may hold it locked, and nothing else is to wait for that. Gives whether it could. */
@@ -48,7 +51,8 @@ interface Troubled<T> {
 }
 
 export function createWaker<T>(options: WakerOptions<T>): Waker {
-  const { clock, logger, telemetry } = options;
+  const { clock, logger, telemetry, waiting } = options;
+  const backlog = createBacklog({ kind: options.kind, waiting, clock, logger, telemetry });
   const labels = { kind: options.kind };
   telemetry.count('paystream_payment_due_failures_total', labels, 0);
   let timer: ClockTimer | undefined;
@@ -175,6 +179,7 @@ export function createWaker<T>(options: WakerOptions<T>): Waker {
       })
       .then((nextMs) => {
         running = undefined;
+        backlog.look();
         const atMs = Math.min(nextMs, wantedMs);
         wantedMs = Number.POSITIVE_INFINITY;
         if (atMs !== Number.POSITIVE_INFINITY) set(atMs);
@@ -189,6 +194,7 @@ export function createWaker<T>(options: WakerOptions<T>): Waker {
       timer?.cancel();
       await running;
       await alone.close();
+      await backlog.close();
     },
   };
 }

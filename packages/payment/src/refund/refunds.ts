@@ -203,6 +203,7 @@ export function createRefunds(options: RefundsOptions): Refunds {
     kind: 'refund',
     due: store.due,
     nextMs: store.nextWakeMs,
+    waiting: store.waiting,
     pollMs: options.pollMs,
     postpone: (name, untilMs, nowMs) => database.transaction((tx) => store.postpone(tx, name, untilMs, nowMs)),
     keyOf: ({ orderId, requestId }) => `${orderId} ${requestId}`,

@@ -1,5 +1,6 @@
 import { fromStoredTrace, type Money, type TraceContext, toStoredTrace } from '@paystream/core';
 import { type Database, defineStatements, type Transaction } from '@paystream/core/sql';
+import { mostCounted, type Waiting } from '../processor/backlog.ts';
 import { type Refund, type RefundStatus, refundKey } from './refund.ts';
 
 const statements = defineStatements(({ tables, dialect }) => ({
@@ -24,6 +25,8 @@ const statements = defineStatements(({ tables, dialect }) => ({
   due: `SELECT order_id, request_id, traceparent FROM ${tables('payment_refunds')} WHERE wake_at <= ? ORDER BY wake_at LIMIT ?`,
   postpone: `UPDATE ${tables('payment_refunds')} SET wake_at = ? WHERE order_id = ? AND request_id = ? AND wake_at <= ?`,
   nextWake: `SELECT wake_at FROM ${tables('payment_refunds')} WHERE wake_at > 0 ORDER BY wake_at LIMIT 1`,
+  waiting: `SELECT COUNT(*) AS waiting, MIN(created_at) AS since FROM (
+    SELECT created_at FROM ${tables('payment_refunds')} WHERE wake_at > 0 ORDER BY wake_at LIMIT ${mostCounted}) w`,
 }));
 
 interface RefundRow {
@@ -60,6 +63,8 @@ export interface RefundStore {
   /** Has a refund come due later whose time has come and that cannot be handled now. */
   postpone(tx: Transaction, refund: RefundName, untilMs: number, nowMs: number): Promise<void>;
   nextWakeMs(): Promise<number | undefined>;
+  /** Refunds that the gateway has not answered. */
+  waiting(): Promise<Waiting>;
 }
 
 function refundOf(row: RefundRow): Refund {
@@ -121,5 +126,9 @@ export function createRefundStore(database: Database): RefundStore {
       await tx.execute(sql.postpone, [untilMs, orderId, requestId, nowMs]);
     },
     nextWakeMs: async () => (await database.query<{ wake_at: number }>(sql.nextWake))[0]?.wake_at,
+    waiting: async () => {
+      const [row] = await database.query<{ readonly waiting: number; readonly since: number | null }>(sql.waiting);
+      return { count: row?.waiting ?? 0, sinceMs: row?.since ?? undefined };
+    },
   };
 }

@@ -1,6 +1,7 @@
 import { fromStoredTrace, type TraceContext } from '@paystream/core';
 import { type Database, defineStatements, jsonList, type SqlRow, type SqlValue, type Transaction } from '@paystream/core/sql';
 import type { Payment } from '../payment/payment.ts';
+import { mostCounted, type Waiting } from '../processor/backlog.ts';
 import {
   type AttemptRow,
   attemptColumns,
@@ -28,6 +29,10 @@ const statements = defineStatements(({ tables, dialect }) => ({
   // Only when to look at it next: whatever happens to the payment writes its own time.
   postpone: `UPDATE ${tables('payments')} SET wake_at = ? WHERE order_id = ? AND wake_at <= ?`,
   nextWake: `SELECT wake_at FROM ${tables('payments')} WHERE wake_at > 0 ORDER BY wake_at LIMIT 1`,
+  // Those that are closed and only watched come later: their time is far off.
+  waiting: `SELECT COUNT(*) AS waiting, MIN(created_at) AS since FROM (
+      SELECT status, created_at FROM ${tables('payments')} WHERE wake_at > 0 ORDER BY wake_at LIMIT ${mostCounted}) w
+    WHERE status = 'PENDING'`,
   underWay: `SELECT p.order_id, p.traceparent FROM ${tables('payments')} p WHERE p.wake_at > 0 AND EXISTS (
       SELECT 1 FROM ${tables('payment_attempts')} a WHERE a.order_id = p.order_id AND a.status = 'STARTED' AND a.owner = ?)
     ORDER BY p.wake_at LIMIT ?`,
@@ -68,6 +73,8 @@ export interface PaymentStore {
   postpone(tx: Transaction, orderId: string, untilMs: number, nowMs: number): Promise<void>;
   /** When the next payment's time comes. */
   nextWakeMs(): Promise<number | undefined>;
+  /** Payments that are not decided. */
+  waiting(): Promise<Waiting>;
   /** Payments with a charge that a processor has sent and that has not ended yet. */
   underWay(owner: string, limit: number): Promise<readonly DuePayment[]>;
 }
@@ -136,6 +143,10 @@ export function createPaymentStore(database: Database): PaymentStore {
     nextWakeMs: async () => {
       const [row] = await database.query<{ readonly wake_at: number }>(sql.nextWake);
       return row?.wake_at;
+    },
+    waiting: async () => {
+      const [row] = await database.query<{ readonly waiting: number; readonly since: number | null }>(sql.waiting);
+      return { count: row?.waiting ?? 0, sinceMs: row?.since ?? undefined };
     },
     underWay: async (owner, limit) => duePayments(await database.query(sql.underWay, [owner, limit])),
   };
