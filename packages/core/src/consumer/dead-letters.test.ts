@@ -5,6 +5,7 @@ import { createEmbeddedBroker } from '../embedded/broker/broker.ts';
 import { type ErrorCode, PaystreamError } from '../errors/paystream-error.ts';
 import { silentLogger } from '../logger/port.ts';
 import { createProducer } from '../producer/producer.ts';
+import { createMemoryTelemetry } from '../testing/memory-telemetry.ts';
 import { createVirtualClock } from '../testing/virtual-clock.ts';
 import { createConsumer } from './consumer.ts';
 import { createMessageStream } from './stream.ts';
@@ -128,6 +129,7 @@ describe('a dead-letter topic whose subscription may not be made', () => {
   /** Refuses every producer with a subscription of its own, as often as it is told. */
   async function refusing(code: ErrorCode, reason: string, times: number) {
     const clock = createVirtualClock();
+    const telemetry = createMemoryTelemetry();
     const embedded = await createEmbeddedBroker({ clock });
     const asked: BrokerProducerOptions[] = [];
     const errors: string[] = [];
@@ -144,6 +146,7 @@ describe('a dead-letter topic whose subscription may not be made', () => {
     const consumer = await createConsumer(broker, steps, {
       subscription: 'one',
       clock,
+      telemetry,
       logger: { ...silentLogger, error: (_, message) => errors.push(message) },
       handler: async () => {
         throw new PaystreamError('INVALID_ARGUMENT', 'bad', { reason: 'BAD' });
@@ -157,7 +160,9 @@ describe('a dead-letter topic whose subscription may not be made', () => {
     const reader = await embedded.createReader({ topic: 'steps-one-dlq', start: 'earliest' });
     const letters = inFlight > 0 ? [] : await reader.receive(10);
     await embedded.close();
-    return { inFlight, letters, asked, said: errors.filter((message) => message.includes('"dead-letters"')) };
+    const labels = { topic: 'steps-one-dlq', subscription: 'one', operation: 'forward' };
+    const retries = telemetry.counter('paystream_consumer_broker_retries_total', labels);
+    return { inFlight, letters, asked, retries, said: errors.filter((message) => message.includes('"dead-letters"')) };
   }
 
   it.each<[ErrorCode, string]>([
@@ -213,8 +218,9 @@ describe('a dead-letter topic whose subscription may not be made', () => {
   });
 
   it('gets none before the subscription is there if the broker is only away', async () => {
-    const { letters, asked, said } = await refusing('UNAVAILABLE', 'PULSAR_UNREACHABLE', 2);
+    const { letters, asked, retries, said } = await refusing('UNAVAILABLE', 'PULSAR_UNREACHABLE', 2);
     expect(letters).toHaveLength(2);
+    expect(retries).toBeGreaterThanOrEqual(2);
     expect(new Set(asked.map(({ initialSubscription }) => initialSubscription))).toEqual(new Set(['dead-letters']));
     expect(said).toEqual([]);
   });

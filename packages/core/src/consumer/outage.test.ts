@@ -38,6 +38,8 @@ describe('an outage', () => {
     expect(handled.toSorted()).toEqual(['a1#1', 'a2#1', 'b1#1', 'c1#1']);
     expect(handled.indexOf('a1#1')).toBeLessThan(handled.indexOf('a2#1'));
     expect(world.telemetry.gaugeValue('paystream_consumer_paused')).toBe(0);
+    // All calls but the first of each key, and those that followed the end of the outage.
+    expect(world.telemetry.counter('paystream_consumer_probes_total', { topic: 'steps', subscription: 'test' })).toBe(calls - 6);
     await consumer.close();
     expect(await contents(world, 'steps-test-dlq')).toEqual([]);
     expect(await contents(world, 'steps', 'test')).toEqual([]);
@@ -185,15 +187,23 @@ describe('an outage', () => {
   it('of the broker delays acknowledgements, and what was handled is not handled twice', async () => {
     await using world = await createTestWorld();
     let up = false;
+    let refused = 0;
     const handled: number[] = [];
     const broker = withSubscription(world.broker, (subscription) => ({
       ...subscription,
-      acknowledge: (messages) => (up ? subscription.acknowledge(messages) : Promise.reject(away())),
+      acknowledge: (messages) => {
+        if (up) return subscription.acknowledge(messages);
+        refused += 1;
+        return Promise.reject(away());
+      },
     }));
     const consumer = await createConsumer(broker, steps, { ...within(world), handler: async () => void handled.push(1) });
     await send(world, 'a1 a2 a3');
     await world.advance({ minutes: 1 });
     expect(consumer.status.inFlight).toBe(3);
+    expect(refused).toBeGreaterThan(0);
+    const labels = { topic: 'steps', subscription: 'test', operation: 'acknowledge' };
+    expect(world.telemetry.counter('paystream_consumer_broker_retries_total', labels)).toBe(refused);
     up = true;
     await world.advance({ seconds: 31 });
     expect(consumer.status.inFlight).toBe(0);

@@ -31,9 +31,14 @@ describe('a consumer that receives nothing', () => {
     await using world = await createTestWorld();
     const { told, logger } = lines();
     let up = true;
+    let refused = 0;
     const broker = withSubscription(world.broker, (subscription) => ({
       ...subscription,
-      receive: (max, signal) => (up ? subscription.receive(max, signal) : Promise.reject(new PaystreamError(code, 'refused', { reason }))),
+      receive: (max, signal) => {
+        if (up) return subscription.receive(max, signal);
+        refused += 1;
+        return Promise.reject(new PaystreamError(code, 'refused', { reason }));
+      },
     }));
     const { consumer, handled } = await consume(world, broker, logger);
     await consumer.check();
@@ -44,7 +49,9 @@ describe('a consumer that receives nothing', () => {
     expect(handled).toEqual(['a1']);
     expect(consumer.status).toMatchObject({ state: 'paused', pausedBy: `${reason}: refused` });
     await expect(consumer.check()).rejects.toMatchObject({ ...notRunning, message: expect.stringContaining(reason) });
-    expect(world.telemetry.gaugeValue('paystream_consumer_cut_off', { topic: 'steps', subscription: 'test' })).toBe(1);
+    const labels = { topic: 'steps', subscription: 'test' };
+    expect(world.telemetry.gaugeValue('paystream_consumer_cut_off', labels)).toBe(1);
+    expect(world.telemetry.counter('paystream_consumer_broker_retries_total', { ...labels, operation: 'receive' })).toBe(refused);
     expect(told.filter((line) => line.includes('receive'))).toEqual(['warn cannot receive: tried again until it can']);
     up = true;
     await send(world, 'a2');

@@ -26,6 +26,7 @@ describe('producer', () => {
       },
     });
     expect(telemetry.counter('paystream_producer_messages_total', { topic: 'steps', outcome: 'sent' })).toBe(2);
+    expect(telemetry.observations('paystream_producer_send_seconds', { topic: 'steps', system: broker.name, error: '' })).toHaveLength(2);
     expect(telemetry.spans).toMatchObject([{ name: 'send steps' }, { name: 'send steps', kind: 'producer', parent: trace, ended: true }]);
     expect(telemetry.gaugeValue('paystream_producer_pending')).toBe(0);
   });
@@ -69,5 +70,6 @@ describe('producer', () => {
     await expect(sent).resolves.toEqual(expect.any(String));
     await expect(producer.send({ key: 'a', n: 2 })).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' });
     expect(world.telemetry.counter('paystream_producer_messages_total', { outcome: 'failed' })).toBe(1);
+    expect(world.telemetry.observations('paystream_producer_send_seconds', { error: 'PRODUCER_CLOSED' })).toHaveLength(1);
   });
 });

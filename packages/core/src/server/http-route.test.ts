@@ -5,6 +5,7 @@ import { PaystreamError } from '../errors/paystream-error.ts';
 import type { Logger } from '../logger/port.ts';
 import { apiKeys, hashApiKey } from '../rpc/authenticator.ts';
 import { requireMerchant } from '../rpc/principal.ts';
+import { createMemoryTelemetry } from '../testing/memory-telemetry.ts';
 import type { HttpRoute } from './http-route.ts';
 import { createRpcServer, type RpcServer } from './server.ts';
 
@@ -39,6 +40,7 @@ const logged: string[] = [];
 const write = (_fields: object, message: string): void => void logged.push(message);
 const logger: Logger = { debug: () => undefined, info: () => undefined, warn: write, error: write };
 
+const telemetry = createMemoryTelemetry();
 let server: RpcServer;
 beforeAll(async () => {
   server = await createRpcServer({
@@ -49,6 +51,7 @@ beforeAll(async () => {
     authenticate: apiKeys([{ id: 'shop', sha256: hashApiKey('k'), merchants: ['m1'] }]),
     maxRequestBytes: 10_000,
     logger,
+    telemetry,
   });
 });
 afterAll(() => server.close());
@@ -73,6 +76,15 @@ const order = {
 describe('a plain route', () => {
   it('takes a message as JSON, knows its caller, answers JSON', async () => {
     expect(await call('POST', '/api/v1/checkout', order)).toMatchObject({ status: 201, json: { lines: 1, by: 'shop', units: '12' } });
+  });
+
+  it('is timed by its path as it was declared, never by what stands in it, and by what was answered', async () => {
+    const seconds = (status: string) =>
+      telemetry.observations('paystream_http_seconds', { method: 'DELETE', route: '/api/v1/orders/:orderId', status }).length;
+    const before = [seconds('503'), seconds('500')];
+    await call('DELETE', '/api/v1/orders/away');
+    await call('DELETE', '/api/v1/orders/bug');
+    await expect.poll(() => [seconds('503'), seconds('500')]).toEqual(before.map((count) => count + 1));
   });
 
   it('hands over what the path and the query hold, decoded', async () => {

@@ -72,6 +72,8 @@ describe('the log sink', () => {
     await world.runUntil(() => sink.stored + sink.duplicates >= 600);
     expect(sink.stored).toBe(500);
     expect(sink.duplicates).toBe(100);
+    expect(world.telemetry.counter('paystream_log_sink_entries_total', { instance: 'sink' })).toBe(500);
+    expect(world.telemetry.counter('paystream_log_sink_duplicates_total', { instance: 'sink' })).toBe(100);
     expect(await inTable(world.database)).toEqual(ids(0, 500));
     expect(inFiles(directory)).toEqual(ids(0, 500));
     await sink.check();

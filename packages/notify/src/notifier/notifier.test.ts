@@ -302,9 +302,16 @@ describe('the notifier', () => {
     await world.advance({ hours: 1 });
     expect(notifier.channels).toMatchObject([{ state: 'paused', pausedBy: 'TEST: no route' }]);
     expect(email.sent.length).toBeLessThan(150);
+    const { telemetry } = world;
+    const attempts = (outcome: string) => telemetry.counter('paystream_notify_attempts_total', { channel: 'email', outcome });
+    const gauges = () =>
+      ['paystream_notify_channel_paused', 'paystream_notify_in_memory'].map((name) => telemetry.gaugeValue(name, { channel: 'email' }));
+    expect([attempts('away'), attempts('delivered')]).toEqual([email.sent.length, 0]);
+    expect(gauges()).toEqual([1, notifier.channels[0]?.inMemory]);
     away = false;
     await world.runUntil(all(world, { [`email ${DELIVERED}`]: 300 }));
     expect(notifier.channels).toMatchObject([{ state: 'running', inMemory: 0 }]);
+    expect([attempts('delivered'), ...gauges()]).toEqual([300, 0, 0]);
     expect((await logsOf(world)).every((entry) => entry.attributes['tries'] === '1')).toBe(true);
   });
 

@@ -49,6 +49,7 @@ describe("payment's news", () => {
     );
     await Promise.all(sent);
     await orders.world.clock.settle();
+    expect(orders.world.telemetry.counter('paystream_order_transitions_total', { state: 'PAID' })).toBe(3);
     const paid = orders.entries.filter(({ event }) => event === 'order.paid');
     expect(new Map(paid.map((entry) => [entry.orderId, entry.traceId]))).toEqual(
       new Map(placed.map((order, i) => [order.orderId, traces[i]])),

@@ -91,6 +91,7 @@ describe('payment processor', () => {
     const payment = await processor.getPayment('o1');
     const startedAt = payment?.attempts.map((attempt) => Number(attempt.createTime?.seconds ?? 0n) - startMs / 1_000);
     expect(startedAt).toEqual([0, 30, 60]);
+    expect(world.telemetry.counter('paystream_payment_due_total', { kind: 'payment' })).toBe(2);
     expect(payment?.attempts.map((attempt) => attempt.gatewayKey)).toEqual(['pay_o1:charge:1', 'pay_o1:charge:2', 'pay_o1:charge:3']);
     expect(other.decisions[0]?.outcome).toMatchObject({ case: 'declined', value: { code: 'insufficient_funds', attempts: 3 } });
     expect(other.outcomes('o1')).toEqual(['declined']);

@@ -63,10 +63,10 @@ const send = async (...events: readonly TransactionEvent[]): Promise<void> => {
 
 beforeEach(async () => {
   world = await createTestWorld();
-  const { broker, database, clock, random } = world;
+  const { broker, database, clock, random, telemetry } = world;
   other = await createCounterpart(broker, clock);
   producer = await createProducer(broker, topics.transactions, { clock, random });
-  wallet = await createWallet({ database, broker, clock, random });
+  wallet = await createWallet({ database, broker, clock, random, telemetry });
 });
 afterEach(async () => {
   const closed = Promise.all([wallet.close(), other.close(), producer.close()]);
@@ -85,6 +85,7 @@ describe('wallet', () => {
   it('credits the merchant with each sale less its fee, and says so once', async () => {
     await send(sale({ orderId: 'o1', units: 10_000n }), sale({ orderId: 'o2', units: 2_000n }));
     const [eur] = await wallet.getWallet('m1');
+    expect(world.telemetry.counter('paystream_wallet_transfers_total')).toBe(2);
     // 2.9 % of 100.00 and of 20.00, and 0.30 each.
     expect(eur).toMatchObject({
       balance: { units: 11_592n },

@@ -205,6 +205,8 @@ describe('a store that fails', () => {
     const clock = createVirtualClock({ quietTurns: 2 });
     const { store, state } = breakable();
     const stored: number[] = [];
+    const telemetry = createMemoryTelemetry();
+    const backlog = () => telemetry.gaugeValue('paystream_broker_backlog', { topic: 't', subscription: 's' });
     const broker = createBrokerOn(
       {
         ...store,
@@ -213,16 +215,20 @@ describe('a store that fails', () => {
           for (const cursor of changes.cursors) stored.push(cursor.position);
         },
       },
-      { clock },
+      { clock, telemetry },
     );
     const consumer = await broker.subscribe({ topic: 't', subscription: 's' });
     await publish(broker, 't', 'a');
+    await clock.advance({ seconds: 1 });
+    expect([backlog(), telemetry.counter('paystream_broker_commit_failures_total')]).toEqual([1, 0]);
     state.broken = true;
     await expect(consumer.acknowledge(await consumer.receive(1))).rejects.toBe(full);
+    expect(telemetry.counter('paystream_broker_commit_failures_total')).toBe(1);
     expect(stored).toEqual([0]);
     state.broken = false;
     await clock.advance({ seconds: 2 });
     expect(stored).toEqual([0, 1]);
+    expect(backlog()).toBe(0);
     await broker.close();
   });
 
