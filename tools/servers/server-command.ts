@@ -1,5 +1,5 @@
 // The commands `start | stop | status` of a server for people, which goes on in the background.
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -92,6 +92,8 @@ async function runCommand<K extends string>(args: readonly string[], server: Ser
   async function start(): Promise<void> {
     const already = await running();
     if (already !== undefined) return show(already);
+    // Before: a server of which nothing could be noted would run on, and no stop would find it.
+    await mkdir(folder, { recursive: true });
     const state = await server.start(values, resolve(values.data), Object.fromEntries(values.set.map(settingOf)));
     await writeFile(stateFile, JSON.stringify(state), { mode: 0o600 });
     show(state);
