@@ -1,0 +1,2 @@
+// The same scenarios on MySQL and MariaDB: in these projects their world has its database there.
+import './backlog.test.ts';
