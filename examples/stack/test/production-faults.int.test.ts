@@ -89,7 +89,7 @@ describe('a start in production with something wrong ends with one clear message
   it('tables and columns missing that the history of the schema says are there, all of them named at once', async () => {
     await bend('gone_', 'DROP TABLE gone_outbox, gone_log_entries', 'ALTER TABLE gone_payments DROP COLUMN traceparent');
     const missing =
-      /SCHEMA_INCOMPLETE.*no table gone_outbox that .*no table gone_log_entries that .*; table gone_payments has no column traceparent\./;
+      /SCHEMA_INCOMPLETE.*no table gone_log_entries that .*no table gone_outbox that .*; table gone_payments has no column traceparent\./;
     expect(await refusal({ PAYSTREAM_TABLE_PREFIX: 'gone_' })).toMatch(missing);
     expect(await refusal({ PAYSTREAM_TABLE_PREFIX: 'gone_', PAYSTREAM_MIGRATIONS: 'check' })).toMatch(missing);
   });
