@@ -49,7 +49,7 @@ export interface DeliveryStore {
   /** When the next delivery of a channel that nobody has is due, in milliseconds since the epoch. */
   nextDue(channel: string): Promise<number | undefined>;
   /**
-   * How many deliveries of a channel are still to be made, whoever has them, up to {@link mostCounted}; and the time of the one that
+   * How many deliveries of a channel are still to be made, whoever has them, up to 100,000; and the time of the one that
    * is due longest, of those that nobody has or `owner`, in milliseconds since the epoch.
    */
   waiting(channel: string, owner: string): Promise<{ readonly count: number; readonly dueAtMs: number | undefined }>;
@@ -62,7 +62,7 @@ export interface DeliveryStore {
 }
 
 /** A backlog that is longer takes too long to count. */
-export const mostCounted = 100_000;
+const mostCounted = 100_000;
 
 const columns: readonly string[] = [
   'delivery_id',
