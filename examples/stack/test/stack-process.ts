@@ -5,8 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@paystream/core';
-
-const main = join(import.meta.dirname, '..', 'main.ts');
+import { freePorts } from './free-ports.ts';
 
 /** A stack in a process of its own, on a data folder and ports that stay the same through restarts. */
 export interface StackProcess {
@@ -26,6 +25,15 @@ export interface StackProcess {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** Whether a process with this id runs. */
+export function runs(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 /** A TCP port of the loopback interface that nobody listens on. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -37,13 +45,43 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
+/** What a process runs, and where it listens. */
+interface Program {
+  /** Its file in the folder of the stack. */
+  readonly file: string;
+  /** What it prints once it is ready. */
+  readonly readyLine: string;
+  readonly grpcPort: number;
+  readonly httpPort: number;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly prefix?: readonly string[];
+  readonly args?: readonly string[];
+}
+
 /** Prepares a stack; nothing runs until `start`. `prefix` is what its command begins with: a program that runs it elsewhere. */
 export async function createStackProcess(
   settings: Readonly<Record<string, string>> = {},
   prefix: readonly string[] = [],
 ): Promise<StackProcess> {
-  const directory = await mkdtemp(join(tmpdir(), 'paystream-stack-'));
   const [grpcPort, httpPort] = [await freePort(), await freePort()];
+  return createProcess({ file: 'main.ts', readyLine: 'Paystream is ready', grpcPort, httpPort, settings, prefix });
+}
+
+/** How many processes of a launcher have ports. */
+const mostLaunched = 20;
+
+/** Prepares the launcher of services in processes of their own; `args` are its options, `grpc` and `http` those of its first order service. */
+export async function createLauncherProcess(
+  settings: Readonly<Record<string, string>>,
+  args: readonly string[] = [],
+): Promise<StackProcess> {
+  const grpcPort = await freePorts(2 * mostLaunched);
+  const httpPort = grpcPort + mostLaunched;
+  return createProcess({ file: 'services.ts', readyLine: 'Ctrl+C stops them', grpcPort, httpPort, settings, args });
+}
+
+async function createProcess({ file, readyLine, grpcPort, httpPort, settings, prefix = [], args = [] }: Program): Promise<StackProcess> {
+  const directory = await mkdtemp(join(tmpdir(), 'paystream-stack-'));
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PAYSTREAM_')));
   const env = {
     ...inherited,
@@ -57,8 +95,9 @@ export async function createStackProcess(
 
   const begin = (): ChildProcess => {
     output = '';
-    const [program = process.execPath, ...args] = [...prefix, process.execPath, '--conditions=paystream-source', main];
-    const started = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const path = join(import.meta.dirname, '..', file);
+    const [program = process.execPath, ...rest] = [...prefix, process.execPath, '--conditions=paystream-source', path, ...args];
+    const started = spawn(program, rest, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [started.stdout, started.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child = started;
     return started;
@@ -77,7 +116,7 @@ export async function createStackProcess(
     start: async () => {
       const startMs = systemClock.monotonic();
       const started = begin();
-      while (!output.includes('Paystream is ready')) {
+      while (!output.includes(readyLine)) {
         if (started.exitCode !== null || started.signalCode !== null) {
           throw new Error(`the stack ended with ${started.exitCode ?? started.signalCode}:\n${output}`);
         }

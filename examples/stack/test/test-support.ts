@@ -2,7 +2,7 @@ import { systemClock } from '@paystream/core';
 import { token } from '@paystream/pulsar';
 import { createPulsarAdmin } from '@paystream/pulsar/admin';
 import { expect, inject } from 'vitest';
-import { createStackProcess } from './stack-process.ts';
+import { createStackProcess, type StackProcess } from './stack-process.ts';
 
 /** A server that the tests of a run share. */
 async function askFor<T>(manager: string, path: string): Promise<T> {
@@ -103,11 +103,14 @@ export async function openSecuredMysql(flavor: SqlServer): Promise<SecuredMysql>
 const longestRefusalMs = 20_000;
 
 /**
- * Starts the stack with something wrong, and gives what it prints. Fails unless it ends by itself, not much later than the longest
- * connect time-out, with the exit code 1 and one line for people.
+ * Starts the stack, or what else is prepared, with something wrong, and gives what it prints. Fails unless it ends by itself, not
+ * much later than the longest connect time-out, with the exit code 1 and one line for people.
  */
-export async function refusalOf(settings: Readonly<Record<string, string>>): Promise<string> {
-  await using stack = await createStackProcess(settings);
+export async function refusalOf(
+  settings: Readonly<Record<string, string>>,
+  prepare: (settings: Readonly<Record<string, string>>) => Promise<StackProcess> = createStackProcess,
+): Promise<string> {
+  await using stack = await prepare(settings);
   const startedMs = systemClock.now();
   expect(await stack.fail(), stack.output).toBe(1);
   expect(systemClock.now() - startedMs, stack.output).toBeLessThan(longestRefusalMs);

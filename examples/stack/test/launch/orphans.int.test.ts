@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { freePorts } from '../free-ports.ts';
+import { runs } from '../stack-process.ts';
 
 let directory: string;
 let pid: number | undefined;
@@ -19,14 +20,6 @@ afterEach(async () => {
   if (pid !== undefined && runs(pid)) process.kill(pid, 'SIGKILL');
   await rm(directory, { recursive: true, force: true });
 });
-
-function runs(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
 
 /** A launcher whose service is ready. As loud as can be: what it prints has nowhere to go any more when the launcher is gone. */
 async function launch(): Promise<{ readonly launcher: ChildProcess; readonly service: number }> {
