@@ -40,7 +40,7 @@ export interface Session {
   readonly own: boolean;
   /** The largest statement that the server takes, in bytes. */
   readonly maxStatementBytes: number;
-  /** Gives it back, or ends it if it is broken. */
+  /** Gives it back, or ends it if it is broken or lacks a right. */
   release(): void;
 }
 
@@ -97,6 +97,8 @@ export function createSession(options: SessionOptions, facts: () => SessionFacts
   let answered = false;
   /** Whether the server let a statement wait until its time was over: another connection would wait as long. */
   let silent = false;
+  /** Whether it met a right that is missing. One to a whole database holds for connections alone that are made after it was granted. */
+  let outdated = false;
   /** The statement of a transaction that is sent first has to begin it. */
   let unbegun = false;
   let sent = false;
@@ -128,6 +130,7 @@ export function createSession(options: SessionOptions, facts: () => SessionFacts
         if (cause) {
           const error = mysqlError(cause, where, sql);
           if (error.reason === 'MYSQL_STATEMENT_TIMEOUT') silent = true;
+          if (error.reason === 'DATABASE_NO_ACCESS') outdated = true;
           if (endsConnection(error)) breakWith(error);
           else answered = true;
           reject(error);
@@ -225,7 +228,7 @@ export function createSession(options: SessionOptions, facts: () => SessionFacts
       return facts().maxStatementBytes;
     },
     release: () => {
-      if (broken) connection.destroy();
+      if (broken || outdated) connection.destroy();
       else connection.release();
       options.released();
     },
