@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '@paystream/core';
+import { type Health, systemClock } from '@paystream/core';
 import { freePorts } from './free-ports.ts';
 
 /** A stack in a process of its own, on a data folder and ports that stay the same through restarts. */
@@ -22,6 +22,8 @@ export interface StackProcess {
   fail(): Promise<number | null>;
   /** What it has printed since its last start. */
   readonly output: string;
+  /** Of its process, while that runs. */
+  readonly pid: number | undefined;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -32,6 +34,16 @@ export function runs(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** The status of a stack's `/readyz`, and why each part is not ready that is not, by its name. */
+export async function readinessOf(
+  stack: StackProcess,
+): Promise<{ readonly status: number; readonly unready: Readonly<Record<string, string>> }> {
+  const response = await fetch(`${stack.http}/readyz`);
+  const { components } = (await response.json()) as Health;
+  const unready = components.filter(({ state }) => state !== 'ready').map(({ name, detail }) => [name, detail ?? '']);
+  return { status: response.status, unready: Object.fromEntries(unready) };
 }
 
 /** A TCP port of the loopback interface that nobody listens on. */
@@ -142,6 +154,9 @@ async function createProcess({ file, readyLine, grpcPort, httpPort, settings, pr
     },
     get output() {
       return output;
+    },
+    get pid() {
+      return child?.exitCode === null && child.signalCode === null ? child.pid : undefined;
     },
     [Symbol.asyncDispose]: async () => {
       await stack.kill();

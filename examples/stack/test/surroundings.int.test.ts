@@ -3,13 +3,13 @@ import { createHash } from 'node:crypto';
 import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { createIdGenerator, type Health, PaystreamError, systemClock, systemRandom } from '@paystream/core';
+import { createIdGenerator, PaystreamError, systemClock, systemRandom } from '@paystream/core';
 import { OrderState } from '@paystream/core/contracts';
 import { createOrderClient, type OrderClient } from '@paystream/order/client';
 import { describe, expect, it, type TestContext } from 'vitest';
 import { type Books, createBookReader, faultsIn } from '../src/load/books.ts';
 import { createSmallDisk, type SmallDisk } from './small-disk.ts';
-import { createStackProcess, type StackProcess } from './stack-process.ts';
+import { createStackProcess, readinessOf, type StackProcess } from './stack-process.ts';
 import { goodOrder } from './test-stack.ts';
 
 const run = promisify(execFile);
@@ -27,13 +27,6 @@ async function until(what: string, timeoutMs: number, look: () => Promise<boolea
     if (systemClock.monotonic() > end) throw new Error(`${what}: not within ${timeoutMs} ms`);
     await systemClock.sleep(50);
   }
-}
-
-async function health(stack: StackProcess): Promise<{ readonly status: number; readonly unready: Readonly<Record<string, string>> }> {
-  const response = await fetch(`${stack.http}/readyz`);
-  const { components } = (await response.json()) as Health;
-  const unready = components.filter(({ state }) => state !== 'ready').map(({ name, detail }) => [name, detail ?? '']);
-  return { status: response.status, unready: Object.fromEntries(unready) };
 }
 
 /** One message, of whole sentences, that a person can act on. */
@@ -247,9 +240,9 @@ describe('a disk that fills up while orders flow', () => {
     expect(load.errors).toEqual([]);
     await disk.fill();
     await until('callers are told', 20_000, async () => load.errors.length > 100);
-    await until('/readyz tells', 20_000, async () => (await health(stack)).status === 503);
+    await until('/readyz tells', 20_000, async () => (await readinessOf(stack)).status === 503);
     await systemClock.sleep(2_000);
-    expect(JSON.stringify((await health(stack)).unready)).toMatch(/DISK_FULL/);
+    expect(JSON.stringify((await readinessOf(stack)).unready)).toMatch(/DISK_FULL/);
     expect((await fetch(`${stack.http}/healthz`)).status).toBe(200);
     expect(new Set(load.errors.map(({ code }) => code))).toEqual(new Set(['UNAVAILABLE']));
     expect(load.errors.map(({ reason }) => reason)).toContain('DISK_FULL');
@@ -257,7 +250,7 @@ describe('a disk that fills up while orders flow', () => {
     const before = load.acknowledged.size;
     await until('orders flow again', 60_000, async () => load.acknowledged.size > before + 200);
     await load.stop();
-    await until('/readyz tells that all is well', 60_000, async () => Object.keys((await health(stack)).unready).length === 0);
+    await until('/readyz tells that all is well', 60_000, async () => Object.keys((await readinessOf(stack)).unready).length === 0);
     await expectNothingLost(stack, load);
     expect(await stack.stop(), stack.output).toBe(0);
   });
@@ -286,7 +279,7 @@ describe('a disk that fills up while orders flow', () => {
     await disk.empty();
     await stack.start();
     await disk.fill();
-    await until('/readyz tells', 20_000, async () => (await health(stack)).status === 503);
+    await until('/readyz tells', 20_000, async () => (await readinessOf(stack)).status === 503);
     const startMs = systemClock.monotonic();
     expect(await stack.stop()).not.toBeNull();
     expect(systemClock.monotonic() - startMs).toBeLessThan(4_000);
@@ -308,10 +301,10 @@ describe('a disk that fills up while orders flow', () => {
     const load = keepPlacing(client, 8);
     // It does its work without them: it is ready all the same.
     await until('/readyz tells', 20_000, async () => {
-      const { unready } = await health(stack);
+      const { unready } = await readinessOf(stack);
       return 'logger' in unready && 'notify' in unready;
     });
-    const { status, unready } = await health(stack);
+    const { status, unready } = await readinessOf(stack);
     expect(status).toBe(200);
     expect(unready['logger']).toMatch(/no space left on device/i);
     expect(unready['notify']).toMatch(/no space left on device/i);
@@ -321,7 +314,7 @@ describe('a disk that fills up while orders flow', () => {
     expect(load.acknowledged.size).toBeGreaterThan(20);
     await disk.empty();
     // A pause may have grown to a minute.
-    await until('/readyz tells that all is well', 90_000, async () => Object.keys((await health(stack)).unready).length === 0);
+    await until('/readyz tells that all is well', 90_000, async () => Object.keys((await readinessOf(stack)).unready).length === 0);
     const books = await expectNothingLost(stack, load);
     expect(books.businessEntries['order.placed']).toBe(load.acknowledged.size + 2);
   });
