@@ -1,28 +1,30 @@
 import { create } from '@bufbuild/protobuf';
-import { type Broker, createConsumer, createProducer, defineTopic, protobuf } from '@paystream/core';
+import { type Broker, createConsumer, createProducer, defineTopic, protobuf, systemClock } from '@paystream/core';
 import { type LogEntry, LogEntrySchema } from '@paystream/core/contracts';
 import { createEmbeddedBroker } from '@paystream/core/embedded';
 import { createPulsarBroker } from '@paystream/core/pulsar';
-import { createPulsarClient, type PulsarClient } from '@paystream/pulsar';
+import { createPulsarClient, type PulsarClient, type SubscriptionOptions } from '@paystream/pulsar';
 import { startPulsar } from '../tools/pulsar/broker.ts';
-import { type Benchmark, compare, type Finding, perSecond } from './compare.ts';
+import { type Benchmark, type Contestant, type Finding, findingOf, perSecond, takeTurns } from './compare.ts';
+import { ackGroupTimeMs, consumerLikeBroker, producerLikeBroker, readBare } from './support/bare-pulsar.ts';
 
 const messages = 20_000;
 const pending = 1_000;
+const maxInFlight = 1_000;
 const keys = 100;
+const rounds = 7;
+/** The broker compiles itself meanwhile. */
+const warmup = 3;
 
-/** Waits until a count is reached. */
-function countdown(from: number): { readonly done: Promise<void>; down(by: number): void } {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  let left = from;
-  return {
-    done: promise,
-    down: (by) => {
-      left -= by;
-      if (left === 0) resolve();
-    },
-  };
+/** What produces and consumes in a round. */
+interface Side {
+  send(key: number): Promise<unknown>;
+  /** Resolves when everything is acknowledged, and the subscription, which stays as it is, is left. */
+  close(): Promise<unknown>;
 }
+
+/** Told of what is received. */
+type Received = (batch: readonly { readonly publishTimeMs: number }[]) => void;
 
 async function inChunks(send: (key: number) => Promise<unknown>): Promise<void> {
   for (let sent = 0; sent < messages; sent += pending) {
@@ -30,76 +32,120 @@ async function inChunks(send: (key: number) => Promise<unknown>): Promise<void> 
   }
 }
 
-async function bare(broker: Broker, topic: string, payload: Uint8Array): Promise<void> {
-  const subscription = await broker.subscribe({ topic, subscription: 'bare', type: 'key-shared', maxUnacknowledged: 1_000 });
+/** From the first message sent to the last one acknowledged. What an earlier round left behind must not end this one: it fails. */
+function contestant(name: string, join: (received: Received) => Promise<Side>): Contestant {
+  return {
+    name,
+    round: async () => {
+      const { promise: all, resolve, reject } = Promise.withResolvers<void>();
+      const begun = systemClock.now();
+      let left = messages;
+      const side = await join((batch) => {
+        const old = batch.some(({ publishTimeMs }) => publishTimeMs < begun);
+        left -= batch.length;
+        if (old || left < 0) reject(new Error(`${name}: more came than what this round had sent`));
+        else if (left === 0) resolve();
+      });
+      return perSecond(messages, async () => {
+        await Promise.all([inChunks(side.send), all]);
+        await side.close();
+      });
+    },
+  };
+}
+
+async function joinTyped(
+  broker: Broker,
+  topic: ReturnType<typeof topicOf>,
+  values: readonly LogEntry[],
+  received: Received,
+): Promise<Side> {
+  const consumer = await createConsumer(broker, topic, {
+    subscription: 'typed',
+    maxInFlight,
+    handleBatch: async (batch) => received(batch),
+  });
+  const producer = await createProducer(broker, topic);
+  return {
+    send: (key) => producer.send(values[key] as LogEntry),
+    close: () => Promise.all([producer.close(), consumer.close()]),
+  };
+}
+
+async function joinBroker(broker: Broker, topic: string, payload: Uint8Array, received: Received): Promise<Side> {
+  const joined = { topic, subscription: 'bare', type: 'key-shared', initialPosition: 'earliest', maxUnacknowledged: maxInFlight } as const;
+  const subscription = await broker.subscribe(joined);
   const producer = await broker.createProducer({ topic });
-  const received = countdown(messages);
   const receive = async (): Promise<void> => {
     for (let got = 0; got < messages; ) {
-      const batch = await subscription.receive(1_000);
+      const batch = await subscription.receive(maxInFlight);
       got += batch.length;
+      received(batch);
       await subscription.acknowledge(batch);
-      received.down(batch.length);
     }
   };
-  await Promise.all([inChunks((key) => producer.send({ payload, key: `order-${key}` })), receive(), received.done]);
-  await Promise.all([producer.close(), subscription.unsubscribe()]);
+  const done = receive();
+  return {
+    send: (key) => producer.send({ payload, key: `order-${key}` }),
+    close: async () => {
+      await done;
+      await Promise.all([producer.close(), subscription.close()]);
+    },
+  };
 }
 
-/** The same by a bare Pulsar client, whose batches keep keys apart as those of the typed layer do. */
-async function barePulsar(client: PulsarClient, topic: string, payload: Uint8Array): Promise<void> {
+async function joinPulsar(
+  client: PulsarClient,
+  settings: Partial<SubscriptionOptions>,
+  topic: string,
+  payload: Uint8Array,
+  received: Received,
+): Promise<Side> {
   const value = Buffer.from(payload);
-  const consumer = await client.subscribe({ topic, subscription: 'bare', type: 'key_shared', initialPosition: 'earliest' });
-  const producer = await client.createProducer({ topic, batching: { keyed: true } });
-  const receive = async (): Promise<void> => {
-    for (let got = 0; got < messages; ) {
-      const batch = await consumer.receiveBatch({ maxMessages: 1_000 });
-      got += batch.length;
-      for (const message of batch) void message.acknowledge();
-    }
+  const joined = { topic, subscription: 'bare', type: 'key_shared', initialPosition: 'earliest', ...settings } as const;
+  const reading = await readBare(client, joined, messages, received);
+  const producer = await client.createProducer({ topic, ...producerLikeBroker });
+  return {
+    send: (key) => producer.send({ value, key: `order-${key}` }),
+    close: () => Promise.all([producer.close(), reading.close()]),
   };
-  await Promise.all([inChunks((key) => producer.send({ value, key: `order-${key}` })), receive()]);
-  await Promise.all([producer.close(), consumer.unsubscribe()]);
 }
 
-interface Base {
+interface Reference {
   readonly name: string;
+  /** Where its topics are of its own: `bare`. */
+  readonly prefix: string;
   /** Whether there is a goal beside it: a broker in memory costs so little that everything shows. */
   readonly goals: boolean;
-  readonly broker: Broker;
-  bare(topic: string, payload: Uint8Array): Promise<void>;
+  join(topic: string, payload: Uint8Array, received: Received): Promise<Side>;
 }
 
-async function measure({ name, goals, broker, bare: reference }: Base): Promise<readonly Finding[]> {
+const topicOf = (size: number) =>
+  defineTopic({ name: `typed-${size}`, codec: protobuf(LogEntrySchema), key: (entry: LogEntry) => entry.orderId });
+
+async function measure(on: string, broker: Broker, references: readonly Reference[]): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   for (const [size, goal] of [
     [1_024, 0.9],
     [128, 0.7],
   ] as const) {
-    const topic = defineTopic({ name: `typed-${size}`, codec: protobuf(LogEntrySchema), key: (entry) => entry.orderId });
+    const topic = topicOf(size);
     const message = 'x'.repeat(size - 14);
     const values = Array.from({ length: keys }, (_, key) => create(LogEntrySchema, { orderId: `order-${key}`, message }));
     const payload = topic.codec.encode(create(LogEntrySchema, { orderId: 'order-42', message }));
-    const typed = async (): Promise<void> => {
-      const received = countdown(messages);
-      const consumer = await createConsumer(broker, topic, {
-        subscription: 'typed',
-        maxInFlight: 1_000,
-        handleBatch: async (batch) => received.down(batch.length),
-      });
-      const producer = await createProducer(broker, topic);
-      await Promise.all([inChunks((key) => producer.send(values[key] as LogEntry)), received.done]);
-      await Promise.all([producer.close(), consumer.close()]);
-    };
-    findings.push(
-      await compare({
-        case: `${payload.length} B on ${name}, produced and consumed`,
-        unit: 'messages/s',
-        measured: { name: 'createProducer and createConsumer', round: () => perSecond(messages, typed) },
-        reference: { name: `the bare ${name}`, round: () => perSecond(messages, () => reference(`bare-${size}`, payload)) },
-        goal: goals ? goal : undefined,
-      }),
+    const [measured, ...taken] = await takeTurns(
+      [
+        contestant('createProducer and createConsumer', (received) => joinTyped(broker, topic, values, received)),
+        ...references.map(({ name, prefix, join }) => contestant(name, (received) => join(`${prefix}-${size}`, payload, received))),
+      ],
+      rounds,
+      warmup,
     );
+    if (measured === undefined) throw new Error('nothing was measured');
+    for (const [index, reference] of taken.entries()) {
+      const what = { case: `${payload.length} B on ${on}, produced and consumed`, unit: 'messages/s' };
+      findings.push(findingOf({ ...what, measured, reference, goal: references[index]?.goals === true ? goal : undefined }));
+    }
   }
   return findings;
 }
@@ -115,16 +161,35 @@ export const benchmark: Benchmark = {
     running.defer(() => pulsar.stop());
     const client = createPulsarClient({ serviceUrl: pulsar.serviceUrl });
     running.defer(() => client.close());
-    const broker = createPulsarBroker({ client });
+    const broker = createPulsarBroker({ client, ackGroupTimeMs });
     running.defer(() => broker.close());
+    const pulsarJoin =
+      (settings: Partial<SubscriptionOptions>): Reference['join'] =>
+      (topic, payload, received) =>
+        joinPulsar(client, settings, topic, payload, received);
     return [
-      ...(await measure({ name: 'Pulsar client', goals: true, broker, bare: (topic, payload) => barePulsar(client, topic, payload) })),
-      ...(await measure({
-        name: 'embedded broker in memory',
-        goals: false,
-        broker: embedded,
-        bare: (topic, payload) => bare(embedded, topic, payload),
-      })),
+      ...(await measure('Pulsar', broker, [
+        {
+          name: 'the bare client, with the same settings',
+          prefix: 'bare',
+          goals: true,
+          join: pulsarJoin(consumerLikeBroker(maxInFlight)),
+        },
+        {
+          name: 'the bare client, which acknowledges by its defaults, without receipts',
+          prefix: 'defaults',
+          goals: false,
+          join: pulsarJoin({}),
+        },
+      ])),
+      ...(await measure('the embedded broker in memory', embedded, [
+        {
+          name: 'the bare broker',
+          prefix: 'bare',
+          goals: false,
+          join: (topic, payload, received) => joinBroker(embedded, topic, payload, received),
+        },
+      ])),
     ];
   },
 };
