@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { systemClock } from '@paystream/core';
 import { readConfig } from '../examples/stack/src/config/config.ts';
 import { launchServices } from '../examples/stack/src/launch/launcher.ts';
+import { wholeStack } from '../examples/stack/src/service-names.ts';
 import { startPulsar } from '../tools/pulsar/broker.ts';
 import { type Benchmark, type Contestant, type Finding, findingOf, perSecond, takeTurns } from './compare.ts';
 import { startChild } from './support/child.ts';
@@ -23,29 +24,31 @@ function settling(stack: MeasuredStack): Contestant {
   return { name: 'settled', round: async () => orders / ((await stack.settle(orders, inFlight)) / 1_000) };
 }
 
-/** Every service in a process of its own. */
-async function startProcesses(settings: Readonly<Record<string, string>>): Promise<MeasuredStack> {
+/** Every service in so many processes of its own. */
+async function startProcesses(settings: Readonly<Record<string, string>>, count: number): Promise<MeasuredStack> {
   const directory = await mkdtemp(join(tmpdir(), 'paystream-bench-'));
   const environment = {
     ...process.env,
     ...settings,
     PAYSTREAM_DATA_DIR: directory,
     PAYSTREAM_GRPC_PORT: `${firstPort}`,
-    PAYSTREAM_HTTP_PORT: `${firstPort + 20}`,
-    PAYSTREAM_TABLE_PREFIX: 'processes_',
+    PAYSTREAM_HTTP_PORT: `${firstPort + 100}`,
+    PAYSTREAM_TABLE_PREFIX: `processes_${count}_`,
   };
   const printed: string[] = [];
   const services = await launchServices({
     config: readConfig(environment),
     environment,
-    replicas: {},
+    replicas: Object.fromEntries(wholeStack.map((service) => [service, count])),
     gateway: true,
     clock: systemClock,
     onLine: (name, line) => printed.push(`${name}: ${line}`),
   });
   const at = Object.fromEntries(services.processes.map(({ plan }) => [plan.service, plan.grpc]));
+  const [target = '', ...moreTargets] = services.processes.filter(({ plan }) => plan.service === 'order').map(({ plan }) => plan.grpc);
   return measureStack({
-    target: `127.0.0.1:${firstPort}`,
+    target,
+    moreTargets,
     at,
     output: () => printed.slice(-50).join('\n'),
     stop: () => services.stop(),
@@ -56,11 +59,19 @@ async function startProcesses(settings: Readonly<Record<string, string>>): Promi
   });
 }
 
+/** How many processes each service has, one measurement after the other. */
+function readCounts({ processes = '1' }: Readonly<Record<string, unknown>>): readonly number[] {
+  const counts = String(processes).split(',').map(Number);
+  if (counts.every((count) => Number.isInteger(count) && count >= 1 && count <= 16)) return counts;
+  throw new Error(`--processes is "${String(processes)}"; it is numbers from 1 to 16, such as 1,2,4`);
+}
+
 export const benchmark: Benchmark = {
   name: 'production',
   question: 'How many orders a second are settled on a real Pulsar and database that share the machine with them?',
-  options: sqlOption,
+  options: { processes: 'how many processes of each service, one after the other: 1,2,4 (1)', ...sqlOption },
   run: async (options) => {
+    const counts = readCounts(options);
     await using running = new AsyncDisposableStack();
     const broker = await startPulsar();
     running.defer(() => broker.stop());
@@ -94,9 +105,9 @@ export const benchmark: Benchmark = {
       await using one = await startMeasuredStack(settings);
       findings.push(...(await measure('all services in one process', one)));
     }
-    {
-      await using apart = await startProcesses(settings);
-      findings.push(...(await measure('each service its own process', apart)));
+    for (const count of counts) {
+      await using apart = await startProcesses(settings, count);
+      findings.push(...(await measure(count === 1 ? 'each service its own process' : `${count} processes of each service`, apart)));
     }
     return findings;
   },

@@ -10,17 +10,18 @@ export interface LoadClient extends Disposable {
 const path = `/${OrderService.typeName}/${OrderService.method.createOrder.name}`;
 const asItIs = (bytes: Buffer): Buffer => bytes;
 
-/** Connects to a server of CreateOrder. Bytes go out as they are given and come back unread: the client's own work is small and always the same. */
-export function createLoadClient(address: string): LoadClient {
-  const client = new Client(address, credentials.createInsecure());
+/** Connects to servers of CreateOrder, which take turns. Bytes go out as they are given and come back unread: the client's own work is small and always the same. */
+export function createLoadClient(...addresses: readonly [string, ...string[]]): LoadClient {
+  const clients = addresses.map((address) => new Client(address, credentials.createInsecure()));
   return {
     place: (requests, inFlight) =>
       new Promise((resolve, reject) => {
         let started = 0;
         let done = 0;
         const next = (): void => {
+          const client = clients[started % clients.length];
           const request = requests[started++];
-          if (request === undefined) return;
+          if (client === undefined || request === undefined) return;
           client.makeUnaryRequest(path, asItIs, asItIs, request, (error, answer) => {
             if (error !== null) {
               reject(error);
@@ -33,6 +34,8 @@ export function createLoadClient(address: string): LoadClient {
         };
         for (let running = 0; running < inFlight; running++) next();
       }),
-    [Symbol.dispose]: () => client.close(),
+    [Symbol.dispose]: () => {
+      for (const client of clients) client.close();
+    },
   };
 }

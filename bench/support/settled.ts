@@ -33,6 +33,8 @@ interface Stored {
 export interface StackToMeasure extends AsyncDisposable {
   /** Where it takes orders: `127.0.0.1:50051`. */
   readonly target: string;
+  /** Where else it takes orders, in turn with that. Default: nowhere. */
+  readonly moreTargets?: readonly string[];
   /** Services that listen elsewhere. */
   readonly at?: Places;
   /** What it has printed. */
@@ -65,7 +67,7 @@ async function quiet(read: () => Promise<Stored>): Promise<Stored> {
 
 /** Follows the orders of a stack that runs already. It is ended with what this gives. */
 export async function measureStack(stack: StackToMeasure): Promise<MeasuredStack> {
-  const client: LoadClient = createLoadClient(stack.target);
+  const client: LoadClient = createLoadClient(stack.target, ...(stack.moreTargets ?? []));
   const read = reader(stack);
   // How much of everything one order leaves behind, told by the first ones.
   const before = await read();
