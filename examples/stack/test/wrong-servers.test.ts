@@ -59,6 +59,20 @@ describe('a start is refused in plain words', () => {
     });
   });
 
+  it.each([
+    ['none', {}],
+    ['one that it does not know', { PAYSTREAM_GATEWAY_KEY: 'guess' }],
+    ['one of a merchant', { PAYSTREAM_GATEWAY_KEY: 'of-a-merchant' }],
+  ])('by a gateway that wants a key and is shown %s', async (_, shown) => {
+    const ports = { PAYSTREAM_GRPC_PORT: '0', PAYSTREAM_HTTP_PORT: '0', PAYSTREAM_LOG_LEVEL: 'silent' };
+    const keys = { PAYSTREAM_API_KEYS: 'of-all=*,of-a-merchant=merchant-1' };
+    const gateway = await startStack(readConfig({ PAYSTREAM_DATA_DIR: join(directory, 'gateway'), ...ports, ...keys }), ['gateway']);
+    await expect(start({ PAYSTREAM_GATEWAY_URL: `http://${gateway.server.grpcAddress}`, ...shown })).rejects.toMatchObject({
+      message: expect.stringMatching(/^the gateway at http:.* refuses us: .* PAYSTREAM_GATEWAY_KEY is what it is shown/),
+    });
+    await gateway.stop();
+  });
+
   it('by a gateway that takes the connection and never answers', async () => {
     const settings = { PAYSTREAM_GATEWAY_URL: `http://${there()}`, PAYSTREAM_PAYMENT_CALL_TIMEOUT_MS: '200' };
     await expect(start(settings)).rejects.toMatchObject({

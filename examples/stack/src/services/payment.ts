@@ -25,7 +25,11 @@ async function remoteGateway(baseUrl: string, config: Config, telemetry: Telemet
     const { code, reason, message } = signal.aborted
       ? new PaystreamError('UNAVAILABLE', `it did not answer within ${timeoutMs} ms`, { reason: 'GATEWAY_TIMEOUT' })
       : PaystreamError.from(cause);
-    throw new PaystreamError(code, `no gateway at ${baseUrl}, where PAYSTREAM_GATEWAY_URL says: ${message}`, { reason, cause });
+    const refused = code === 'UNAUTHENTICATED' || code === 'PERMISSION_DENIED';
+    const text = refused
+      ? `the gateway at ${baseUrl} refuses us: ${message}. PAYSTREAM_GATEWAY_KEY is what it is shown: one of its keys, good for all merchants`
+      : `no gateway at ${baseUrl}, where PAYSTREAM_GATEWAY_URL says: ${message}`;
+    throw new PaystreamError(code, text, { reason, cause });
   }
 }
 
