@@ -8,7 +8,7 @@ import { mortalProgram, openHand } from './mortal/hand.ts';
 import { type Kill, killMany } from './mortal/kills.ts';
 import { deathPoints } from './mortal/points.ts';
 import { type OrderSpan, percentile, type Recovery, recoveriesOf, recoveryLine, recoveryRows, undisturbedMs } from './mortal/recovery.ts';
-import { expectOrderlyStop, expectRightBooks, expectRightRecords, startProduction } from './production/test-support.ts';
+import { expectOrderlyStop, expectRightBooks, expectRightRecords, startProduction, twoOfEach } from './production/test-support.ts';
 
 // For every change each named point once; for the night as many kills as are asked for, half of them at named points.
 const asked = process.env['PAYSTREAM_TEST_KILLS'];
@@ -45,7 +45,15 @@ it(`loses nothing and charges none twice on Pulsar and MySQL through ${kills} ki
   await using hand = await openHand();
   // A process that is killed often is not one that cannot run: it is started again as soon as one that was killed once.
   const { environment, hear } = hand;
-  await using run = await startProduction({ sql: 'mysql', program: mortalProgram, environment, onLine: hear, longestRestartMs: 500 });
+  await using run = await startProduction({
+    sql: 'mysql',
+    // What a kill costs is measured where the wallet has nobody beside it.
+    ...(night ? {} : { replicas: twoOfEach }),
+    program: mortalProgram,
+    environment,
+    onLine: hear,
+    longestRestartMs: 500,
+  });
   const orders: OrderSpan[] = [];
   const placing = keepPlacing({
     targets: run.grpcOf('order'),

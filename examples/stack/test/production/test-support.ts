@@ -16,7 +16,8 @@ import { finalStates } from '../keep-placing.ts';
 import { openMysql, openNamespace, type SqlServer, type TestMysql, type TestNamespace } from '../test-support.ts';
 import { fieldOfLines, missing, twice } from '../written-lines.ts';
 
-const replicas = { order: 2, payment: 2, logger: 2 } as const;
+/** Two of each service but notify: what it receives goes by merchant, and the orders of the tests are all of one. */
+export const twoOfEach = { order: 2, payment: 2, wallet: 2, logger: 2 } as const;
 
 /** Every way in which a gateway can go wrong, with waits that are short enough for the run to end soon. */
 const behaviour = {
@@ -28,7 +29,7 @@ const behaviour = {
   PAYSTREAM_PAYMENT_LOOKUP_DELAYS_MS: '200,500,1000,2000,5000,10000',
 };
 
-/** Every service in a process of its own, two of order, payment and logger, on a real Pulsar and a real database. */
+/** Every service in processes of its own on a real Pulsar and a real database. */
 export interface ProductionRun extends AsyncDisposable {
   /** Where each process has its folder. */
   readonly directory: string;
@@ -45,6 +46,8 @@ export interface ProductionRun extends AsyncDisposable {
 /** Options of {@link startProduction}. */
 export interface ProductionRunOptions extends Pick<LauncherOptions, 'program' | 'longestRestartMs'> {
   readonly sql: SqlServer;
+  /** Default: two of order, payment and logger, one of the others. */
+  readonly replicas?: LauncherOptions['replicas'];
   /** Beside the settings of every run. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Called with every line that a process prints. */
@@ -76,7 +79,7 @@ export async function startProduction(options: ProductionRunOptions): Promise<Pr
     ...options,
     config: readConfig(environment),
     environment,
-    replicas,
+    replicas: options.replicas ?? { order: 2, payment: 2, logger: 2 },
     gateway: true,
     clock: systemClock,
     onLine: (name, line) => {
@@ -122,6 +125,11 @@ const eventsOf: readonly (readonly [state: OrderState, ...events: readonly (read
   [OrderState.EXPIRED, ['order.expired', 1], ['payment.expired', 1]],
 ];
 
+/** A folder of each process of a service. */
+function foldersOf({ directory, services }: ProductionRun, service: ServiceName, folder: string): readonly string[] {
+  return services.processes.filter(({ plan }) => plan.service === service).map(({ plan }) => join(directory, plan.name, folder));
+}
+
 async function expectEntriesOnce(run: ProductionRun, database: Database, states: ReadonlyMap<string, OrderState>): Promise<void> {
   const entries = database.tables('log_entries');
   const told = await database.query<{ event: string; entries: number; orders: number }>(
@@ -137,7 +145,7 @@ async function expectEntriesOnce(run: ProductionRun, database: Database, states:
   const stored = await database.query<{ entry_id: string }>(`SELECT entry_id FROM ${entries}`);
   const entryIds = stored.map((row) => row.entry_id);
   expect(twice(entryIds)).toEqual([]);
-  const folders = Array.from({ length: replicas.logger }, (_, at) => join(run.directory, `logger-${at + 1}`, 'logs'));
+  const folders = foldersOf(run, 'logger', 'logs');
   // A night leaves more than a million: too many to be the arguments of a call.
   const inFiles = (await Promise.all(folders.map((folder) => fieldOfLines(folder, /\.jsonl$/, 'entryId')))).flat();
   expect(twice(inFiles)).toEqual([]);
@@ -166,9 +174,11 @@ export async function expectRightRecords(run: ProductionRun, acknowledged: Itera
 
   for (const channel of ['email', 'sms']) {
     const pattern = new RegExp(`^${channel}.*\\.jsonl$`);
-    const deliveryIds = await fieldOfLines(join(run.directory, 'notify-1', 'notifications'), pattern, 'deliveryId');
-    expect(twice(deliveryIds)).toEqual([]);
-    expect(deliveryIds.length).toBe(books.paymentsSettled);
+    const folders = foldersOf(run, 'notify', 'notifications');
+    const written = await Promise.all(folders.map((folder) => fieldOfLines(folder, pattern, 'deliveryId')));
+    // One that dies before it records what it wrote leaves it to the other, which has a file of its own.
+    expect(written.flatMap(twice)).toEqual([]);
+    expect(new Set(written.flat()).size).toBe(books.paymentsSettled);
   }
   expect((await run.pulsar.topics()).filter((topic) => topic.endsWith('-dlq'))).toEqual([]);
   return orders.map((row) => row.update_ms - row.create_ms);
