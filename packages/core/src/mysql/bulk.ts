@@ -38,39 +38,13 @@ async function insertChunk(session: Session, statement: Bulk, rows: readonly str
   return filled(rows.length, 1);
 }
 
-/** Runs statements one after another, and gives how many rows each changed. */
-async function runEach(session: Session, { sql }: Statement, texts: readonly string[]): Promise<number[]> {
+/** Runs statements one after another behind what goes ahead of them, and gives how many rows each changed. */
+async function runEach(session: Session, { sql }: Statement, texts: readonly string[], ...ahead: readonly string[]): Promise<number[]> {
   if (texts.length === 1) refuseTooLarge(texts[0] ?? '', session, sql);
-  return (await session.runAll(texts, sql)).map(({ affected }) => affected);
+  return (await session.runAll([...ahead, ...texts], sql)).slice(ahead.length).map(({ affected }) => affected);
 }
 
 const mostLength = (session: Session): number => Math.min(maxLength, session.maxStatementBytes / 4);
-
-async function changeAll(session: Session, statement: Statement, change: Change, rows: Rows): Promise<number[]> {
-  const each = (): string[] => rows.map((parameters) => fill(statement.whole, parameters, statement.sql));
-  const text = rows.length === 1 ? undefined : changeText(change, rows, statement.sql, session.own);
-  if (text === undefined) return runEach(session, statement, each());
-  if (text.length > mostLength(session)) {
-    const middle = rows.length >> 1;
-    const first = await changeAll(session, statement, change, rows.slice(0, middle));
-    return [...first, ...(await changeAll(session, statement, change, rows.slice(middle)))];
-  }
-  const { affected } = await runText(session, statement, text, rows.length, [savepoint]);
-  if (affected === rows.length) return filled(rows.length, 1);
-  if (affected === 0) return filled(rows.length, 0);
-  // The server does not say which were changed.
-  return (await runEach(session, statement, [rollback, ...each()])).slice(1);
-}
-
-async function changeMany(session: Session, statement: Statement, change: Change, rows: Rows): Promise<number[]> {
-  const { whole, sql } = statement;
-  for (const parameters of rows) checkParameterCount(whole.lists.length, parameters.length, sql);
-  const affected: number[] = [];
-  for (let from = 0; from < rows.length; from += maxChanges) {
-    affected.push(...(await changeAll(session, statement, change, rows.slice(from, from + maxChanges))));
-  }
-  return affected;
-}
 
 /** Fills rows in and hands them over in parts, each at most so large that one round trip takes it. */
 async function inParts(
@@ -99,15 +73,50 @@ async function inParts(
   return affected;
 }
 
+/** Runs a statement with each list of parameters by itself, the first behind what goes ahead of it. */
+function runRows(session: Session, statement: Statement, rows: Rows, ...before: readonly string[]): Promise<number[]> {
+  let ahead = before;
+  return inParts(session, statement, statement.whole, rows, (texts) => {
+    const affected = runEach(session, statement, texts, ...ahead);
+    ahead = [];
+    return affected;
+  });
+}
+
+async function changeAll(session: Session, statement: Statement, change: Change, rows: Rows): Promise<number[]> {
+  const text = rows.length === 1 ? undefined : changeText(change, rows, statement.sql, session.own);
+  if (text === undefined) return runRows(session, statement, rows);
+  if (text.length > mostLength(session)) {
+    const middle = rows.length >> 1;
+    const first = await changeAll(session, statement, change, rows.slice(0, middle));
+    return [...first, ...(await changeAll(session, statement, change, rows.slice(middle)))];
+  }
+  const { affected } = await runText(session, statement, text, rows.length, [savepoint]);
+  if (affected === rows.length) return filled(rows.length, 1);
+  if (affected === 0) return filled(rows.length, 0);
+  // The server does not say which were changed.
+  return runRows(session, statement, rows, rollback);
+}
+
+async function changeMany(session: Session, statement: Statement, change: Change, rows: Rows): Promise<number[]> {
+  const { whole, sql } = statement;
+  for (const parameters of rows) checkParameterCount(whole.lists.length, parameters.length, sql);
+  const affected: number[] = [];
+  for (let from = 0; from < rows.length; from += maxChanges) {
+    affected.push(...(await changeAll(session, statement, change, rows.slice(from, from + maxChanges))));
+  }
+  return affected;
+}
+
 /** Runs a statement with each list of parameters, where it can be with many at once. Gives how many rows each changed. */
 export async function runMany(session: Session, statement: Statement, rows: Rows): Promise<number[]> {
-  const { bulk, change, joins, whole } = statement;
+  const { bulk, change, joins } = statement;
   if (rows.length > 1) {
     if (bulk !== undefined) {
       return inParts(session, statement, bulk.row, rows, (texts) => insertChunk(session, { ...statement, bulk }, texts));
     }
     if (change !== undefined) return changeMany(session, statement, change, rows);
-    if (joins) return inParts(session, statement, whole, rows, (texts) => runEach(session, statement, texts));
+    if (joins) return runRows(session, statement, rows);
   }
   const affected: number[] = [];
   for (const parameters of rows) affected.push((await runStatement(session, statement, parameters)).affected);

@@ -99,6 +99,15 @@ describe('changes of one row by its key', () => {
     expect(textOf(sql, ...rows)).toBe("UPDATE t SET a = 'x', b = '?' WHERE k IN ('k1','k\\'2') AND v = 1 AND c = 1 ");
   });
 
+  it('become one statement each where a list would have something long', () => {
+    const [fits, long] = ['x'.repeat(16_000), 'x'.repeat(16_001)];
+    expect(textOf(sql, [fits, 'k1', 1], ['y', 'k2', 1])).toContain(` UNION ALL SELECT '${fits}','k1'`);
+    expect(textOf(sql, [long, 'k1', 1], ['y', 'k2', 1])).toBeUndefined();
+    expect(textOf(sql, ['y', 'k1', 1], [Buffer.from(long), 'k2', 1])).toBeUndefined();
+    // What all have in common is in no list.
+    expect(textOf(sql, [long, 'k1', 1], [long, 'k2', 1])).toContain("IN ('k1','k2')");
+  });
+
   it('become one statement that joins the table with the list of what differs', () => {
     const rows: SqlValue[][] = [
       ['x', 'k1', 1],

@@ -138,6 +138,7 @@ export const valueCases: readonly DatabaseCase[] = [
         [null, null, null],
         ...integers.map((number) => [number, null, null] as const),
         ...texts.map((words) => [7, words, Buffer.from(words)] as const),
+        ...[16_384, 65_536, 100_000].map((length) => [length, 'ż'.repeat(length), Buffer.alloc(length, 'bytes')] as const),
         ...Array.from({ length: 600 }, (_, index) => [index, `${index}`, null] as const),
       ];
       const [ids, before] = [values.map((_, index) => `${name}-${index}`), 1_000];
@@ -157,6 +158,31 @@ export const valueCases: readonly DatabaseCase[] = [
         assert.deepEqual(row?.bytes === null ? null : Buffer.from(row?.bytes as Uint8Array), bytes === null ? null : Buffer.from(bytes));
       }
       assert.equal(await numberOf(database, ids.at(-1) as string), 599);
+    },
+  },
+  {
+    name: 'executeMany changes rows by their keys to more than a server takes in one statement',
+    run: async ({ database, uniqueName }) => {
+      const sql = await things(database);
+      const name = uniqueName('change-much');
+      const ids = Array.from({ length: 120 }, (_, index) => `${name}-${index}`);
+      const stored = ids.slice(1);
+      await database.transaction((tx) =>
+        tx.executeMany(
+          sql.insert,
+          stored.map((id) => [id, 1, null, null]),
+        ),
+      );
+      const change = async (from: number, bytesOf: (index: number) => Uint8Array): Promise<void> => {
+        const changes = ids.map((id, index) => [from + 1, null, bytesOf(index), id, from]);
+        const { affected } = await database.transaction((tx) => tx.executeMany(sql.change, changes));
+        assert.deepEqual(affected, [0, ...stored.map(() => 1)]);
+        const [last] = await database.query<Thing>(sql.find, [stored.at(-1) as string]);
+        assert.ok(Buffer.from(last?.bytes as Uint8Array).equals(bytesOf(ids.length - 1)));
+      };
+      const same = Buffer.alloc(300_000, 'same');
+      await change(1, () => same);
+      await change(2, (index) => Buffer.alloc(300_000, index));
     },
   },
   {
