@@ -23,7 +23,7 @@ const onPulsar = [
   'examples/guests/**/*.pulsar.int.test.ts',
   'tools/pulsar/**/*.int.test.ts',
 ];
-/** Tests that start a real MariaDB, or a real MySQL. */
+/** Tests that start a real MariaDB, the newest one, or a real MySQL. */
 const onMysql = [
   'packages/core/src/mysql/**/*.int.test.ts',
   'packages/*/src/**/*.mysql.int.test.ts',
@@ -58,6 +58,7 @@ export default defineConfig({
       project('pulsar', onPulsar, [], { ...servers, globalSetup: 'tools/pulsar/test-brokers.ts' }),
       project('production', onBoth, [], { ...servers, globalSetup: ['tools/pulsar/test-brokers.ts', 'tools/mysql/test-servers.ts'] }),
       project('mariadb', onMysql, [], sql),
+      project('mariadb-newest', onMysql, [], sql),
       project('mysql', onMysql, [], sql),
     ],
   },

@@ -2,6 +2,7 @@
 // there. `npm run external`; `npm run test:all` begins with it.
 import { externalTool } from './external-clients.ts';
 import { mariadb } from './mysql/mariadb.ts';
+import { mariadbNewest } from './mysql/mariadb-newest.ts';
 import { mysql } from './mysql/mysql.ts';
 import { pulsarParts } from './pulsar/prepare.ts';
 
@@ -11,6 +12,7 @@ const parts: Readonly<Record<string, () => Promise<string>>> = {
   ghz: () => externalTool('ghz'),
   grpcurl: () => externalTool('grpcurl'),
   mariadbd: async () => (await mariadb.find()).description,
+  'mariadbd, the newest': async () => (await mariadbNewest.find()).description,
   mysqld: async () => (await mysql.find()).description,
   ...pulsarParts,
 };

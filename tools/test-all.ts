@@ -88,6 +88,7 @@ const stages: readonly Stage[] = [
   { name: 'integration tests', run: () => vitest('int') },
   { name: 'tests on a real Pulsar', run: () => vitest('pulsar') },
   { name: 'tests on a real MariaDB', run: () => vitest('mariadb') },
+  { name: 'tests on the newest MariaDB', run: () => vitest('mariadb-newest') },
   { name: 'tests on a real MySQL', run: () => vitest('mysql') },
   { name: 'the system on all of them, in processes', run: () => vitest('production') },
 ];

@@ -1,15 +1,36 @@
-// MySQL from Debian's packages, which have it in "unstable" only. Nothing is installed: apt resolves and checks what is needed
-// in folders of its own, and the packages are laid out, with the libraries that they were made for, in the user's cache.
+// Servers from Debian's "unstable", which alone has MySQL, and the newest MariaDB. Nothing is installed: apt resolves and checks
+// what is needed in folders of its own, and the packages are laid out, with the libraries that they were made for, in the
+// user's cache.
 import { constants } from 'node:fs';
 import { access, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { run, runOrFail } from '../workspace.ts';
-import { asRoot, type Programs } from './flavor.ts';
 
 const suite = 'sid';
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
-const howToInstall = 'install MySQL 8.0.17 or later, so that its mysqld is on the path, and run this again';
+
+/** What to take from Debian. */
+export interface DebianServer {
+  readonly title: string;
+  /** In the user's cache. */
+  readonly folder: string;
+  readonly packageName: string;
+  /** Below `usr/sbin`. */
+  readonly program: string;
+  /** What to do where it cannot be had. */
+  readonly otherwise: string;
+}
+
+/** A server that lies in the user's cache. */
+export interface LaidOut {
+  /** What would be `/usr` if it were installed. */
+  readonly usr: string;
+  /** Starts it, before any arguments. */
+  readonly command: readonly string[];
+  /** What there is, for people. */
+  readonly description: string;
+}
 
 /** Where a machine with these lists of packages gets Debian's from. */
 async function archiveIn(lists: readonly string[]): Promise<string | undefined> {
@@ -48,7 +69,7 @@ function apart(folder: string): readonly string[] {
   return Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
 }
 
-async function fetchInto(target: string): Promise<void> {
+async function fetchInto(target: string, { title, packageName, otherwise }: DebianServer): Promise<void> {
   const folder = `${target}.fetching-${process.pid}`;
   const options = apart(folder);
   try {
@@ -57,10 +78,10 @@ async function fetchInto(target: string): Promise<void> {
     await writeFile(join(folder, 'sources.list'), `deb [signed-by=${keyring}] ${await archive(folder)} ${suite} main\n`);
     await runOrFail('apt-get', [...options, 'update', '--error-on=any']);
     // Into a machine with nothing, so that nothing of this one is counted on.
-    await runOrFail('apt-get', [...options, 'install', '--yes', '--download-only', 'mysql-server-core'], { timeoutMs: 600_000 });
+    await runOrFail('apt-get', [...options, 'install', '--yes', '--download-only', packageName], { timeoutMs: 600_000 });
     const archives = join(folder, 'cache', 'archives');
     for (const name of await readdir(archives)) {
-      // Its scripts are in Perl; the server is not.
+      // Scripts are in Perl; the servers are not.
       if (name.endsWith('.deb') && !/^(lib)?perl/.test(name))
         await runOrFail('dpkg-deb', ['-x', join(archives, name), join(folder, 'root')]);
     }
@@ -70,7 +91,7 @@ async function fetchInto(target: string): Promise<void> {
     });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new Error(`MySQL is needed, and it could not be had from Debian's packages: ${howToInstall}\n${why}`, { cause: error });
+    throw new Error(`${title} is needed, and it could not be had from Debian's packages: ${otherwise}\n${why}`, { cause: error });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -82,28 +103,19 @@ const isThere = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** MySQL of Debian's packages. The first call fetches some 100 MB, and leaves 350 MB. Rejects with what to install where there is no Debian. */
-export async function mysqlOfDebian(): Promise<Programs> {
-  const root = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'paystream', `mysql-${suite}`);
+/** Lays out a server, once. Rejects with what to do otherwise where there is no Debian. */
+export async function fromDebian(server: DebianServer): Promise<LaidOut> {
+  const root = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'paystream', `${server.folder}-${suite}`);
   if (!(await isThere(root))) {
     await mkdir(join(root, '..'), { recursive: true });
-    await fetchInto(root);
+    await fetchInto(root, server);
   }
   // Its libraries are newer than the machine's, so it is started by the loader that came with them.
   const libraries = (await readdir(join(root, 'usr', 'lib'))).find((name) => name.endsWith('-linux-gnu')) ?? '';
   const folder = join(root, 'usr', 'lib', libraries);
   const loader = (await readdir(folder)).find((name) => name.startsWith('ld-linux')) ?? '';
-  const shared = join(root, 'usr', 'share', 'mysql');
-  const server = [
-    ...[join(folder, loader), '--library-path', folder, join(root, 'usr', 'sbin', 'mysqld')],
-    ...['--no-defaults', ...asRoot, `--basedir=${join(root, 'usr')}`, `--lc-messages-dir=${shared}`],
-    ...[`--character-sets-dir=${join(shared, 'charsets')}`, `--plugin-dir=${join(root, 'usr', 'lib', 'mysql', 'plugin')}`],
-    ...['--secure-file-priv=NULL', '--mysqlx=OFF'],
-  ];
-  const { stdout } = await runOrFail(server[0] as string, [...server.slice(1), '--version']);
-  return {
-    description: `${join(root, 'usr', 'sbin', 'mysqld')} ${/Ver \S+/.exec(stdout)?.[0] ?? ''}`,
-    server,
-    install: (data) => [...server, '--initialize-insecure', `--datadir=${data}`],
-  };
+  const program = join(root, 'usr', 'sbin', server.program);
+  const command = [join(folder, loader), '--library-path', folder, program];
+  const { stdout } = await runOrFail(command[0] as string, [...command.slice(1), '--no-defaults', '--version']);
+  return { usr: join(root, 'usr'), command, description: `${program} ${/Ver \S+/.exec(stdout)?.[0] ?? ''}` };
 }

@@ -3,7 +3,7 @@ import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 
 /** A server to test on. */
-export type FlavorName = 'mariadb' | 'mysql';
+export type FlavorName = 'mariadb' | 'mariadb-newest' | 'mysql';
 
 /** The programs of a server on this machine. */
 export interface Programs {

@@ -8,6 +8,7 @@ import { freePorts, type ServerProcess, startServerProcess } from '../servers/se
 import { run } from '../workspace.ts';
 import type { Flavor, FlavorName } from './flavor.ts';
 import { mariadb } from './mariadb.ts';
+import { mariadbNewest } from './mariadb-newest.ts';
 import { mysql } from './mysql.ts';
 
 /** Options of {@link startDatabase}. */
@@ -36,7 +37,7 @@ export interface DatabaseServer extends ServerProcess {
 }
 
 /** The servers that can be started, by name. */
-export const flavors: Readonly<Record<FlavorName, Flavor>> = { mariadb, mysql };
+export const flavors: Readonly<Record<FlavorName, Flavor>> = { mariadb, 'mariadb-newest': mariadbNewest, mysql };
 
 const startTimeoutMs = 60_000;
 const user = 'paystream';

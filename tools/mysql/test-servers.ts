@@ -6,18 +6,21 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FlavorName } from './flavor.ts';
+import { flavors } from './server.ts';
 import { startVariant, type VariantServer } from './variants.ts';
 
 function describe({ url, logFile, certificates }: VariantServer): object {
   return { url, logFile, certificates };
 }
 
-/** vitest's global set-up: the project `mysql` has MySQL, all others have MariaDB unless a test asks for `?flavor=mysql`. */
+const isFlavor = (name: string): name is FlavorName => Object.hasOwn(flavors, name);
+
+/** vitest's global set-up: a project named as a server has that, all others have MariaDB unless a test asks for another: `?flavor=mysql`. */
 export async function setup(project: {
   readonly name: string;
   provide(key: 'sqlServers', value: string): void;
 }): Promise<() => Promise<void>> {
-  const usual: FlavorName = project.name === 'mysql' ? 'mysql' : 'mariadb';
+  const usual: FlavorName = isFlavor(project.name) ? project.name : 'mariadb';
   const servers = new Map<string, Promise<VariantServer>>();
 
   function server(flavor: FlavorName, variant: string): Promise<VariantServer> {
@@ -30,7 +33,7 @@ export async function setup(project: {
   async function answer({ pathname, searchParams }: URL): Promise<object> {
     const [, variant = '', action = ''] = pathname.split('/');
     const flavor = searchParams.get('flavor') ?? usual;
-    if (flavor !== 'mysql' && flavor !== 'mariadb') throw new Error(`there is no server "${flavor}"`);
+    if (!isFlavor(flavor)) throw new Error(`there is no server "${flavor}"`);
     const existing = process.env['PAYSTREAM_TEST_MYSQL'];
     if (variant === 'default' && existing) {
       if (action !== 'start') throw new Error('tests do not stop the server that PAYSTREAM_TEST_MYSQL names');
