@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Health, systemClock } from '@paystream/core';
-import { freePorts } from './free-ports.ts';
+import { neighbouringPorts } from './neighbouring-ports.ts';
 
 /** A stack in a process of its own, on a data folder and ports that stay the same through restarts. */
 export interface StackProcess {
@@ -87,7 +87,7 @@ export async function createLauncherProcess(
   settings: Readonly<Record<string, string>>,
   args: readonly string[] = [],
 ): Promise<StackProcess> {
-  const grpcPort = await freePorts(2 * mostLaunched);
+  const grpcPort = await neighbouringPorts(2 * mostLaunched);
   const httpPort = grpcPort + mostLaunched;
   return createProcess({ file: 'services.ts', readyLine: 'Ctrl+C stops them', grpcPort, httpPort, settings, args });
 }

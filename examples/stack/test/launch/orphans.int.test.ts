@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { freePorts } from '../free-ports.ts';
+import { neighbouringPorts } from '../neighbouring-ports.ts';
 import { runs } from '../stack-process.ts';
 
 let directory: string;
@@ -23,7 +23,7 @@ afterEach(async () => {
 
 /** A launcher whose service is ready. As loud as can be: what it prints has nowhere to go any more when the launcher is gone. */
 async function launch(): Promise<{ readonly launcher: ChildProcess; readonly service: number }> {
-  const first = await freePorts(2);
+  const first = await neighbouringPorts(2);
   const args = ['--conditions=paystream-source', join(import.meta.dirname, 'launcher.fixture.ts'), `${first}`, `${first + 1}`];
   const env = { ...process.env, PAYSTREAM_DATA_DIR: directory, PAYSTREAM_LOG_LEVEL: 'trace' };
   const launcher = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
@@ -47,7 +47,7 @@ it('leaves no service behind when the launcher is killed: each finishes what is 
 }, 60_000);
 
 it('stops at SIGINT under any other parent, also one that opens a channel, as process managers do', async () => {
-  const first = await freePorts(2);
+  const first = await neighbouringPorts(2);
   const args = ['--conditions=paystream-source', join(import.meta.dirname, '..', '..', 'main.ts'), 'gateway'];
   const ports = { PAYSTREAM_GRPC_PORT: `${first}`, PAYSTREAM_HTTP_PORT: `${first + 1}` };
   const env = { ...process.env, ...ports, PAYSTREAM_DATA_DIR: directory };

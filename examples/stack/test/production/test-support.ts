@@ -11,8 +11,8 @@ import { readConfig } from '../../src/config/config.ts';
 import { type LaunchedServices, type LauncherOptions, launchServices } from '../../src/launch/launcher.ts';
 import { type Books, createBookReader, faultsIn } from '../../src/load/books.ts';
 import type { ServiceName } from '../../src/service-names.ts';
-import { freePorts } from '../free-ports.ts';
 import { finalStates } from '../keep-placing.ts';
+import { neighbouringPorts } from '../neighbouring-ports.ts';
 import { openMysql, openNamespace, type SqlServer, type TestMysql, type TestNamespace } from '../test-support.ts';
 import { fieldOfLines, missing, twice } from '../written-lines.ts';
 
@@ -57,7 +57,7 @@ export interface ProductionRunOptions extends Pick<LauncherOptions, 'program' | 
 /** Starts them on a namespace and tables of their own. Disposing ends them; the folder stays. */
 export async function startProduction(options: ProductionRunOptions): Promise<ProductionRun> {
   const directory = await mkdtemp(join(tmpdir(), 'paystream-production-'));
-  const [pulsar, mysql, firstPort] = [await openNamespace('mortal'), await openMysql(options.sql), await freePorts(40)];
+  const [pulsar, mysql, firstPort] = [await openNamespace('mortal'), await openMysql(options.sql), await neighbouringPorts(40)];
   const tablePrefix = `run${systemClock.now().toString(36)}_`;
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('PAYSTREAM_') && !name.startsWith('VITEST'));
   const environment = {

@@ -15,7 +15,7 @@ async function listenOn(port: number): Promise<Server> {
 }
 
 /** The first of so many neighbouring ports, 63 at most, that nobody listens on, and that no other process which asks here gets while this one runs. */
-export async function freePorts(count: number): Promise<number> {
+export async function neighbouringPorts(count: number): Promise<number> {
   if (count >= blockSize) throw new Error(`${count} neighbouring ports were asked for, and there are ${blockSize - 1} at most`);
   for (let block = firstPort; block + blockSize <= endPort; block += blockSize) {
     const servers: Server[] = [];
