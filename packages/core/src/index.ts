@@ -33,7 +33,7 @@ export type {
   StreamedDelivery,
 } from './consumer/port.ts';
 export { createMessageStream } from './consumer/stream.ts';
-export { type ErrorCode, type FieldViolation, PaystreamError, type PaystreamErrorOptions } from './errors/paystream-error.ts';
+export { type ErrorCode, errorCodes, type FieldViolation, PaystreamError, type PaystreamErrorOptions } from './errors/paystream-error.ts';
 export { createLifecycle, type LifecycleOptions } from './lifecycle/lifecycle.ts';
 export type { Component, ComponentHealth, Health, Lifecycle, Running } from './lifecycle/port.ts';
 export { type LogFields, type Logger, silentLogger } from './logger/port.ts';

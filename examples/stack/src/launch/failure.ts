@@ -1,4 +1,4 @@
-import { type ErrorCode, PaystreamError } from '@paystream/core';
+import { errorCodes, PaystreamError } from '@paystream/core';
 
 /** The first line of a `PaystreamError` that a process prints: its code, its reason, and where its message begins. */
 const header = /^PaystreamError \[([A-Z_]+)\] (\w+): (.*)$/;
@@ -9,13 +9,13 @@ const header = /^PaystreamError \[([A-Z_]+)\] (\w+): (.*)$/;
  */
 export function startFailure(name: string, how: string, printed: readonly string[]): PaystreamError {
   const at = printed.findLastIndex((line) => header.test(line));
-  const [, code, reason = '', message] = header.exec(printed[at] ?? '') ?? [];
+  const [, named, reason = '', message] = header.exec(printed[at] ?? '') ?? [];
+  const code = errorCodes.find((known) => known === named);
   if (code === undefined) {
     return new PaystreamError('FAILED_PRECONDITION', `${name} ended ${how} before it was ready:\n${printed.join('\n')}`, {
       reason: 'SERVICE_FAILED',
     });
   }
   const told = [message, ...printed.slice(at + 1)].join('\n');
-  // A service prints no other codes than those of the class that its launcher has too.
-  return new PaystreamError(code as ErrorCode, `${name} did not start: ${told}`, { reason });
+  return new PaystreamError(code, `${name} did not start: ${told}`, { reason });
 }

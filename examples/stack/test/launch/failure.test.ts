@@ -24,6 +24,7 @@ it('leaves out no line of what a service ended with', () => {
 it.each([
   ['with code 1', ['TypeError: x is not a function', '    at main.ts:3:1']],
   ['by SIGKILL', []],
+  ['with code 2', ['PaystreamError [UNHEARD_OF] REASON: of another release']],
 ])('tells how a service ended that did not say why: %s', (how, printed) => {
   expect(startFailure('gateway', how, printed)).toMatchObject({
     reason: 'SERVICE_FAILED',

@@ -1,19 +1,23 @@
+/** All that {@link ErrorCode} may be. */
+export const errorCodes = [
+  'INVALID_ARGUMENT',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'FAILED_PRECONDITION',
+  'PERMISSION_DENIED',
+  'UNAUTHENTICATED',
+  'RESOURCE_EXHAUSTED',
+  'ABORTED',
+  'CANCELED',
+  'DEADLINE_EXCEEDED',
+  'UNAVAILABLE',
+  'UNSUPPORTED',
+  'DATA_LOSS',
+  'INTERNAL',
+] as const;
+
 /** What kind of failure an error is. Closed: every error of every package has one of these, and each maps to one gRPC code. */
-export type ErrorCode =
-  | 'INVALID_ARGUMENT'
-  | 'NOT_FOUND'
-  | 'ALREADY_EXISTS'
-  | 'FAILED_PRECONDITION'
-  | 'PERMISSION_DENIED'
-  | 'UNAUTHENTICATED'
-  | 'RESOURCE_EXHAUSTED'
-  | 'ABORTED'
-  | 'CANCELED'
-  | 'DEADLINE_EXCEEDED'
-  | 'UNAVAILABLE'
-  | 'UNSUPPORTED'
-  | 'DATA_LOSS'
-  | 'INTERNAL';
+export type ErrorCode = (typeof errorCodes)[number];
 
 /** One field of a request that breaks a rule. */
 export interface FieldViolation {
