@@ -3,6 +3,14 @@ import { createIdGenerator, PaystreamError, systemClock, systemRandom } from '@p
 import { OrderState } from '@paystream/core/contracts';
 import { createOrderClient, type OrderClient } from '@paystream/order/client';
 
+/** A product of a merchant. */
+export interface Goods {
+  readonly merchantId: string;
+  readonly productId: string;
+}
+
+const coffee: Goods = { merchantId: 'merchant-1', productId: 'coffee-1kg' };
+
 /** Options of {@link keepPlacing}. */
 export interface PlacingOptions {
   /** `127.0.0.1:50051`; of several, each client takes turns, and goes on with the next when one fails. */
@@ -10,6 +18,8 @@ export interface PlacingOptions {
   /** How many clients place orders at once. */
   readonly clients: number;
   readonly random: { next(): number };
+  /** What is bought, one piece an order, in turns. Default: coffee of the first seeded merchant. */
+  readonly goods?: readonly Goods[];
   /** A client waits up to so many milliseconds after each order. Default: 0. */
   readonly pauseMs?: number;
   /** Each client asks for its order until it is final, for so long at a time, before it places the next. Default: not at all. */
@@ -40,7 +50,8 @@ const lastWaitMs = 120_000;
 const passing: ReadonlySet<string> = new Set(['UNAVAILABLE', 'CANCELED', 'DEADLINE_EXCEEDED', 'RESOURCE_EXHAUSTED']);
 
 /** Begins to place orders that the gateway answers as its settings say. */
-export function keepPlacing({ targets, clients, random, pauseMs = 0, waitMs = 0, onFinal }: PlacingOptions): Placing {
+export function keepPlacing(options: PlacingOptions): Placing {
+  const { targets, clients, random, goods = [coffee], pauseMs = 0, waitMs = 0, onFinal } = options;
   const nextId = createIdGenerator(systemClock, systemRandom);
   const acknowledged = new Map<string, string>();
   // One try a call: the loop below tries again itself, and at once.
@@ -50,13 +61,13 @@ export function keepPlacing({ targets, clients, random, pauseMs = 0, waitMs = 0,
   let untilMs = Number.POSITIVE_INFINITY;
   let on = true;
 
-  const place = async (client: OrderClient, requestId: string): Promise<OrderState> => {
+  const place = async (client: OrderClient, requestId: string, { merchantId, productId }: Goods): Promise<OrderState> => {
     const order = await client.createOrder({
       requestId,
-      merchantId: 'merchant-1',
+      merchantId,
       customer: { customerId: 'c1', name: 'Ada Example', email: 'ada@example.org', phone: '+4930123456' },
       paymentMethod: { reference: 'pm_mixed' },
-      items: [{ productId: 'coffee-1kg', quantity: 1 }],
+      items: [{ productId, quantity: 1 }],
       ...(waitMs > 0 ? { wait: durationFromMs(waitMs) } : {}),
     });
     const before = acknowledged.get(requestId);
@@ -68,6 +79,7 @@ export function keepPlacing({ targets, clients, random, pauseMs = 0, waitMs = 0,
 
   const run = async (index: number): Promise<void> => {
     let requestId = nextId();
+    let bought = index;
     let again = false;
     for (let turn = index; on || (since[index] !== Number.POSITIVE_INFINITY && systemClock.monotonic() < untilMs); ) {
       const client = connections[turn % connections.length];
@@ -75,14 +87,17 @@ export function keepPlacing({ targets, clients, random, pauseMs = 0, waitMs = 0,
       try {
         // One that is placed again has its end already.
         if (waitMs > 0 && !again) since[index] = Math.min(since[index] ?? 0, systemClock.monotonic());
-        const state = await place(client, requestId);
+        const state = await place(client, requestId, goods[bought % goods.length] ?? coffee);
         if (waitMs > 0 && !finalStates.has(state)) continue;
         const startedMs = since[index] ?? 0;
         since[index] = Number.POSITIVE_INFINITY;
         if (startedMs !== Number.POSITIVE_INFINITY) onFinal?.({ startedMs, endedMs: systemClock.monotonic() });
         turn += 1;
         again = random.next() <= 0.02;
-        if (!again) requestId = nextId();
+        if (!again) {
+          requestId = nextId();
+          bought += 1;
+        }
         if (pauseMs > 0) await systemClock.sleep(random.next() * pauseMs);
       } catch (cause) {
         const error = PaystreamError.from(cause);

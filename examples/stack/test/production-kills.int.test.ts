@@ -8,7 +8,14 @@ import { mortalProgram, openHand } from './mortal/hand.ts';
 import { type Kill, killMany } from './mortal/kills.ts';
 import { deathPoints } from './mortal/points.ts';
 import { type OrderSpan, percentile, type Recovery, recoveriesOf, recoveryLine, recoveryRows, undisturbedMs } from './mortal/recovery.ts';
-import { expectOrderlyStop, expectRightBooks, expectRightRecords, startProduction, twoOfEach } from './production/test-support.ts';
+import {
+  addMerchants,
+  expectOrderlyStop,
+  expectRightBooks,
+  expectRightRecords,
+  startProduction,
+  twoOfEach,
+} from './production/test-support.ts';
 
 // For every change each named point once; for the night as many kills as are asked for, half of them at named points.
 const asked = process.env['PAYSTREAM_TEST_KILLS'];
@@ -47,7 +54,7 @@ it(`loses nothing and charges none twice on Pulsar and MySQL through ${kills} ki
   const { environment, hear } = hand;
   await using run = await startProduction({
     sql: 'mysql',
-    // What a kill costs is measured where the wallet has nobody beside it.
+    // What a kill costs is measured where wallet and notifier have nobody beside them.
     ...(night ? {} : { replicas: twoOfEach }),
     program: mortalProgram,
     environment,
@@ -59,6 +66,7 @@ it(`loses nothing and charges none twice on Pulsar and MySQL through ${kills} ki
     targets: run.grpcOf('order'),
     clients,
     random,
+    goods: await addMerchants(run, 16),
     waitMs: 30_000,
     // A steady load, which leaves the machine room to start what was killed.
     pauseMs: night ? 2_000 : 0,

@@ -5,19 +5,20 @@ import { systemClock } from '@paystream/core';
 import { LogKind, OrderState } from '@paystream/core/contracts';
 import { createMysqlDatabase } from '@paystream/core/mysql';
 import type { Database } from '@paystream/core/sql';
+import { sqlCatalog } from '@paystream/order';
 import { readSimulatedBook } from '@paystream/payment/simulated';
 import { expect } from 'vitest';
 import { readConfig } from '../../src/config/config.ts';
 import { type LaunchedServices, type LauncherOptions, launchServices } from '../../src/launch/launcher.ts';
 import { type Books, createBookReader, faultsIn } from '../../src/load/books.ts';
 import type { ServiceName } from '../../src/service-names.ts';
-import { finalStates } from '../keep-placing.ts';
+import { finalStates, type Goods } from '../keep-placing.ts';
 import { neighbouringPorts } from '../neighbouring-ports.ts';
 import { openMysql, openNamespace, type SqlServer, type TestMysql, type TestNamespace } from '../test-support.ts';
 import { fieldOfLines, missing, twice } from '../written-lines.ts';
 
-/** Two of each service but notify: what it receives goes by merchant, and the orders of the tests are all of one. */
-export const twoOfEach = { order: 2, payment: 2, wallet: 2, logger: 2 } as const;
+/** Two of each service. Only the orders of many merchants give both notifiers something to do: {@link addMerchants}. */
+export const twoOfEach = { order: 2, payment: 2, wallet: 2, notify: 2, logger: 2 } as const;
 
 /** Every way in which a gateway can go wrong, with waits that are short enough for the run to end soon. */
 const behaviour = {
@@ -100,6 +101,36 @@ export async function startProduction(options: ProductionRunOptions): Promise<Pr
   };
 }
 
+/** Opens the tables of a run. */
+function openTables({ mysql, tablePrefix }: ProductionRun): Database & AsyncDisposable {
+  const database = createMysqlDatabase({ url: mysql.url, tablePrefix });
+  return Object.assign(database, { [Symbol.asyncDispose]: () => database.close() });
+}
+
+/**
+ * Adds so many merchants to the catalog of a run, and gives what each sells. What the notifiers receive goes by merchant: with
+ * sixteen none of two stays idle.
+ */
+export async function addMerchants(run: ProductionRun, count: number): Promise<readonly Goods[]> {
+  await using database = openTables(run);
+  const catalog = sqlCatalog(database, { migrations: 'check' });
+  const goods = Array.from({ length: count }, (_, index) => ({ merchantId: `shop-${index}`, productId: 'tea' }));
+  await catalog.putMerchants(
+    goods.map(({ merchantId }) => ({
+      merchantId,
+      name: `Tea of ${merchantId}`,
+      email: `${merchantId}@example.org`,
+      phone: '+4930123456',
+      currency: 'EUR',
+      bankAccountReference: `ba_${merchantId}`,
+    })),
+  );
+  for (const { merchantId, productId } of goods) {
+    await catalog.putProducts(merchantId, [{ productId, name: 'Tea, 100 g', unitPrice: { currency: 'EUR', units: 1_620n } }]);
+  }
+  return goods;
+}
+
 /** Stops all services. Fails unless each ended by itself within the time that its settings give, with nothing left undone. */
 export async function expectOrderlyStop({ services, lastLines }: ProductionRun): Promise<void> {
   await services.stop();
@@ -162,9 +193,7 @@ export async function expectRightRecords(run: ProductionRun, acknowledged: Itera
   const book = await readSimulatedBook(join(run.directory, 'gateway', 'gateway.sqlite'));
   expect(book.chargedTwice).toEqual([]);
 
-  await using database = Object.assign(createMysqlDatabase({ url: run.mysql.url, tablePrefix: run.tablePrefix }), {
-    [Symbol.asyncDispose]: () => database.close(),
-  });
+  await using database = openTables(run);
   const orders = await database.query<{ order_id: string; state: number; create_ms: number; update_ms: number }>(
     `SELECT order_id, state, create_ms, update_ms FROM ${database.tables('orders')}`,
   );
@@ -176,6 +205,8 @@ export async function expectRightRecords(run: ProductionRun, acknowledged: Itera
     const pattern = new RegExp(`^${channel}.*\\.jsonl$`);
     const folders = foldersOf(run, 'notify', 'notifications');
     const written = await Promise.all(folders.map((folder) => fieldOfLines(folder, pattern, 'deliveryId')));
+    // None was there for show.
+    expect(written.filter(({ length }) => length === 0)).toEqual([]);
     // One that dies before it records what it wrote leaves it to the other, which has a file of its own.
     expect(written.flatMap(twice)).toEqual([]);
     expect(new Set(written.flat()).size).toBe(books.paymentsSettled);
