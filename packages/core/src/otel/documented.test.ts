@@ -16,7 +16,7 @@ function metricsOfTheSources(): ReadonlySet<string> {
   const found = new Set<string>();
   for (const file of globSync('packages/*/src/**/*.ts', { cwd: root })) {
     if (file.endsWith('.test.ts')) continue;
-    const told = readFileSync(join(root, file), 'utf8').matchAll(/(?:count|observe|gauge|took)\(\s*'(paystream_\w+)'/g);
+    const told = readFileSync(join(root, file), 'utf8').matchAll(/(?:(?:count|observe|gauge|took)\(|Gauge:)\s*'(paystream_\w+)'/g);
     for (const [, metric = ''] of told) found.add(metric);
   }
   return found;

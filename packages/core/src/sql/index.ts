@@ -5,6 +5,7 @@ export { outboxEvent } from '../outbox/event.ts';
 export { outboxMigrations } from '../outbox/migrations.ts';
 export { createOutbox, type OutboxOptions } from '../outbox/outbox.ts';
 export type { Outbox, OutboxEvent, OutboxEventOptions, OutboxHandle } from '../outbox/port.ts';
+export { type Backlog, type BacklogGauges, type BacklogGaugesOptions, createBacklogGauges } from '../telemetry/backlog-gauges.ts';
 export { type ObserveDatabaseOptions, observeDatabase } from '../telemetry/observed-database.ts';
 export { timerMigrations } from '../timers/migrations.ts';
 export type { TimerEntry, Timers } from '../timers/port.ts';

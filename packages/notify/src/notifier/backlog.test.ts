@@ -1,5 +1,4 @@
-import { createProducer, defineTopic, json, noTelemetry, PaystreamError } from '@paystream/core';
-import type { Database } from '@paystream/core/sql';
+import { createProducer, defineTopic, json, PaystreamError } from '@paystream/core';
 import { createTestWorld, type TestWorld } from '@paystream/core/testing';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
@@ -27,16 +26,6 @@ async function publish({ broker, clock, random }: TestWorld, count: number): Pro
   const producer = await createProducer(broker, events, { clock, random });
   await Promise.all(Array.from({ length: count }, (_, n) => producer.send({ n })));
   await producer.close();
-}
-
-/** A database that notes when the backlog was looked at. */
-function watched({ database, clock }: TestWorld): { readonly database: Database; readonly looksAtMs: number[] } {
-  const looksAtMs: number[] = [];
-  const query = <R>(...given: Parameters<Database['query']>): Promise<readonly R[]> => {
-    if (given[0].includes('free_due_at')) looksAtMs.push(clock.now());
-    return database.query<R>(...given);
-  };
-  return { database: { ...database, query }, looksAtMs };
 }
 
 it('an outage of the mail server is seen by how many deliveries wait for it and for how long, those in the table too, and so is its end', async () => {
@@ -67,21 +56,4 @@ it('an outage of the mail server is seen by how many deliveries wait for it and 
   expect(backlog('email')).toEqual([1, 0]);
   await notifier.close();
   expect(backlog('email')).toEqual([0, 0]);
-});
-
-it('the backlog is looked at every ten seconds at most, and not at all where nobody is told', async () => {
-  await using world = await createTestWorld();
-  const channels = { email: channelThat('email', () => 'away') };
-  const { database, looksAtMs } = watched(world);
-  const ofEmail = [{ on: events, to, templates: { email: text } }] as const;
-  await using notifier = await createNotifier({ ...world, database, channels, rules: ofEmail });
-  await publish(world, 10);
-  await world.advance({ seconds: 65 });
-  expect(looksAtMs.length).toBeGreaterThan(4);
-  for (const [index, atMs] of looksAtMs.slice(1).entries()) expect(atMs - (looksAtMs[index] as number)).toBeGreaterThanOrEqual(10_000);
-  await notifier.close();
-  looksAtMs.length = 0;
-  await using _unseen = await createNotifier({ ...world, database, channels, rules: ofEmail, telemetry: noTelemetry });
-  await world.advance({ seconds: 65 });
-  expect(looksAtMs).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import { fromStoredTrace, type TraceContext, toStoredTrace } from '@paystream/core';
 import { DeliveryState } from '@paystream/core/contracts';
-import { type Database, defineStatements, type SqlValue, type Transaction } from '@paystream/core/sql';
+import { type Backlog, type Database, defineStatements, type SqlValue, type Transaction } from '@paystream/core/sql';
 import type { PendingDelivery } from './pending-delivery.ts';
 
 /** A delivery to be stored. */
@@ -49,10 +49,10 @@ export interface DeliveryStore {
   /** When the next delivery of a channel that nobody has is due, in milliseconds since the epoch. */
   nextDue(channel: string): Promise<number | undefined>;
   /**
-   * How many deliveries of a channel are still to be made, whoever has them, up to 100,000; and the time of the one that
-   * is due longest, of those that nobody has or `owner`, in milliseconds since the epoch.
+   * How many deliveries of a channel are still to be made, whoever has them, up to 100,000; and since when the one that is due
+   * longest is due, of those that nobody has or `owner`.
    */
-  waiting(channel: string, owner: string): Promise<{ readonly count: number; readonly dueAtMs: number | undefined }>;
+  waiting(channel: string, owner: string): Promise<Backlog>;
   /** Notes that deliveries are about to be sent which may not be sent twice. Gives those that `owner` still has; no other may be sent. */
   markSending(deliveryIds: readonly string[], owner: string): Promise<readonly string[]>;
   /** The ids of all that a channel has still to deliver and that `owner` has. */
@@ -227,8 +227,8 @@ export function createDeliveryStore(database: Database): DeliveryStore {
     },
     waiting: async (channel, owner) => {
       const [row] = await database.query<WaitingRow>(sql.waiting, [channel, channel, channel, owner]);
-      const dueAtMs = Math.min(row?.free_due_at ?? Number.POSITIVE_INFINITY, row?.own_due_at ?? Number.POSITIVE_INFINITY);
-      return { count: row?.waiting ?? 0, dueAtMs: dueAtMs === Number.POSITIVE_INFINITY ? undefined : dueAtMs };
+      const sinceMs = Math.min(row?.free_due_at ?? Number.POSITIVE_INFINITY, row?.own_due_at ?? Number.POSITIVE_INFINITY);
+      return { count: row?.waiting ?? 0, sinceMs: sinceMs === Number.POSITIVE_INFINITY ? undefined : sinceMs };
     },
     markSending: (deliveryIds, owner) =>
       database.transaction(async (tx) => {

@@ -15,9 +15,8 @@ import {
   type Topic,
 } from '@paystream/core';
 import { createBusinessLog, type LogEntry, paystreamTopics } from '@paystream/core/contracts';
-import { createOutbox, type Database, type MigrationMode, type Outbox } from '@paystream/core/sql';
+import { createBacklogGauges, createOutbox, type Database, type MigrationMode, type Outbox } from '@paystream/core/sql';
 import type { Channel } from '../channel/port.ts';
-import { createBacklog } from './backlog.ts';
 import { createDeliveryStore } from './delivery-store.ts';
 import { type ChannelStatus, createDispatcher, type Dispatcher } from './dispatcher.ts';
 import { createIntake } from './intake.ts';
@@ -156,15 +155,25 @@ export async function createNotifier<const R extends readonly unknown[]>(options
       logger,
       onSweep: () => {
         for (const dispatcher of dispatchers.values()) dispatcher.sweep();
-        backlog.look();
+        for (const backlog of backlogs) backlog.look();
       },
       onLost: () => {
         for (const dispatcher of dispatchers.values()) dispatcher.drop();
       },
     });
     toClose.push(() => ownership.close());
-    const backlog = createBacklog({ store, channels: names, owner: () => ownership.owner, clock, logger, telemetry });
-    toClose.push(() => backlog.close());
+    const backlogs = names.map((channel) =>
+      createBacklogGauges({
+        countGauge: 'paystream_notify_waiting',
+        ageGauge: 'paystream_notify_oldest_seconds',
+        labels: { channel },
+        read: () => store.waiting(channel, ownership.owner),
+        clock,
+        logger,
+        telemetry,
+      }),
+    );
+    for (const backlog of backlogs) toClose.push(() => backlog.close());
     const recorder = createRecorder({ database, store, outbox, businessLog, instance, clock, telemetry });
     toClose.push(() => recorder.close());
     for (const [name, channel] of Object.entries(channels)) {

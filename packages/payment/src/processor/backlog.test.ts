@@ -1,8 +1,6 @@
-import { noTelemetry, silentLogger, type Telemetry } from '@paystream/core';
-import { createMemoryTelemetry, createTestWorld, createVirtualClock, type TestWorld } from '@paystream/core/testing';
+import { createTestWorld, type TestWorld } from '@paystream/core/testing';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createSimulatedGateway, type SimulatedGateway } from '../simulated/index.ts';
-import { createBacklog } from './backlog.ts';
 import type { PaymentProcessor } from './port.ts';
 import { createPaymentProcessor } from './processor.ts';
 import { type Counterpart, createCounterpart } from './test-support.ts';
@@ -11,22 +9,15 @@ let world: TestWorld;
 let other: Counterpart;
 let gateway: SimulatedGateway;
 let processor: PaymentProcessor | undefined;
-let looksAtMs: number[];
 
-/** Notes when payments that wait were counted. */
-async function start(telemetry: Telemetry = world.telemetry): Promise<void> {
-  const { clock, random, broker } = world;
-  const query: typeof world.database.query = (sql, parameters) => {
-    if (sql.includes(' AS waiting') && !sql.includes('refunds')) looksAtMs.push(clock.now());
-    return world.database.query(sql, parameters);
-  };
-  processor = await createPaymentProcessor({ database: { ...world.database, query }, broker, gateway, clock, random, telemetry });
+async function start(): Promise<void> {
+  const { database, clock, random, broker, telemetry } = world;
+  processor = await createPaymentProcessor({ database, broker, gateway, clock, random, telemetry });
 }
 beforeEach(async () => {
   world = await createTestWorld();
   other = await createCounterpart(world.broker, world.clock);
   gateway = await createSimulatedGateway({ clock: world.clock, random: world.random });
-  looksAtMs = [];
   processor = undefined;
 });
 const closeAll = async (): Promise<void> => {
@@ -85,47 +76,4 @@ it('a refund that the gateway does not answer is seen, also by the next process,
   await world.runUntil(async () => (await processor?.getPayment('o1'))?.refunded?.units === 1_000n);
   await world.advance({ seconds: 20 });
   expect(backlog('refund')).toEqual([0, 0]);
-});
-
-it('what waits is counted every ten seconds at most, and not at all where nobody is told', async () => {
-  await start();
-  gateway.charge = away;
-  gateway.lookup = away;
-  for (let n = 0; n < 45; n += 1) {
-    await other.place({ orderId: `o${n}` });
-    await world.advance({ seconds: 1 });
-  }
-  expect(looksAtMs.length).toBeGreaterThan(2);
-  for (const [index, atMs] of looksAtMs.slice(1).entries()) expect(atMs - (looksAtMs[index] as number)).toBeGreaterThanOrEqual(10_000);
-  await closeAll();
-  looksAtMs.length = 0;
-  await start(noTelemetry);
-  await world.advance({ minutes: 1 });
-  expect(looksAtMs).toEqual([]);
-});
-
-it('the age of what nothing happens to for days grows all the same, for few looks, and what is gone is looked for no more', async () => {
-  const clock = createVirtualClock();
-  const telemetry = createMemoryTelemetry();
-  const sinceMs = clock.now();
-  let count = 1;
-  let looks = 0;
-  const waiting = async () => {
-    looks += 1;
-    return { count, sinceMs: count === 0 ? undefined : sinceMs };
-  };
-  const unseen = createBacklog({ kind: 'refund', waiting, clock, logger: silentLogger, telemetry });
-  const age = () => telemetry.gaugeValue('paystream_payment_oldest_seconds', { kind: 'refund' }) ?? 0;
-  unseen.look();
-  for (const days of [1, 2, 4]) {
-    await clock.advance({ hours: 24 * days });
-    const trueAge = (clock.now() - sinceMs) / 1_000;
-    expect(age()).toBeGreaterThan(trueAge * 0.985);
-    expect(age()).toBeLessThanOrEqual(trueAge);
-  }
-  expect(looks).toBeLessThan(1_000);
-  count = 0;
-  await clock.advance({ hours: 3 });
-  expect([age(), clock.pendingTimers]).toEqual([0, 0]);
-  await unseen.close();
 });

@@ -1,5 +1,5 @@
 import { type Clock, type ClockTimer, createBatcher, type Logger, PaystreamError, type Telemetry } from '@paystream/core';
-import { createBacklog, type Waiting } from './backlog.ts';
+import { type Backlog, createBacklogGauges } from '@paystream/core/sql';
 
 /** Calls back when the time of something stored has come. */
 export interface Waker {
@@ -22,7 +22,7 @@ export interface WakerOptions<T> {
   /** When the next is due. */
   readonly nextMs: () => Promise<number | undefined>;
   /** What is not over yet, for telemetry. */
-  readonly waiting: () => Promise<Waiting>;
+  readonly waiting: () => Promise<Backlog>;
   /** Handles what is due. Gives those of them that it could not handle now. */
   readonly handle: (due: readonly T[]) => Promise<readonly T[]>;
   /** Handles by itself what failed before: somebody may hold it locked, and nothing else is to wait for that. Gives whether it could. */
@@ -51,9 +51,17 @@ interface Troubled<T> {
 }
 
 export function createWaker<T>(options: WakerOptions<T>): Waker {
-  const { clock, logger, telemetry, waiting } = options;
-  const backlog = createBacklog({ kind: options.kind, waiting, clock, logger, telemetry });
+  const { clock, logger, telemetry } = options;
   const labels = { kind: options.kind };
+  const backlog = createBacklogGauges({
+    countGauge: 'paystream_payment_waiting',
+    ageGauge: 'paystream_payment_oldest_seconds',
+    labels,
+    read: options.waiting,
+    clock,
+    logger,
+    telemetry,
+  });
   telemetry.count('paystream_payment_due_failures_total', labels, 0);
   let timer: ClockTimer | undefined;
   let timerAtMs = Number.POSITIVE_INFINITY;

@@ -1,6 +1,6 @@
 import { fromStoredTrace, type Money, type TraceContext, toStoredTrace } from '@paystream/core';
-import { type Database, defineStatements, type Transaction } from '@paystream/core/sql';
-import { mostCounted, type Waiting } from '../processor/backlog.ts';
+import { type Backlog, type Database, defineStatements, type Transaction } from '@paystream/core/sql';
+import { mostCounted } from '../store/store.ts';
 import { type Refund, type RefundStatus, refundKey } from './refund.ts';
 
 const statements = defineStatements(({ tables, dialect }) => ({
@@ -64,7 +64,7 @@ export interface RefundStore {
   postpone(tx: Transaction, refund: RefundName, untilMs: number, nowMs: number): Promise<void>;
   nextWakeMs(): Promise<number | undefined>;
   /** Refunds that the gateway has not answered. */
-  waiting(): Promise<Waiting>;
+  waiting(): Promise<Backlog>;
 }
 
 function refundOf(row: RefundRow): Refund {

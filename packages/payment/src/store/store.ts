@@ -1,7 +1,6 @@
 import { fromStoredTrace, type TraceContext } from '@paystream/core';
-import { type Database, defineStatements, jsonList, type SqlRow, type SqlValue, type Transaction } from '@paystream/core/sql';
+import { type Backlog, type Database, defineStatements, jsonList, type SqlRow, type SqlValue, type Transaction } from '@paystream/core/sql';
 import type { Payment } from '../payment/payment.ts';
-import { mostCounted, type Waiting } from '../processor/backlog.ts';
 import {
   type AttemptRow,
   attemptColumns,
@@ -13,6 +12,9 @@ import {
   paymentColumns,
   paymentsOf,
 } from './rows.ts';
+
+/** Of more that wait, those are counted whose time comes first. */
+export const mostCounted = 10_000;
 
 const statements = defineStatements(({ tables, dialect }) => ({
   addPayment: dialect.insertOrIgnore(tables('payments'), paymentColumns),
@@ -74,7 +76,7 @@ export interface PaymentStore {
   /** When the next payment's time comes. */
   nextWakeMs(): Promise<number | undefined>;
   /** Payments that are not decided. */
-  waiting(): Promise<Waiting>;
+  waiting(): Promise<Backlog>;
   /** Payments with a charge that a processor has sent and that has not ended yet. */
   underWay(owner: string, limit: number): Promise<readonly DuePayment[]>;
 }
