@@ -4,6 +4,7 @@ import type { TimerEntry, Timers } from '../timers/port.ts';
 import { createTimers, type TimersOptions } from '../timers/timers.ts';
 import { eventually, quietMs } from './broker-subject.ts';
 import { crash, type DatabaseCase, type DatabaseUnderTest, restart, secondOf } from './database-subject.ts';
+import { createMemoryTelemetry } from './memory-telemetry.ts';
 
 function timersOn(subject: DatabaseUnderTest, kind: string, options: Partial<TimersOptions> = {}): Promise<Timers> {
   return createTimers({ database: subject.database, clock: subject.clock, kind, sweepMs: 100, ...options });
@@ -156,6 +157,36 @@ export const timerCases: readonly DatabaseCase[] = [
       await eventually(subject, 'the handler is called three times', () => calls.length === 3);
       await timers.close();
       assert.ok((calls[2] ?? 0) - (calls[0] ?? 0) >= 990, calls.join(' '));
+    },
+  },
+  {
+    name: 'timers: tell how many wait and how late the one is that is due longest, which its handler has left',
+    run: async (subject) => {
+      const { database, clock } = subject;
+      const kind = subject.uniqueName('told');
+      const telemetry = createMemoryTelemetry();
+      const failing = await timersOn(subject, kind, { leaseMs: 60_000 });
+      const told = await timersOn(subject, kind, { leaseMs: 60_000, telemetry });
+      const waiting = () => telemetry.gaugeValue('paystream_timers_waiting', { kind });
+      const oldest = () => telemetry.gaugeValue('paystream_timers_oldest_seconds', { kind });
+      const now = clock.now();
+      await set(database, failing, [
+        { id: 'late', dueAtMs: now - 30_000 },
+        { id: 'soon', dueAtMs: now + 50_000 },
+        { id: 'later', dueAtMs: now + 3_600_000 },
+      ]);
+      let calls = 0;
+      failing.start(async () => {
+        calls += 1;
+        throw new Error('not now');
+      });
+      await eventually(subject, 'the late one is called', () => calls === 1);
+      told.start(async () => undefined);
+      await eventually(subject, 'it is told what waits', () => oldest() !== undefined);
+      assert.equal(waiting(), 3);
+      assert.ok((oldest() ?? 0) >= 29.9 && (oldest() ?? 0) < 60, `${oldest()} s late`);
+      await Promise.all([failing.close(), told.close()]);
+      assert.deepEqual([waiting(), oldest()], [0, 0]);
     },
   },
   {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSqliteDatabase } from '../embedded/database/sqlite-database.ts';
-import type { Database } from '../sql/port.ts';
-import { createMemoryTelemetry } from '../testing/memory-telemetry.ts';
+import type { Database, SqlValue } from '../sql/port.ts';
+import { createMemoryTelemetry, type MemoryTelemetry } from '../testing/memory-telemetry.ts';
 import { createVirtualClock, type VirtualClock } from '../testing/virtual-clock.ts';
 import type { TimerEntry, Timers } from './port.ts';
 import { createTimers, type TimersOptions } from './timers.ts';
@@ -20,6 +20,9 @@ async function makeTimers(options: Partial<TimersOptions> = {}): Promise<Timers>
 const seconds = (): number => clock.monotonic() / 1_000;
 const set = (timers: Timers, ...entries: TimerEntry[]): Promise<void> => database.transaction((tx) => timers.set(tx, entries));
 const cancel = (timers: Timers, ...ids: string[]): Promise<void> => database.transaction((tx) => timers.cancel(tx, ids));
+/** How many wait, and how late the one is that is due longest, in seconds. */
+const waiting = (telemetry: MemoryTelemetry): readonly (number | undefined)[] =>
+  ['paystream_timers_waiting', 'paystream_timers_oldest_seconds'].map((name) => telemetry.gaugeValue(name, { kind: 'test' }));
 const recordAndCancel =
   (timers: Timers) =>
   async (due: readonly Required<TimerEntry>[]): Promise<void> => {
@@ -214,5 +217,93 @@ describe('timers', () => {
     expect(telemetry.counter('paystream_timers_due_total', { kind: 'test' })).toBe(4);
     expect(telemetry.counter('paystream_timers_failures_total', { kind: 'test' })).toBe(1);
     expect(telemetry.observations('paystream_timers_lateness_seconds').map(Math.round)).toEqual([2, 2, 12, 12]);
+  });
+
+  it('tell how many wait and how late the one is that is due longest, while their handler fails too, until nobody is there to tell', async () => {
+    const telemetry = createMemoryTelemetry();
+    const timers = await makeTimers({ telemetry });
+    await set(await makeTimers({ kind: 'other' }), { id: 'of-others', dueAtMs: clock.now() - 60_000 });
+    const dueAtMs = clock.now() + 60_000;
+    await set(timers, { id: 'a', dueAtMs }, { id: 'b', dueAtMs: dueAtMs + 5_000 }, { id: 'c', dueAtMs: dueAtMs + 3_600_000 });
+    await clock.advance({ seconds: 30 });
+    expect(waiting(telemetry)).toEqual([undefined, undefined]);
+    let fails = true;
+    timers.start(async (due) => {
+      if (fails) throw new Error('away');
+      await database.transaction((tx) => timers.cancel(tx, due));
+    });
+    await clock.advance({ seconds: 20 });
+    expect(waiting(telemetry)).toEqual([3, 0]);
+    for (const minutes of [1, 2, 3]) {
+      await clock.advance({ minutes: 1 });
+      const late = minutes * 60 - 10;
+      const [count, lateness] = waiting(telemetry);
+      expect(count).toBe(3);
+      expect(lateness).toBeGreaterThan(late - 11);
+      expect(lateness).toBeLessThanOrEqual(late);
+    }
+    fails = false;
+    await clock.advance({ minutes: 1 });
+    expect(waiting(telemetry)).toEqual([1, 0]);
+    await timers.close();
+    expect(waiting(telemetry)).toEqual([0, 0]);
+  });
+
+  it('tell of what is late while many are worked off, and while a handler does not come to an end', async () => {
+    const telemetry = createMemoryTelemetry();
+    const timers = await makeTimers({ telemetry, batchSize: 1 });
+    const dueAtMs = clock.now() - 3 * 3_600_000;
+    await set(timers, ...Array.from({ length: 100 }, (_, index) => ({ id: `t${index}`, dueAtMs: dueAtMs + index })));
+    let left = (): void => undefined;
+    let calls = 0;
+    timers.start(async (due) => {
+      calls += 1;
+      if (calls === 41) await new Promise<void>((resolve) => (left = resolve));
+      await clock.sleep(1_000);
+      await database.transaction((tx) => timers.cancel(tx, due));
+    });
+    await clock.advance({ seconds: 35 });
+    const [count, lateness] = waiting(telemetry);
+    expect(count).toBeGreaterThanOrEqual(65);
+    expect(count).toBeLessThanOrEqual(75);
+    expect(lateness).toBeGreaterThan(3 * 3_600 + 24);
+    await clock.advance({ minutes: 5 });
+    expect(calls).toBe(41);
+    expect(waiting(telemetry)[0]).toBe(60);
+    expect(waiting(telemetry)[1]).toBeGreaterThan(3 * 3_600 + 200);
+    left();
+    await clock.advance({ minutes: 2 });
+    expect(waiting(telemetry)).toEqual([0, 0]);
+  });
+
+  it('are counted from the index alone and up to 100,000, every ten seconds at most, and not where nobody is told', async () => {
+    const { tables } = database;
+    const looks: { readonly atMs: number; readonly sql: string; readonly parameters: readonly SqlValue[] | undefined }[] = [];
+    const watched: Database = {
+      ...database,
+      query: (sql, parameters, options) => {
+        if (sql.includes(' AS waiting')) looks.push({ atMs: clock.monotonic(), sql, parameters });
+        return database.query(sql, parameters, options);
+      },
+    };
+    const telemetry = createMemoryTelemetry();
+    const timers = await makeTimers({ database: watched, telemetry });
+    const unheard = await makeTimers({ database: watched, kind: 'unheard' });
+    const all = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100500)
+      INSERT INTO ${tables('timers')} (kind, id, due_at, next_call_at, payload) SELECT 'test', i, ?, ?, '' FROM n`;
+    const dueAtMs = clock.now() + 3_600_000;
+    await database.transaction((tx) => tx.execute(all, [dueAtMs, dueAtMs]));
+    timers.start(recordAndCancel(timers));
+    unheard.start(recordAndCancel(unheard));
+    await clock.advance({ seconds: 45 });
+    expect(waiting(telemetry)).toEqual([100_000, 0]);
+    expect(looks.map(({ atMs }) => Math.floor(atMs / 1_000))).toEqual([0, 10, 20, 30, 40]);
+    const [look] = looks;
+    const plan = await database.query<{ detail: string }>(`EXPLAIN QUERY PLAN ${look?.sql}`, look?.parameters);
+    const ofTable = plan.map(({ detail }) => detail).filter((detail) => detail.includes(tables('timers')) || detail.includes('TEMP'));
+    expect(ofTable).toEqual([
+      `SEARCH ${tables('timers')} USING COVERING INDEX ${tables('timers_by_next_call')} (kind=?)`,
+      `SEARCH ${tables('timers')} USING INDEX ${tables('timers_by_next_call')} (kind=? AND next_call_at<?)`,
+    ]);
   });
 });

@@ -5,6 +5,7 @@ import { type Logger, silentLogger } from '../logger/port.ts';
 import { jsonList } from '../sql/json-list.ts';
 import type { Database, MigrationMode, SqlTransaction, Transaction } from '../sql/port.ts';
 import { defineStatements } from '../sql/statements.ts';
+import { type Backlog, createBacklogGauges } from '../telemetry/backlog-gauges.ts';
 import { noTelemetry, type Telemetry } from '../telemetry/port.ts';
 import { timerMigrations } from './migrations.ts';
 import type { TimerEntry, Timers } from './port.ts';
@@ -25,7 +26,10 @@ export interface TimersOptions {
   readonly sweepMs?: number;
   /** Told of handlers that throw. Default: writes nothing. */
   readonly logger?: Logger;
-  /** Gets how many timers were due, how late they were called and how often that failed, by kind. Default: keeps nothing. */
+  /**
+   * Gets how many timers were due, how late they were called and how often that failed, by kind; once they are started, also how
+   * many wait and how late the one is that is due longest. Default: keeps nothing.
+   */
   readonly telemetry?: Telemetry;
   /** What to do about the schema. Default: `apply`. */
   readonly migrations?: MigrationMode;
@@ -37,7 +41,16 @@ interface TimerRow {
   readonly payload: string;
 }
 
+interface WaitingRow {
+  readonly waiting: number;
+  readonly due_at: number | null;
+}
+
 const maxPayload = 4_096;
+/** More take too long to count. */
+const mostCounted = 100_000;
+/** Of more that are late, those are looked at whose call comes first: each is a row to be read, wherever it lies. */
+const mostLate = 1_000;
 const columns = ['kind', 'id', 'due_at', 'next_call_at', 'payload'];
 
 const timerStatements = defineStatements(({ tables, dialect }) => ({
@@ -52,6 +65,11 @@ const timerStatements = defineStatements(({ tables, dialect }) => ({
   due: `SELECT id, due_at, payload FROM ${tables('timers')}
     WHERE kind = ? AND next_call_at <= ? ORDER BY next_call_at LIMIT ? ${dialect.forUpdateSkipLocked}`,
   unclaim: `UPDATE ${tables('timers')} SET next_call_at = due_at WHERE kind = ? AND next_call_at <= ? AND next_call_at <> due_at`,
+  // In the order of the index, so that it is counted from that alone; payloads may be large.
+  waiting: `SELECT (SELECT COUNT(*) FROM (
+      SELECT next_call_at FROM ${tables('timers')} WHERE kind = ? ORDER BY next_call_at LIMIT ${mostCounted}) w) AS waiting,
+    (SELECT MIN(due_at) FROM (
+      SELECT due_at FROM ${tables('timers')} WHERE kind = ? AND next_call_at <= ? ORDER BY next_call_at LIMIT ${mostLate}) d) AS due_at`,
   claim: `UPDATE ${tables('timers')} SET next_call_at = ? WHERE kind = ? AND id IN ${dialect.inJson}`,
 }));
 
@@ -105,6 +123,22 @@ export async function createTimers(options: TimersOptions): Promise<Timers> {
     await database.transaction((tx) => tx.execute(sql.unclaim, [kind, untilMs]));
   }
 
+  const waiting = async (): Promise<Backlog> => {
+    const nowMs = await database.now();
+    // One that its handler left is called a lease later, and is late all the same.
+    const [row] = await database.query<WaitingRow>(sql.waiting, [kind, kind, nowMs + leaseMs]);
+    return { count: row?.waiting ?? 0, sinceMs: row?.due_at ?? undefined, nowMs };
+  };
+  const backlog = createBacklogGauges({
+    countGauge: 'paystream_timers_waiting',
+    ageGauge: 'paystream_timers_oldest_seconds',
+    labels,
+    read: waiting,
+    clock,
+    logger,
+    telemetry,
+  });
+
   const claim = (nowMs: number): Promise<readonly Required<TimerEntry>[]> =>
     database.transaction(async (tx) => {
       const { rows } = await tx.execute<TimerRow>(sql.due, [kind, nowMs, batchSize]);
@@ -115,6 +149,7 @@ export async function createTimers(options: TimersOptions): Promise<Timers> {
   /** Calls the handler until nothing is due; gives when to look again, by this process's clock. */
   const callDue = async (call: (due: readonly Required<TimerEntry>[]) => Promise<void>): Promise<number> => {
     while (!closed) {
+      backlog.look();
       const [next] = await database.query<{ readonly next_call_at: number }>(sql.next, [kind]);
       const nowMs = await database.now();
       if (next === undefined) break;
@@ -212,6 +247,7 @@ export async function createTimers(options: TimersOptions): Promise<Timers> {
       closed = true;
       wake?.cancel();
       await running;
+      await backlog.close();
     },
   };
 }
