@@ -217,7 +217,7 @@ public class JavaClient {
         ArrayNode messages = result.putArray("messages");
         try (Consumer<Object> consumer = builder.subscribe()) {
             int count = request.get("count").asInt();
-            int timeoutMs = request.path("timeoutMs").asInt(10_000);
+            int timeoutMs = request.get("timeoutMs").asInt();
             while (messages.size() < count) {
                 Message<Object> message = consumer.receive(timeoutMs, TimeUnit.MILLISECONDS);
                 if (message == null) break;

@@ -120,7 +120,7 @@ def consume(request):
     try:
         while len(messages) < request["count"]:
             try:
-                message = consumer.receive(request.get("timeoutMs", 10_000))
+                message = consumer.receive(request["timeoutMs"])
             except pulsar.Timeout:
                 break
             messages.append(describe(schema, message))

@@ -22,6 +22,8 @@ export interface RealBroker {
   readonly serviceUrlTls: string | undefined;
   readonly adminUrl: string;
   readonly webServiceUrl: string;
+  /** Where the broker writes its log; of one that ran already it is not known. */
+  readonly logFile: string | undefined;
   /** Only of `secure`. */
   readonly secrets:
     | {

@@ -1,4 +1,6 @@
 import { inject } from 'vitest';
+import { patienceMs } from '../../consumer/test-support.ts';
+import { allOf } from '../missing-messages.ts';
 import type { RealBroker } from '../test-support.ts';
 
 /** Names of schemas of the Java side; `json` and `avro` are of its class `Order`, `protobuf` is `google.protobuf.Duration`. */
@@ -67,7 +69,7 @@ export interface JavaConsume {
   readonly maxRedeliveries?: number;
   /** Default: `ack`. `later`: sends to the retry topic. */
   readonly outcome?: 'ack' | 'nack' | 'later' | 'nothing';
-  /** How long a message is waited for; fewer are returned then. Default: 10,000. */
+  /** How long a message is waited for; fewer are returned then. Default: 45,000, and fewer are an error. */
   readonly timeoutMs?: number;
 }
 
@@ -100,6 +102,7 @@ export interface JavaIncoming {
 export interface JavaClient {
   /** Resolves with the ids as Java writes them. */
   produce(request: JavaProduce): Promise<readonly string[]>;
+  /** Rejects, unless `timeoutMs` is given, with how the topic stands at the broker if fewer messages come than `count`. */
   consume(request: JavaConsume): Promise<readonly JavaIncoming[]>;
 }
 
@@ -117,6 +120,9 @@ export async function javaClient(broker: RealBroker): Promise<JavaClient> {
 
   return {
     produce: async (request) => ((await post('/produce', request)) as { ids: string[] }).ids,
-    consume: async (request) => ((await post('/consume', request)) as { messages: JavaIncoming[] }).messages,
+    async consume(request) {
+      const { messages } = (await post('/consume', { timeoutMs: patienceMs, ...request })) as { messages: JavaIncoming[] };
+      return request.timeoutMs === undefined ? allOf(messages, request.count, request.topic, broker) : messages;
+    },
   };
 }

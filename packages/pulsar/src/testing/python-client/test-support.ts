@@ -1,4 +1,6 @@
 import { inject } from 'vitest';
+import { patienceMs } from '../../consumer/test-support.ts';
+import { allOf } from '../missing-messages.ts';
 import type { RealBroker } from '../test-support.ts';
 
 /** Names of schemas of the Python side; `json` and `avro` are of its class `Order`. */
@@ -45,7 +47,7 @@ export interface PythonConsume {
   readonly maxRedeliveries?: number;
   /** Default: `ack`. */
   readonly outcome?: 'ack' | 'nack' | 'nothing';
-  /** How long a message is waited for; fewer are returned then. Default: 10,000. */
+  /** How long a message is waited for; fewer are returned then. Default: 45,000, and fewer are an error. */
   readonly timeoutMs?: number;
 }
 
@@ -72,6 +74,7 @@ export interface PythonIncoming {
 export interface PythonClient {
   /** Resolves with the ids as Python writes them. */
   produce(request: PythonProduce): Promise<readonly string[]>;
+  /** Rejects, unless `timeoutMs` is given, with how the topic stands at the broker if fewer messages come than `count`. */
   consume(request: PythonConsume): Promise<readonly PythonIncoming[]>;
 }
 
@@ -89,6 +92,9 @@ export async function pythonClient(broker: RealBroker): Promise<PythonClient> {
 
   return {
     produce: async (request) => ((await post('/produce', request)) as { ids: string[] }).ids,
-    consume: async (request) => ((await post('/consume', request)) as { messages: PythonIncoming[] }).messages,
+    async consume(request) {
+      const { messages } = (await post('/consume', { timeoutMs: patienceMs, ...request })) as { messages: PythonIncoming[] };
+      return request.timeoutMs === undefined ? allOf(messages, request.count, request.topic, broker) : messages;
+    },
   };
 }
