@@ -1,5 +1,6 @@
 import { PulsarError } from '../errors/pulsar-error.ts';
-import { type AcknowledgeOptions, entryOf, type Message, type NegativeAcknowledgeOptions, ReceivedMessage } from '../message/message.ts';
+import { entryOf } from '../message/entry.ts';
+import { type AcknowledgeOptions, type Message, type NegativeAcknowledgeOptions, ReceivedMessage } from '../message/message.ts';
 import { MessageId } from '../message/message-id.ts';
 import type { SeekPosition } from './cursor.ts';
 import type { Letters } from './letters.ts';

@@ -2,14 +2,8 @@ import type { ClientContext } from '../client/context.ts';
 import { PulsarError } from '../errors/pulsar-error.ts';
 import type { ConsumerEvent } from '../events/events.ts';
 import type { BaseCommand } from '../gen/pulsar/wire_pb.ts';
-import { Entry } from '../message/entry.ts';
-import {
-  type AcknowledgeOptions,
-  entryOf,
-  type MessageSource,
-  type NegativeAcknowledgeOptions,
-  type ReceivedMessage,
-} from '../message/message.ts';
+import { Entry, entryOf } from '../message/entry.ts';
+import type { AcknowledgeOptions, MessageSource, NegativeAcknowledgeOptions, ReceivedMessage } from '../message/message.ts';
 import { MessageId } from '../message/message-id.ts';
 import type { ValueDecoder } from '../schema/port.ts';
 import { encodeFlow, encodeRedeliverAll } from '../wire/commands.ts';

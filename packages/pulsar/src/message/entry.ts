@@ -1,7 +1,7 @@
 import type { BrokerEntry } from '../wire/parse-message.ts';
 import type { ReadMessageMetadata } from '../wire/read-message-metadata.ts';
 import { BitSet } from './bit-set.ts';
-import { MessageId } from './message-id.ts';
+import { MessageId, type MessageIdFields } from './message-id.ts';
 
 /** What is the same for every message of an entry. */
 export interface EntryFields<S> {
@@ -95,11 +95,30 @@ export class Entry<S> {
     }
   }
 
-  /** The id of the message at an index, -1 outside a batch. */
+  /** The id of the message at an index, -1 outside a batch: it acknowledges as well as the message does, see {@link entryOf}. */
   idAt(index: number, topic: string, partition: number): MessageId {
     const first = this.chunks?.[0];
     const { ledgerId, entryId, batchSize } = this;
     const firstChunk = first && new MessageId({ ...first, partition, topic });
-    return new MessageId({ ledgerId, entryId, partition, batchIndex: index, batchSize, topic, firstChunk });
+    return new ReceivedId({ ledgerId, entryId, partition, batchIndex: index, batchSize, topic, firstChunk }, this);
   }
+}
+
+/** The id of a message that was received, with its entry. A weak map of all of them costs the collector of garbage more than all else of a message. */
+class ReceivedId extends MessageId {
+  readonly #entry: Entry<unknown>;
+
+  constructor(fields: MessageIdFields, entry: Entry<unknown>) {
+    super(fields);
+    this.#entry = entry;
+  }
+
+  static entryOf(id: MessageId): Entry<unknown> | undefined {
+    return #entry in id ? id.#entry : undefined;
+  }
+}
+
+/** The entry that the id of a received message came with; `undefined` for one from elsewhere. */
+export function entryOf(id: MessageId): Entry<unknown> | undefined {
+  return ReceivedId.entryOf(id);
 }

@@ -95,14 +95,6 @@ export interface MessageFields {
   readonly keyIsBase64: boolean;
 }
 
-/** Which entry an id was taken from, so that an id acknowledges as well as its message does. */
-const entries = new WeakMap<MessageId, Entry<unknown>>();
-
-/** The entry that an id of a received message came with. */
-export function entryOf(id: MessageId): Entry<unknown> | undefined {
-  return entries.get(id);
-}
-
 const PROPERTY = 0x0a;
 const PARTITION_KEY = 0x12;
 const ORDERING_KEY = 0x3a;
@@ -146,10 +138,7 @@ export class ReceivedMessage<T> implements Message<T> {
   }
 
   get id(): MessageId {
-    if (this.#id === undefined) {
-      this.#id = this.entry.idAt(this.batchIndex, this.entry.source.topic, this.entry.source.partition);
-      entries.set(this.#id, this.entry);
-    }
+    this.#id ??= this.entry.idAt(this.batchIndex, this.entry.source.topic, this.entry.source.partition);
     return this.#id;
   }
 
