@@ -3,7 +3,7 @@ import type { WirePosition } from '../wire/commands.ts';
 
 /** Acknowledgements of entries that are not sent yet, by ledger and entry. */
 export class AckTable {
-  readonly #ledgers = new Map<number, Map<number, Pending>>();
+  #ledgers = new Map<number, Map<number, Pending>>();
   #size = 0;
 
   get size(): number {
@@ -52,7 +52,8 @@ export class AckTable {
   }
 
   clear(): void {
-    this.#ledgers.clear();
+    // A map that is cleared links its table with the next, so that all of them are collected late.
+    this.#ledgers = new Map();
     this.#size = 0;
   }
 }

@@ -30,7 +30,8 @@ export class DeadLetters<T> {
   /** Looks at messages that came. Returns whether they are to be delivered; else they are on their way to the dead-letter topic. */
   admit(entry: Entry<MessageSource<T>>, messages: readonly ReceivedMessage<T>[]): boolean {
     if (entry.redeliveryCount < this.#hooks.maxRedeliveries) return true;
-    this.#last.set(keyOf(entry), messages);
+    // A copy: whoever takes them in empties the list.
+    this.#last.set(keyOf(entry), messages.slice());
     return entry.redeliveryCount === this.#hooks.maxRedeliveries || !this.divert(entry);
   }
 

@@ -115,8 +115,13 @@ export class Incoming<T> {
 
   #enqueue(entry: Entry<MessageSource<T>>, messages: ReceivedMessage<T>[]): void {
     const { inbox } = this.#options;
-    if (this.#deadLetters?.admit(entry, messages) === false) inbox.giveBack(messages.length);
-    else inbox.put(messages);
+    if (this.#deadLetters?.admit(entry, messages) === false) {
+      inbox.giveBack(messages.length);
+      return;
+    }
+    inbox.put(messages);
+    // Where lists often outlive a collection the engine makes them old from the start, and then all that is in them is collected late.
+    messages.length = 0;
   }
 
   /** What was published before, and what lies before a position, is left out from here on. */

@@ -49,7 +49,7 @@ function keyOf(outgoing: Outgoing): string {
 /** An entry for each key. */
 export class KeyedBatchContainer implements BatchContainer {
   readonly #pool: BufferPool;
-  readonly #batches = new Map<string, Batch>();
+  #batches = new Map<string, Batch>();
   #count = 0;
   #bytes = 0;
   #createdAt = 0;
@@ -102,7 +102,8 @@ export class KeyedBatchContainer implements BatchContainer {
   }
 
   #clear(): void {
-    this.#batches.clear();
+    // A map that is cleared links its table with the next, so that all of them are collected late.
+    this.#batches = new Map();
     this.#count = 0;
     this.#bytes = 0;
   }

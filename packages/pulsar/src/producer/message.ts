@@ -54,6 +54,40 @@ export interface Outgoing {
   schemaVersion: Uint8Array | undefined;
 }
 
+/** Made by `new`: literals that often outlive a collection are made old from the start, and what they hold is collected late. */
+class Prepared implements Outgoing {
+  readonly payload: Uint8Array;
+  readonly properties: Properties | undefined;
+  readonly partitionKey: string | undefined;
+  readonly partitionKeyB64Encoded: true | undefined;
+  readonly orderingKey: Uint8Array | undefined;
+  readonly eventTime: number | undefined;
+  readonly nullValue: true | undefined;
+  readonly nullPartitionKey: true | undefined;
+  sequenceId: number;
+  readonly deliverAtTime: number | undefined;
+  readonly replicateTo: readonly string[] | undefined;
+  readonly scope: TransactionScope | undefined;
+  readonly schema: ValueEncoder<never> | undefined;
+  schemaVersion: Uint8Array | undefined = undefined;
+
+  constructor(of: Partial<Outgoing> & Pick<Outgoing, 'payload' | 'sequenceId'>) {
+    this.payload = of.payload;
+    this.properties = of.properties;
+    this.partitionKey = of.partitionKey;
+    this.partitionKeyB64Encoded = of.partitionKeyB64Encoded;
+    this.orderingKey = of.orderingKey;
+    this.eventTime = of.eventTime;
+    this.nullValue = of.nullValue;
+    this.nullPartitionKey = of.nullPartitionKey;
+    this.sequenceId = of.sequenceId;
+    this.deliverAtTime = of.deliverAtTime;
+    this.replicateTo = of.replicateTo;
+    this.scope = of.scope;
+    this.schema = of.schema;
+  }
+}
+
 const nothing = new Uint8Array(0);
 const nowhere: readonly string[] = ['__local__'];
 
@@ -80,7 +114,7 @@ export function prepare<T>(message: ProducerMessage<T> | (T & Payload), encoder:
   if (value === undefined) throw new PulsarError('INVALID_ARGUMENT', 'a message needs a value: give null for none');
   if (eventTimeMs !== undefined) wholeNumber('eventTimeMs', eventTimeMs);
   if (sequenceId !== undefined) wholeNumber('sequenceId', sequenceId);
-  return {
+  return new Prepared({
     payload: value === null ? nothing : schema.encode(value),
     properties: message.properties,
     partitionKey: typeof key === 'string' ? key : key ? Buffer.from(key.buffer, key.byteOffset, key.length).toString('base64') : undefined,
@@ -94,27 +128,11 @@ export function prepare<T>(message: ProducerMessage<T> | (T & Payload), encoder:
     replicateTo: replicateTo?.length === 0 ? nowhere : replicateTo,
     scope: transaction === undefined ? undefined : scopeOf(transaction),
     schema: schema === encoder ? undefined : schema,
-    schemaVersion: undefined,
-  };
+  });
 }
 
 function bare(payload: Uint8Array): Outgoing {
-  return {
-    payload,
-    properties: undefined,
-    partitionKey: undefined,
-    partitionKeyB64Encoded: undefined,
-    orderingKey: undefined,
-    eventTime: undefined,
-    nullValue: undefined,
-    nullPartitionKey: undefined,
-    sequenceId: -1,
-    deliverAtTime: undefined,
-    replicateTo: undefined,
-    scope: undefined,
-    schema: undefined,
-    schemaVersion: undefined,
-  };
+  return new Prepared({ payload, sequenceId: -1 });
 }
 
 function deliveryTime(message: ProducerMessage<unknown>): number | undefined {
