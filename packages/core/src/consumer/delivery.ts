@@ -1,4 +1,4 @@
-import type { IncomingMessage } from '../broker/port.ts';
+import type { IncomingMessage, MessageId } from '../broker/port.ts';
 import { openEnvelope } from '../topic/envelope.ts';
 import type { Topic } from '../topic/topic.ts';
 import type { Delivery } from './port.ts';
@@ -21,22 +21,38 @@ function attemptsBefore(message: IncomingMessage): number {
   return message.redeliveryCount + (before === undefined ? 0 : Number.parseInt(before, 10) || 0);
 }
 
+class OpenDelivery<T> implements Delivery<T> {
+  readonly value: T;
+  readonly topic: string;
+  readonly messageId: MessageId;
+  readonly key: string | undefined;
+  readonly properties: Readonly<Record<string, string>>;
+  readonly publishTimeMs: number;
+  readonly attempt: number;
+  readonly eventId: string;
+  readonly occurredAtMs: number;
+  readonly correlationId: string | undefined;
+  readonly traceparent: string | undefined;
+  readonly tracestate: string | undefined;
+
+  constructor(value: T, topic: string, message: IncomingMessage) {
+    const { eventId, occurredAtMs, correlationId, traceparent, tracestate } = openEnvelope(message);
+    this.value = value;
+    this.topic = topic;
+    this.messageId = message.id;
+    this.key = message.key;
+    this.properties = message.properties;
+    this.publishTimeMs = message.publishTimeMs;
+    this.attempt = 1 + attemptsBefore(message);
+    this.eventId = eventId;
+    this.occurredAtMs = occurredAtMs;
+    this.correlationId = correlationId;
+    this.traceparent = traceparent;
+    this.tracestate = tracestate;
+  }
+}
+
 /** Decodes a message. Throws `UNDECODABLE`. */
 export function openDelivery<T>(topic: Topic<T, never>, message: IncomingMessage): Delivery<T> {
-  const value = topic.codec.decode(message.payload);
-  const { eventId, occurredAtMs, correlationId, traceparent, tracestate } = openEnvelope(message);
-  return {
-    value,
-    topic: topic.name,
-    messageId: message.id,
-    key: message.key,
-    properties: message.properties,
-    publishTimeMs: message.publishTimeMs,
-    attempt: 1 + attemptsBefore(message),
-    eventId,
-    occurredAtMs,
-    correlationId,
-    traceparent,
-    tracestate,
-  };
+  return new OpenDelivery(topic.codec.decode(message.payload), topic.name, message);
 }

@@ -258,6 +258,7 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
       if (held === undefined) lanes.release(lane);
       else releaseLater(lane, held);
     }
+    taken.entries.length = 0;
     pump();
     checkIdle();
   };

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from '../broker/port.ts';
+import { PassingMap } from './passing-map.ts';
 import type { Delivery } from './port.ts';
 import type { Held, Source } from './source.ts';
 
@@ -18,6 +19,26 @@ export interface Entry<T> extends Held {
   postponed: number;
   /** How long it has waited for that in all. */
   postponedMs: number;
+}
+
+class LaneEntry<T> implements Entry<T> {
+  readonly source: Source;
+  message: IncomingMessage;
+  delivery: Delivery<T>;
+  readonly sequence: number;
+  readonly lane: Lane<T>;
+  next: Entry<T> | undefined = undefined;
+  failed = false;
+  postponed = 0;
+  postponedMs = 0;
+
+  constructor(source: Source, message: IncomingMessage, delivery: Delivery<T>, sequence: number, lane: Lane<T>) {
+    this.source = source;
+    this.message = message;
+    this.delivery = delivery;
+    this.sequence = sequence;
+    this.lane = lane;
+  }
 }
 
 /** The messages of one key, in order; one without a key has a lane to itself. */
@@ -58,7 +79,7 @@ function newLane<T>(key: string | undefined): Lane<T> {
 
 /** Keeps messages of one key in order without a queue for each: lanes come and go with their messages. */
 export function createLanes<T>(): Lanes<T> {
-  const byKey = new Map<string, Lane<T>>();
+  const byKey = new PassingMap<string, Lane<T>>();
   let first: Lane<T> | undefined;
   let last: Lane<T> | undefined;
   let available = 0;
@@ -87,7 +108,7 @@ export function createLanes<T>(): Lanes<T> {
     let lane = byKey.get(key);
     if (lane === undefined) {
       lane = newLane(key);
-      byKey.set(key, lane);
+      byKey.add(key, lane);
     }
     return lane;
   };
@@ -98,8 +119,7 @@ export function createLanes<T>(): Lanes<T> {
     },
     add: (source, message, delivery) => {
       const lane = laneFor(delivery.key);
-      const tries = { failed: false, postponed: 0, postponedMs: 0 };
-      const entry: Entry<T> = { source, message, delivery, sequence: sequence++, lane, next: undefined, ...tries };
+      const entry = new LaneEntry(source, message, delivery, sequence++, lane);
       if (lane.tail === undefined) lane.head = entry;
       else lane.tail.next = entry;
       lane.tail = entry;

@@ -1,6 +1,7 @@
 import type { BrokerSubscription, IncomingMessage, MessageId } from '../broker/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { backoffMs, probing } from './backoff.ts';
+import { PassingMap } from './passing-map.ts';
 import type { Reception } from './reception.ts';
 import type { CommonSettings } from './settings.ts';
 import { unlessAborted } from './unless-aborted.ts';
@@ -53,7 +54,7 @@ export function createSource(options: SourceOptions): Source {
   const { clock, random, logger, telemetry } = settings;
   const policy = probing(settings.retry);
   const labels = { topic: subscription.topic, subscription: subscription.subscription };
-  const inFlight = new Map<MessageId, Held>();
+  const inFlight = new PassingMap<MessageId, Held>();
   let waiting: (() => void) | undefined;
   let done: Held[] = [];
   let flushing: Promise<void> | undefined;
@@ -74,7 +75,7 @@ export function createSource(options: SourceOptions): Source {
   const acceptAll = (messages: readonly IncomingMessage[]): void => {
     for (const message of messages) {
       const known = inFlight.get(message.id);
-      if (known === undefined) inFlight.set(message.id, accept(message, source));
+      if (known === undefined) inFlight.add(message.id, accept(message, source));
       else known.message = message;
     }
     onChange();
@@ -115,6 +116,8 @@ export function createSource(options: SourceOptions): Source {
       done = [];
       try {
         await acknowledgeBatch(batch);
+        // An array that has grown old is collected late, and all that is in it.
+        batch.length = 0;
         failures = 0;
       } catch (error) {
         if (PaystreamError.from(error).code === 'CANCELED') {

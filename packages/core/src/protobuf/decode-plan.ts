@@ -76,7 +76,15 @@ function typeOf(field: DescField): ValueType {
 function blankOf(desc: DescMessage, zero: object): () => Fields {
   const { typeName } = desc;
   const prototype: object = Object.getPrototypeOf(zero);
-  if (prototype === Object.prototype) return () => ({ $typeName: typeName });
+  if (prototype === Object.prototype) {
+    // What a literal gives, but with room for properties that are set later, and never moved to memory that is rarely collected.
+    function Blank(this: Fields): void {
+      this['$typeName'] = typeName;
+    }
+    Blank.prototype = prototype;
+    const Plain = Blank as unknown as new () => Fields;
+    return () => new Plain();
+  }
   // It holds what fields of proto2 are while they are not set.
   return () => Object.assign(Object.create(prototype), { $typeName: typeName });
 }

@@ -1,5 +1,6 @@
 import type { MessageId } from '../broker/port.ts';
 import type { Clock, ClockTimer } from '../clock/port.ts';
+import { PassingMap } from '../consumer/passing-map.ts';
 import { PairHeap } from '../embedded/broker/pair-heap.ts';
 
 /**
@@ -28,6 +29,27 @@ export interface Held<N> {
   settlement: Promise<void> | undefined;
   /** When it may be handed out again, by the clock's monotonic time. */
   dueMs: number;
+}
+
+/** Made by `new`, as all that lives as long as a message does: the engine moves literals that often outlive a collection, and then all they hold, to memory that is rarely collected. */
+class HeldMessage<N> implements Held<N> {
+  native: N;
+  lost = false;
+  readonly id: MessageId;
+  readonly key: string | undefined;
+  readonly sequence: number;
+  redeliveries: number;
+  state: HeldState = 'ready';
+  settlement: Promise<void> | undefined = undefined;
+  dueMs = 0;
+
+  constructor(native: N, { id, key, redeliveries }: ReturnType<HoldingOptions<N>['describe']>, sequence: number) {
+    this.native = native;
+    this.id = id;
+    this.key = key;
+    this.sequence = sequence;
+    this.redeliveries = redeliveries;
+  }
 }
 
 /** How messages are held. */
@@ -64,10 +86,10 @@ export interface Holding<N> {
 
 /** Makes a {@link Holding}. */
 export function createHolding<N>({ keyed, clock, describe, onDue }: HoldingOptions<N>): Holding<N> {
-  const byId = new Map<MessageId, Held<N>>();
+  const byId = new PassingMap<MessageId, Held<N>>();
   const bySequence = new Map<number, Held<N>>();
   /** Never handed out; from `head` on. */
-  let fresh: Held<N>[] = [];
+  let fresh: (Held<N> | undefined)[] = [];
   let head = 0;
   /** Handed out before and due: by place. */
   const replay = new PairHeap();
@@ -132,6 +154,8 @@ export function createHolding<N>({ keyed, clock, describe, onDue }: HoldingOptio
     if (replay.size > 0) return bySequence.get(replay.pop() ?? -1);
     const held = fresh[head];
     if (held === undefined) return undefined;
+    // What was handed out is not kept alive by its place here.
+    fresh[head] = undefined;
     head += 1;
     if (head > 1_000 && head * 2 > fresh.length) {
       fresh = fresh.slice(head);
@@ -169,7 +193,7 @@ export function createHolding<N>({ keyed, clock, describe, onDue }: HoldingOptio
   };
 
   const clearSome = (matches: (native: N) => boolean): void => {
-    for (const held of [...byId.values()]) {
+    for (const held of byId.values()) {
       if (!matches(held.native)) continue;
       const { state } = held;
       // Before its lane goes on, which must not hand it out.
@@ -189,25 +213,15 @@ export function createHolding<N>({ keyed, clock, describe, onDue }: HoldingOptio
     find: (id) => byId.get(id),
     arrive: (natives) => {
       for (const native of natives) {
-        const { id, key, redeliveries } = describe(native);
-        const known = byId.get(id);
+        const described = describe(native);
+        const known = byId.get(described.id);
         if (known !== undefined) {
           known.native = native;
           known.lost = false;
           continue;
         }
-        const held: Held<N> = {
-          native,
-          lost: false,
-          id,
-          key,
-          sequence: sequences++,
-          redeliveries,
-          state: 'ready',
-          settlement: undefined,
-          dueMs: 0,
-        };
-        byId.set(id, held);
+        const held = new HeldMessage(native, described, sequences++);
+        byId.add(held.id, held);
         fresh.push(held);
       }
     },

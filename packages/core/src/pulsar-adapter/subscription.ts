@@ -17,8 +17,8 @@ const deadLetterRetryMs = 1_000;
 export interface SubscriptionLink<N> extends Joinable {
   readonly describe: HoldingOptions<N>['describe'];
   contentOf(native: N): Content;
-  /** Waits until there is at least one message, and gives those that are there; what is aborted gives what it has, or nothing. */
-  fetch(room: number, signal: AbortSignal): Promise<readonly N[]>;
+  /** Waits until there is at least one message, and gives those that are there, in a list that is emptied; what is aborted gives what it has, or nothing. */
+  fetch(room: number, signal: AbortSignal): Promise<N[]>;
   acknowledge(all: readonly Held<N>[]): Promise<void>;
   /** Moves the cursor, while nothing is being fetched. Says which messages are void by it; `undefined`: all. */
   seek(position: Position): Promise<((native: N) => boolean) | undefined>;
@@ -151,18 +151,19 @@ export async function createHeldSubscription<N>(
     pump();
   };
 
+  const taken: Held<N>[] = [];
   const take = (max: number): IncomingMessage[] => {
-    const out: IncomingMessage[] = [];
-    while (out.length < max && holding.inHand < maxUnacknowledged) {
+    while (taken.length < max && holding.inHand < maxUnacknowledged) {
       const held = holding.next();
       if (held === undefined) break;
-      if (deadLetter === undefined || held.redeliveries <= deadLetter.maxRedeliveries) {
-        out.push(new Received(contentOf(held.native), topic, held.id, held.redeliveries, held));
-      } else
+      if (deadLetter === undefined || held.redeliveries <= deadLetter.maxRedeliveries) taken.push(held);
+      else
         toDeadLetters(held, deadLetter.topic, deadLetter.subscription ?? deadLetterSubscription).catch((error: unknown) =>
           waiting.reject(undefined, error),
         );
     }
+    const out = taken.map((held) => new Received(contentOf(held.native), topic, held.id, held.redeliveries, held));
+    taken.length = 0;
     return out;
   };
 
@@ -171,6 +172,7 @@ export async function createHeldSubscription<N>(
     try {
       const messages = await joined.link.fetch(maxUnacknowledged - holding.inHand, signal);
       if (closed === undefined) holding.arrive(messages);
+      messages.length = 0;
     } catch (error) {
       // Who waits was told already, if it is to be joined again.
       if (!signal.aborted && joined.refused === undefined) waiting.reject(undefined, failed(error, 'receive from'));
@@ -229,15 +231,13 @@ export async function createHeldSubscription<N>(
     },
     acknowledge: async (messages) => {
       checkOpen();
-      const open: Held<N>[] = [];
       const underWay = new Set<Promise<void>>();
-      for (const message of messages) {
-        const held = heldOf(message);
-        if (held === undefined || held.state === 'settled') continue;
-        if (held.settlement === undefined) open.push(held);
-        else underWay.add(held.settlement);
-      }
-      if (open.length > 0) underWay.add(settle(open));
+      const open = messages.map(heldOf).filter((held) => {
+        if (held === undefined || held.state === 'settled') return false;
+        if (held.settlement !== undefined) underWay.add(held.settlement);
+        return held.settlement === undefined;
+      });
+      if (open.length > 0) underWay.add(settle(open as Held<N>[]));
       await Promise.all(underWay);
       pump();
     },
