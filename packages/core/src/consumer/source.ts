@@ -48,6 +48,12 @@ export interface SourceOptions {
   readonly onChange: () => void;
 }
 
+/**
+ * How many acknowledgements may be on their way at once. What is handled meanwhile would have to wait for the answer to the one before,
+ * and takes up a place of `limit` all that time; with many each would be of few messages.
+ */
+const maxRuns = 4;
+
 /** Makes a source. Nothing is received before `run`. */
 export function createSource(options: SourceOptions): Source {
   const { subscription, limit, settings, reception, held, accept, ended, onChange } = options;
@@ -57,7 +63,12 @@ export function createSource(options: SourceOptions): Source {
   const inFlight = new PassingMap<MessageId, Held>();
   let waiting: (() => void) | undefined;
   let done: Held[] = [];
-  let flushing: Promise<void> | undefined;
+  /** How many runs of {@link acknowledgeAll} there are; those who wait until there is none. */
+  let runs = 0;
+  let flushed: (() => void)[] = [];
+  /** Whether a run waits for the rest of its turn, and whether one tries again what the broker has not taken. */
+  let gathering = false;
+  let retrying = false;
 
   const wake = (): void => {
     const resume = waiting;
@@ -88,7 +99,7 @@ export function createSource(options: SourceOptions): Source {
       const entry = batch[i] as Held;
       // A copy that came meanwhile is to be acknowledged too, or the broker would wait for it for ever.
       if (entry.message !== messages[i]) {
-        done.push(entry);
+        source.acknowledge(entry);
         continue;
       }
       inFlight.delete(entry.message.id);
@@ -108,31 +119,47 @@ export function createSource(options: SourceOptions): Source {
     for (const entry of entries) entry.onAcknowledged?.(error);
   };
 
+  /** Acknowledges what is done until nothing is left. What fails is tried again by one run, for all. */
   const acknowledgeAll = async (): Promise<void> => {
+    let failures = 0;
+    const goOn = (): void => {
+      if (failures > 0) retrying = false;
+      failures = 0;
+    };
+    runs += 1;
+    gathering = true;
     // The rest of this turn joins in.
     await new Promise((resolve) => setImmediate(resolve));
-    for (let failures = 0; done.length > 0 && !ended.aborted; ) {
+    gathering = false;
+    while (done.length > 0 && !ended.aborted && (failures > 0 || !retrying)) {
       const batch = done;
       done = [];
       try {
         await acknowledgeBatch(batch);
         // An array that has grown old is collected late, and all that is in it.
         batch.length = 0;
-        failures = 0;
+        goOn();
       } catch (error) {
         if (PaystreamError.from(error).code === 'CANCELED') {
           giveUp(batch.concat(done), error);
           break;
         }
         done = done.length === 0 ? batch : batch.concat(done);
+        if (failures === 0 && retrying) break;
+        retrying = true;
         failures += 1;
         telemetry.count('paystream_consumer_broker_retries_total', { ...labels, operation: 'acknowledge' });
         logger.warn({ ...labels, err: error, messages: batch.length }, 'cannot acknowledge: tried again');
         await clock.sleep(backoffMs(policy, failures, random), ended).catch(() => undefined);
       }
     }
-    flushing = undefined;
-    if (done.length > 0) giveUp(done, ended.reason);
+    goOn();
+    if (done.length > 0 && ended.aborted) giveUp(done, ended.reason);
+    runs -= 1;
+    if (runs > 0) return;
+    const woken = flushed;
+    flushed = [];
+    for (const resolve of woken) resolve();
   };
 
   const source: Source = {
@@ -142,7 +169,7 @@ export function createSource(options: SourceOptions): Source {
     wake,
     acknowledge: (entry) => {
       done.push(entry);
-      flushing ??= acknowledgeAll();
+      if (!gathering && !retrying && runs < maxRuns) void acknowledgeAll();
     },
     giveBack: (entry, delayMs) => {
       if (!inFlight.delete(entry.message.id)) return;
@@ -150,7 +177,7 @@ export function createSource(options: SourceOptions): Source {
       onChange();
       wake();
     },
-    flush: () => flushing ?? Promise.resolve(),
+    flush: () => (runs === 0 ? Promise.resolve() : new Promise((resolve) => flushed.push(resolve))),
     run: async (stopping) => {
       stopping.addEventListener('abort', wake, { once: true });
       for (let failures = 0; !stopping.aborted; ) {
