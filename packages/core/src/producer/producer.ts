@@ -80,20 +80,28 @@ export async function createProducer<T, I>(broker: Broker, topic: Topic<T, I>, o
     return producer.send(delayMs > 0 ? { ...sealed, deliverAtMs: now + delayMs } : sealed);
   };
 
+  const publishObserved = async (value: I, send: SendOptions): Promise<MessageId> => {
+    const startMs = clock.monotonic();
+    const span = telemetry.tracing ? startSpan(send) : undefined;
+    change(1);
+    try {
+      const id = await publish(value, send, span ?? send);
+      settled(startMs, span);
+      return id;
+    } catch (error) {
+      settled(startMs, span, error);
+      throw error;
+    }
+  };
+
   return {
     topic: topic.name,
-    send: async (value, send = noOptions) => {
-      if (silent) return publish(value, send, send);
-      const startMs = clock.monotonic();
-      const span = telemetry.tracing ? startSpan(send) : undefined;
-      change(1);
+    send: (value, send = noOptions) => {
+      if (!silent) return publishObserved(value, send);
       try {
-        const id = await publish(value, send, span ?? send);
-        settled(startMs, span);
-        return id;
+        return publish(value, send, send);
       } catch (error) {
-        settled(startMs, span, error);
-        throw error;
+        return Promise.reject(error);
       }
     },
     flush: () => producer.flush(),

@@ -1,4 +1,4 @@
-import type { Producer, ProducerState } from '@paystream/pulsar';
+import type { MessageId, Producer, ProducerState } from '@paystream/pulsar';
 import type { BrokerProducer, BrokerProducerOptions, OutgoingMessage } from '../broker/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { checkMessage } from '../pulsar-adapter/check-message.ts';
@@ -71,6 +71,28 @@ export async function createPulsarProducer(
     return fromPulsar(error, sending);
   };
 
+  /** What becomes of a send: without a closure for each. */
+  const idOf = (id: MessageId): string => id.toString();
+  let telling: { readonly of: Producer; readonly tell: (error: unknown) => never } | undefined;
+  const tellOf = (producer: Producer): ((error: unknown) => never) => {
+    if (telling?.of !== producer) {
+      const tell = (error: unknown): never => {
+        throw failed(error, producer);
+      };
+      telling = { of: producer, tell };
+    }
+    return telling.tell;
+  };
+  const sendLater = async (made: Promise<Producer>, message: OutgoingMessage): Promise<string> => {
+    let producer: Producer | undefined;
+    try {
+      producer = await made;
+      return idOf(await send(producer, message));
+    } catch (error) {
+      throw failed(error, producer);
+    }
+  };
+
   const end = async (): Promise<void> => {
     context.closed(result);
     await renewed.close();
@@ -78,16 +100,15 @@ export async function createPulsarProducer(
 
   const result: BrokerProducer = {
     topic,
-    send: async (message) => {
-      if (closed !== undefined) throw closedError();
-      let producer: Producer | undefined;
+    // Not async: what waits for the answer then holds neither the message nor a promise more.
+    send: (message) => {
+      if (closed !== undefined) return Promise.reject(closedError());
       try {
         checkMessage(topic, message);
         const got = renewed.get();
-        producer = got instanceof Promise ? await got : got;
-        return (await send(producer, message)).toString();
+        return got instanceof Promise ? sendLater(got, message) : send(got, message).then(idOf, tellOf(got));
       } catch (error) {
-        throw failed(error, producer);
+        return Promise.reject(failed(error, undefined));
       }
     },
     sendAll: async (messages) => {
