@@ -1,5 +1,15 @@
 import { create } from '@bufbuild/protobuf';
-import { type Broker, createConsumer, createProducer, defineTopic, protobuf, systemClock } from '@paystream/core';
+import {
+  type Broker,
+  createConsumer,
+  createIdGenerator,
+  createProducer,
+  defineTopic,
+  protobuf,
+  sealMessage,
+  systemClock,
+  systemRandom,
+} from '@paystream/core';
 import { type LogEntry, LogEntrySchema } from '@paystream/core/contracts';
 import { createEmbeddedBroker } from '@paystream/core/embedded';
 import { createPulsarBroker } from '@paystream/core/pulsar';
@@ -111,13 +121,48 @@ async function joinPulsar(
   };
 }
 
+/** What the layer cannot leave out, on the bare client: values encoded and decoded, an envelope sent with each and read. */
+async function joinByHand(
+  client: PulsarClient,
+  name: string,
+  topic: ReturnType<typeof topicOf>,
+  values: readonly LogEntry[],
+  received: Received,
+): Promise<Side> {
+  const { codec } = topic;
+  const newId = createIdGenerator(systemClock, systemRandom);
+  const joined = { topic: name, subscription: 'bare', type: 'key_shared', initialPosition: 'earliest' } as const;
+  const reading = await readBare(client, { ...joined, ...consumerLikeBroker(maxInFlight) }, messages, (batch) => {
+    received(
+      batch.map(({ id, data, key, properties, eventTimeMs, publishTimeMs }) => {
+        return { id: id.toString(), value: codec.decode(data), key, properties, eventTimeMs, publishTimeMs };
+      }),
+    );
+  });
+  const producer = await client.createProducer({ topic: name, ...producerLikeBroker });
+  return {
+    send: (key) => {
+      const value = values[key] as LogEntry;
+      const { payload, ...rest } = sealMessage(topic, value, { eventId: newId(), occurredAtMs: systemClock.now() });
+      return producer.send({ value: payload, ...rest });
+    },
+    close: () => Promise.all([producer.close(), reading.close()]),
+  };
+}
+
 interface Reference {
   readonly name: string;
   /** Where its topics are of its own: `bare`. */
   readonly prefix: string;
   /** Whether there is a goal beside it: a broker in memory costs so little that everything shows. */
   readonly goals: boolean;
-  join(topic: string, payload: Uint8Array, received: Received): Promise<Side>;
+  join(
+    topic: string,
+    payload: Uint8Array,
+    received: Received,
+    typed: ReturnType<typeof topicOf>,
+    values: readonly LogEntry[],
+  ): Promise<Side>;
 }
 
 const topicOf = (size: number) =>
@@ -136,7 +181,9 @@ async function measure(on: string, broker: Broker, references: readonly Referenc
     const [measured, ...taken] = await takeTurns(
       [
         contestant('createProducer and createConsumer', (received) => joinTyped(broker, topic, values, received)),
-        ...references.map(({ name, prefix, join }) => contestant(name, (received) => join(`${prefix}-${size}`, payload, received))),
+        ...references.map(({ name, prefix, join }) =>
+          contestant(name, (received) => join(`${prefix}-${size}`, payload, received, topic, values)),
+        ),
       ],
       rounds,
       warmup,
@@ -180,6 +227,12 @@ export const benchmark: Benchmark = {
           prefix: 'defaults',
           goals: false,
           join: pulsarJoin({}),
+        },
+        {
+          name: 'the bare client, with the same settings, codec and envelope by hand',
+          prefix: 'by-hand',
+          goals: false,
+          join: (name, _payload, received, topic, values) => joinByHand(client, name, topic, values, received),
         },
       ])),
       ...(await measure('the embedded broker in memory', embedded, [
