@@ -38,10 +38,14 @@ export interface EntryRow {
   readonly attributes: string;
 }
 
-/** The time of an entry; for one without a sensible one, when its message says that it happened. Always the same for the same message. */
-function timeOf(entry: LogEntry, delivery: Delivery<LogEntry>): number {
+/**
+ * The time of an entry; for one without a sensible one, when its message says that it happened, or else when that was published.
+ * Always the same for the same message.
+ */
+function timeOf(entry: LogEntry, { occurredAtMs, publishTimeMs }: Delivery<LogEntry>): number {
   const ms = msFromTimestamp(entry.eventTime);
-  return isEventTime(ms) ? ms : delivery.occurredAtMs;
+  if (isEventTime(ms)) return ms;
+  return Math.floor(isEventTime(occurredAtMs) ? occurredAtMs : publishTimeMs);
 }
 
 function attributesOf(attributes: LogEntry['attributes']): string {

@@ -112,6 +112,21 @@ describe('the log sink', () => {
     ]);
   });
 
+  it('keeps an entry whose times make no sense, under that of its publication', async () => {
+    await using world = await createTestWorld();
+    await using sink = await start(world);
+    const producer = await createProducer(world.broker, orderLogs, { clock: world.clock });
+    const times = [9_000_000_000_000_000, 253_402_300_800_000, -1, 0];
+    for (const [index, occurredAtMs] of times.entries()) {
+      const eventTime = { seconds: 2n ** 62n, nanos: 0 };
+      await producer.send(create(LogEntrySchema, { entryId: `e-${index}`, message: 'when?', eventTime }), { occurredAtMs });
+    }
+    await world.runUntil(stored(sink, times.length));
+    const table = world.database.tables('log_entries');
+    expect(await world.database.query(`SELECT DISTINCT event_date FROM ${table}`)).toEqual([{ event_date: 20260101 }]);
+    expect(await inTable(world.database)).toEqual(times.map((_, index) => `e-${index}`));
+  });
+
   it.each(['lost', 'unknown'] as const)('neither loses nor doubles a line of the file when the outcome of a commit is %s', async (kind) => {
     await using world = await createTestWorld();
     const directory = newFolder();
