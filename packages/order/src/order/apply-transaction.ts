@@ -41,6 +41,10 @@ const refundable: ReadonlySet<OrderState> = new Set<OrderState>([
 
 const refundedStates: ReadonlySet<OrderState> = new Set<OrderState>([OrderState.PARTIALLY_REFUNDED, OrderState.REFUNDED]);
 
+const longest = 2_000;
+/** What others say, for people to read: however long it is, it must not keep news from being stored. */
+const bounded = (text: string): string => (text.length <= longest ? text : `${text.slice(0, longest).toWellFormed()}…`);
+
 type Change = Partial<Pick<Standing, 'state' | 'reason' | 'gatewayChargeId' | 'refundedUnits'>>;
 
 function changed(standing: Standing, event: TransactionEvent, change: Change, fact: OrderFact): Verdict {
@@ -49,6 +53,8 @@ function changed(standing: Standing, event: TransactionEvent, change: Change, fa
     standing: {
       ...standing,
       ...change,
+      reason: bounded(change.reason ?? standing.reason),
+      gatewayChargeId: bounded(change.gatewayChargeId ?? standing.gatewayChargeId),
       version: standing.version + 1n,
       paymentVersion: event.version > standing.paymentVersion ? event.version : standing.paymentVersion,
       updateMs: Math.max(standing.updateMs, msFromTimestamp(event.decideTime)),

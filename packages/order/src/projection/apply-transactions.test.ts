@@ -21,6 +21,21 @@ async function deadLetters(orders: OrderWorld): Promise<readonly string[]> {
 }
 
 describe("payment's news", () => {
+  it('is stored whatever the length of what a gateway says', async () => {
+    await using orders = await createOrderWorld();
+    const service = await orders.start();
+    const words = 'x'.repeat(70_000);
+    const [paid, declined] = [await service.createOrder(teaOrder('r-1')), await service.createOrder(teaOrder('r-2'))];
+    await orders.say(
+      transaction(paid, 1, { case: 'settled', value: { gatewayChargeId: words, captured: { currency: 'EUR', units: 900n } } }),
+      transaction(declined, 1, { case: 'declined', value: { code: 'x', reason: words } }),
+    );
+    const stored = `${'x'.repeat(2_000)}…`;
+    const read = ({ orderId, merchantId }: typeof paid) => service.getOrder({ orderId, merchantId });
+    expect(await read(paid)).toMatchObject({ state: OrderState.PAID, gatewayChargeId: stored });
+    expect(await read(declined)).toMatchObject({ state: OrderState.DECLINED, reason: stored });
+  });
+
   it('is applied once, however often and in whatever order it comes', async () => {
     await using orders = await createOrderWorld();
     const service = await orders.start();

@@ -46,14 +46,14 @@ export type DeclineClass = 'never' | 'later' | 'other-method';
 /** The gateway charged. */
 export interface Approved {
   readonly outcome: 'approved';
-  /** The gateway's own id of the charge, to refund it by. */
+  /** The gateway's own id of the charge, to refund it by. Of one with more than 1,000 characters the first 1,000 are kept. */
   readonly gatewayId: string;
 }
 
 /** The gateway did not charge, and never will by this key. */
 export interface Declined {
   readonly outcome: 'declined';
-  /** The gateway's code: `insufficient_funds`. */
+  /** The gateway's code: `insufficient_funds`. Of one with more than 1,000 characters the first 1,000 are kept. */
   readonly code: string;
   /** What it allows. An adapter that does not know a code says `never`. */
   readonly retry: DeclineClass;

@@ -1,6 +1,9 @@
 import type { Clock, Labels, Logger, Span, Telemetry, TraceContext } from '@paystream/core';
 import type { ChargeAnswer, Gateway, LookupAnswer, RefundAnswer } from '../gateway/port.ts';
+import { bounded } from '../payment/bounded.ts';
 import { type CallEnd, callWithin } from './call.ts';
+
+type Answer = ChargeAnswer | LookupAnswer | RefundAnswer;
 
 /** What a call is for: a refund is what somebody asked for; a reversal gives back what must not have been charged. */
 export type GatewayCallKind = 'charge' | 'lookup' | 'reverse' | 'refund';
@@ -17,7 +20,7 @@ export interface GatewayCallSubject {
 /** Makes calls to the gateway: each with a time limit, counted, timed, and traced if spans are kept. */
 export interface GatewayCalls {
   /** As `callWithin`: never rejects, and hands an answer that comes too late to `late`. */
-  make<T extends ChargeAnswer | LookupAnswer | RefundAnswer>(
+  make<T extends Answer>(
     kind: GatewayCallKind,
     subject: GatewayCallSubject,
     call: (signal: AbortSignal) => Promise<T>,
@@ -35,9 +38,17 @@ export interface GatewayCallsOptions {
 }
 
 /** What a call came to, in one word; `unknown` where the gateway gave no clear answer. */
-function outcomeOf(end: CallEnd<ChargeAnswer | LookupAnswer | RefundAnswer>): string {
+function outcomeOf(end: CallEnd<Answer>): string {
   if ('failure' in end) return 'unknown';
   return typeof end.answer === 'string' ? end.answer : end.answer.outcome;
+}
+
+/** An answer whose texts can be stored. What an adapter leaves out against its type stays out. */
+function boundedAnswer<T extends Answer>(answer: T): T {
+  if (typeof answer !== 'object' || answer === null) return answer;
+  const texts: Record<string, unknown> = { ...answer };
+  for (const name of ['code', 'gatewayId']) if (typeof texts[name] === 'string') texts[name] = bounded(texts[name]);
+  return texts as T;
 }
 
 export function createGatewayCalls(options: GatewayCallsOptions): GatewayCalls {
@@ -60,7 +71,7 @@ export function createGatewayCalls(options: GatewayCallsOptions): GatewayCalls {
     make: async (kind, subject, call, late) => {
       const begunMs = clock.monotonic();
       const span = telemetry.tracing ? startSpan(kind, subject) : undefined;
-      const make = () => callWithin(clock, timeoutMs, call, late);
+      const make = () => callWithin(clock, timeoutMs, (signal) => call(signal).then(boundedAnswer), late);
       const end = await (span === undefined ? make() : span.run(make));
       const outcome = outcomeOf(end);
       span?.end('failure' in end ? end.failure : undefined, { 'paystream.outcome': outcome });

@@ -1,5 +1,6 @@
 import { type Delivery, type Money, PaystreamError, type TraceContext } from '@paystream/core';
 import { fromMoneyMessage, msFromTimestamp, type Order, type OrderEvent } from '@paystream/core/contracts';
+import { bounded } from '../payment/bounded.ts';
 import type { PlacedOrder } from '../payment/payment.ts';
 import type { PaymentPolicy } from '../payment/policy.ts';
 import type { PaymentInput } from './decider.ts';
@@ -62,7 +63,7 @@ export function readOrderEvents(batch: readonly Delivery<OrderEvent>[], policy: 
     } else if (event.case === 'cancelRequested') {
       const orderId = required('', 'order_id', event.value.orderId, 64);
       const merchantId = required(orderId, 'merchant_id', event.value.merchantId, 64);
-      const reason = event.value.reason || 'no reason was given';
+      const reason = bounded(event.value.reason) || 'no reason was given';
       const at = placedHere.get(orderId);
       const placed = at === undefined ? undefined : inputs[at];
       if (at !== undefined && placed?.event.kind === 'placed') {

@@ -1,12 +1,13 @@
 import { AttemptState, PaymentState } from '@paystream/core/contracts';
 import { createTestWorld, type TestWorld } from '@paystream/core/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ChargeAnswer, ChargeRequest, RefundAnswer } from '../gateway/port.ts';
 import type { PaymentPolicy } from '../payment/policy.ts';
 import { createSimulatedGateway, type SimulatedGateway, type SimulatedGatewayOptions, simulatedMethods } from '../simulated/index.ts';
 import { paymentMigrations } from '../store/migrations.ts';
 import type { PaymentProcessor } from './port.ts';
 import { createPaymentProcessor } from './processor.ts';
-import { type Counterpart, createCounterpart, spoilRows } from './test-support.ts';
+import { type Counterpart, cancelEvent, createCounterpart, spoilRows } from './test-support.ts';
 
 let world: TestWorld;
 let other: Counterpart;
@@ -310,6 +311,29 @@ describe('payment processor', () => {
     gateway.configure({ down: false });
     await world.advance({ seconds: 40 });
     expect(other.decisions.filter((decision) => decision.outcome.case === 'settled')).toHaveLength(35);
+  });
+
+  it('decides orders whatever the length of what the gateway says, or of why somebody cancels', async () => {
+    const words = 'x'.repeat(70_000);
+    await start();
+    const answers: Readonly<Record<string, ChargeAnswer>> = {
+      pay_paid: { outcome: 'approved', gatewayId: words },
+      pay_declined: { outcome: 'declined', code: words, retry: 'never' },
+    };
+    const charge = async ({ paymentId }: ChargeRequest): Promise<ChargeAnswer> =>
+      answers[paymentId] ?? { outcome: 'approved', gatewayId: 'ch' };
+    await processor.close();
+    const { database, broker, clock, random } = world;
+    const refund = async (): Promise<RefundAnswer> => ({ outcome: 'declined', code: words, gatewayId: words });
+    const wordy = { name: 'wordy', abilities: gateway.abilities, charge, lookup: gateway.lookup, refund, listCharges: gateway.listCharges };
+    processor = await createPaymentProcessor({ database, broker, gateway: wordy, clock, random });
+    await other.place({ orderId: 'paid' }, { orderId: 'declined' });
+    await other.send(cancelEvent(clock, 'canceled', 'm1', words));
+    await world.advance({ seconds: 1 });
+    expect(['paid', 'declined', 'canceled'].map((orderId) => other.outcomes(orderId))).toEqual([['settled'], ['declined'], ['canceled']]);
+    const [attempt] = (await processor.getPayment('paid'))?.attempts ?? [];
+    expect(attempt?.gatewayChargeId).toBe(`${'x'.repeat(1_000)}…`);
+    expect(await processor.refund({ orderId: 'paid', requestId: 'r1' })).toMatchObject({ status: 'DECLINED' });
   });
 
   it('sends poison to the dead-letter topic and goes on', async () => {

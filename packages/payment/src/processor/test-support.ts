@@ -94,11 +94,11 @@ function placedEvent(clock: Clock, order: TestOrder): OrderEvent {
   return create(OrderEventSchema, { event: { case: 'placed', value } });
 }
 
-export function cancelEvent(clock: Clock, orderId: string, merchantId = 'm1'): OrderEvent {
+export function cancelEvent(clock: Clock, orderId: string, merchantId = 'm1', reason = 'changed my mind'): OrderEvent {
   const value = create(OrderCancelRequestedSchema, {
     orderId,
     merchantId,
-    reason: 'changed my mind',
+    reason,
     requestTime: timestampFromMs(clock.now()),
   });
   return create(OrderEventSchema, { event: { case: 'cancelRequested', value } });
