@@ -14,7 +14,8 @@ export interface PaymentProcessor extends Running, AsyncDisposable {
    *
    * Throws `NOT_FOUND` / `UNKNOWN_PAYMENT`; `FAILED_PRECONDITION` / `NOT_REFUNDABLE`, `REFUND_TOO_LARGE`; `ALREADY_EXISTS` /
    * `REQUEST_ID_REUSED` for an id that was used with another amount; `UNSUPPORTED` if the gateway cannot do it;
-   * `INVALID_ARGUMENT` / `INVALID_REQUEST_ID` for an id that is empty or has more than 128 characters; `UNAVAILABLE` / `CLOSED`.
+   * `INVALID_ARGUMENT` / `INVALID_REQUEST_ID` for an id that is empty, has more than 128 characters or is not
+   * well-formed Unicode; `UNAVAILABLE` / `CLOSED`.
    * `ABORTED` / `PAYMENT_MOVED`, and `ABORTED` / `REFUND_MOVED` once it is stored, where somebody else was faster; `DATA_LOSS` /
    * `REFUND_GONE`, retryable, where a node of the database does not show yet what was stored by another. What was stored goes on
    * by itself, and the same `requestId` gives its outcome.

@@ -41,6 +41,15 @@ afterEach(async () => {
 });
 
 describe('refunds', () => {
+  it.each(['', 'r'.repeat(129), 'r\ud800'])('are not begun under an id that could not be found again: %j', async (requestId) => {
+    await start();
+    await expect(processor.refund({ orderId: 'o1', requestId })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      reason: 'INVALID_REQUEST_ID',
+    });
+    expect(await gateway.summary()).toMatchObject({ standing: 1 });
+  });
+
   it('give back parts and the rest, down to the merchant’s wallet', async () => {
     await start();
     expect(await processor.refund({ orderId: 'o1', requestId: 'r1', amount: eur(300n) })).toMatchObject({

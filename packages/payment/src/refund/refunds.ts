@@ -260,8 +260,10 @@ export function createRefunds(options: RefundsOptions): Refunds {
         throw new PaystreamError('UNSUPPORTED', `gateway "${gateway.name}" cannot give money back`, { reason: 'REFUNDS_UNSUPPORTED' });
       }
       if (closed) throw new PaystreamError('UNAVAILABLE', 'the payment processor is closed', { reason: 'CLOSED' });
-      if (input.requestId === '' || input.requestId.length > 128) {
-        throw new PaystreamError('INVALID_ARGUMENT', 'requestId must have 1 to 128 characters', { reason: 'INVALID_REQUEST_ID' });
+      if (input.requestId === '' || input.requestId.length > 128 || !input.requestId.isWellFormed()) {
+        throw new PaystreamError('INVALID_ARGUMENT', 'requestId must have 1 to 128 characters, of well-formed Unicode', {
+          reason: 'INVALID_REQUEST_ID',
+        });
       }
       const { refund, payment, isNew } = await begin(input, traceHere());
       if (!isNew) return refund;
