@@ -185,6 +185,7 @@ export {
   WalletUpdateSchema,
 } from '../gen/paystream/wallet/v1/wallet_pb.ts';
 export { type BusinessFact, type BusinessLog, type BusinessLogOptions, createBusinessLog } from './business-log.ts';
+export { characterCount } from './characters.ts';
 export { fromMoneyMessage, toMoneyMessage } from './money-message.ts';
 export { msFromDuration, msFromTimestamp, timestampFromMs } from './time.ts';
 export { defaultTopicNames, type PaystreamTopics, paystreamTopics, type TopicNames } from './topics.ts';

@@ -1,5 +1,5 @@
 import { type FieldViolation, PaystreamError } from '@paystream/core';
-import { type CreateOrderRequest, type Customer, msFromDuration } from '@paystream/core/contracts';
+import { type CreateOrderRequest, type Customer, characterCount, msFromDuration } from '@paystream/core/contracts';
 import { isCardNumber } from './card-number.ts';
 
 // The rules of the contract (`buf.validate` in the protos) once more: callers in the process come past the transports'
@@ -22,13 +22,6 @@ export function invalidRequest(reason: string, violations: readonly FieldViolati
   return new PaystreamError('INVALID_ARGUMENT', `${named.join('; ')}${more}`, { reason, violations });
 }
 
-/** The length in characters, as the contract counts them: by code point. */
-function lengthOf(text: string): number {
-  let pairs = 0;
-  for (let i = 0; i < text.length; i++) if ((text.charCodeAt(i) & 0xfc00) === 0xd800) pairs += 1;
-  return text.length - pairs;
-}
-
 /** Collects violations. */
 interface Checker {
   readonly violations: FieldViolation[];
@@ -45,8 +38,8 @@ function createChecker(): Checker {
     violations,
     check,
     length: (field, text, min, max) => {
-      const fits = text.length >= min && (text.length <= max || lengthOf(text) <= max);
-      check(fits, field, `must be ${min} to ${max} characters long, not ${lengthOf(text)}`);
+      const fits = text.length >= min && (text.length <= max || characterCount(text) <= max);
+      check(fits, field, `must be ${min} to ${max} characters long, not ${characterCount(text)}`);
       check(text.isWellFormed(), field, 'must be well-formed Unicode');
     },
   };

@@ -1,5 +1,5 @@
 import { type Delivery, type Money, PaystreamError, type TraceContext } from '@paystream/core';
-import { fromMoneyMessage, msFromTimestamp, type Order, type OrderEvent } from '@paystream/core/contracts';
+import { characterCount, fromMoneyMessage, msFromTimestamp, type Order, type OrderEvent } from '@paystream/core/contracts';
 import { bounded } from '../payment/bounded.ts';
 import type { PlacedOrder } from '../payment/payment.ts';
 import type { PaymentPolicy } from '../payment/policy.ts';
@@ -13,10 +13,14 @@ function refuse(orderId: string, field: string, description: string, cause?: unk
   });
 }
 
+function fitting(orderId: string, field: string, value: string, maxLength: number): string {
+  const length = value.length > maxLength ? characterCount(value) : 0;
+  return length > maxLength ? refuse(orderId, field, `${length} characters are more than the ${maxLength} allowed`) : value;
+}
+
 function required(orderId: string, field: string, value: string | undefined, maxLength: number): string {
   if (value === undefined || value === '') return refuse(orderId, field, 'must not be empty');
-  if (value.length > maxLength) return refuse(orderId, field, `${value.length} characters are more than the ${maxLength} allowed`);
-  return value;
+  return fitting(orderId, field, value, maxLength);
 }
 
 function amountOf(order: Order): Money {
@@ -38,7 +42,7 @@ function placedOrder(order: Order | undefined, occurredAtMs: number, policy: Pay
   return {
     orderId,
     merchantId: required(orderId, 'order.merchant_id', order.merchantId, 64),
-    customerId: order.customer?.customerId ?? '',
+    customerId: fitting(orderId, 'order.customer.customer_id', order.customer?.customerId ?? '', 255),
     paymentMethod: required(orderId, 'order.payment_method.reference', order.paymentMethod?.reference, 255),
     amount: amountOf(order),
     expiresAtMs: Math.min(placedAtMs + policy.expiryMs, ownExpiryMs),

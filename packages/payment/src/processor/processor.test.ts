@@ -1,3 +1,4 @@
+import { consumerProperties } from '@paystream/core';
 import { AttemptState, PaymentState } from '@paystream/core/contracts';
 import { createTestWorld, type TestWorld } from '@paystream/core/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -334,6 +335,21 @@ describe('payment processor', () => {
     const [attempt] = (await processor.getPayment('paid'))?.attempts ?? [];
     expect(attempt?.gatewayChargeId).toBe(`${'x'.repeat(1_000)}…`);
     expect(await processor.refund({ orderId: 'paid', requestId: 'r1' })).toMatchObject({ status: 'DECLINED' });
+  });
+
+  it('charges orders whose ids have as many characters as they may, an emoji counting as one', async () => {
+    await start();
+    const longest = { merchantId: '😀'.repeat(64), customerId: '😀'.repeat(255) };
+    await other.place(
+      { orderId: 'o1', ...longest },
+      { orderId: 'o2', merchantId: 'm'.repeat(65) },
+      { orderId: 'o3', customerId: 'c'.repeat(256) },
+    );
+    await world.advance({ seconds: 1 });
+    expect(other.decisions.map(({ orderId, merchantId }) => [orderId, merchantId])).toEqual([['o1', longest.merchantId]]);
+    const dead = await world.broker.subscribe({ topic: 'orders-payment-dlq', subscription: 'test', initialPosition: 'earliest' });
+    const letters = await dead.receive(10);
+    expect(letters.map(({ properties }) => properties[consumerProperties.reason])).toEqual(['INVALID_ORDER_EVENT', 'INVALID_ORDER_EVENT']);
   });
 
   it('sends poison to the dead-letter topic and goes on', async () => {

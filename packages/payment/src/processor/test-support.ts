@@ -71,6 +71,7 @@ export interface TestOrder {
   readonly units?: bigint;
   readonly currency?: string;
   readonly merchantId?: string;
+  readonly customerId?: string;
   readonly placedAtMs?: number;
   /** Of the call that placed it. */
   readonly traceparent?: string;
@@ -84,7 +85,7 @@ function placedEvent(clock: Clock, order: TestOrder): OrderEvent {
       merchantId: order.merchantId ?? 'm1',
       state: OrderState.PENDING,
       version: 1n,
-      customer: { customerId: 'c1', name: 'Ada', email: 'ada@example.org', phone: '' },
+      customer: { customerId: order.customerId ?? 'c1', name: 'Ada', email: 'ada@example.org', phone: '' },
       paymentMethod: { reference: order.method ?? 'pm_card_visa' },
       total: toMoneyMessage({ currency: order.currency ?? 'EUR', units: order.units ?? 1_000n }),
       createTime: timestampFromMs(placedAtMs),
