@@ -27,7 +27,8 @@ export interface Ledger {
    * Books operations that are not booked yet, and refunds that waited for one of them. Gives what it booked, in order. A
    * refund whose sale is not there yet is kept, and booked with it.
    *
-   * Throws `FAILED_PRECONDITION` / `OPERATION_MISMATCH` for an operation that was booked before with another amount.
+   * Throws `FAILED_PRECONDITION` / `OPERATION_MISMATCH` for an operation that was booked before with another amount, and
+   * `FAILED_PRECONDITION` / `BALANCE_OUT_OF_RANGE` for one after which an account would hold more than an amount can.
    */
   book(tx: Transaction, operations: readonly Operation[], nowMs: number): Promise<readonly Posted[]>;
   /** Orders, at most 100, with refunds that are kept though their sale is booked. */
@@ -61,6 +62,21 @@ const mismatch = ({ operationId, orderId }: Operation): PaystreamError =>
     'FAILED_PRECONDITION',
     `operation ${operationId} came before with another amount, merchant or kind; nothing was booked now`,
     { reason: 'OPERATION_MISMATCH', details: { operationId, orderId } },
+  );
+
+const largest = 2n ** 63n - 1n;
+const accounts = ['clearing', 'payable', 'fees'] as const;
+const fits = (sums: Readonly<Record<(typeof accounts)[number], bigint>>): boolean =>
+  accounts.every((account) => sums[account] >= -largest && sums[account] <= largest);
+
+/** What the two databases say of a sum of 64 bits that overflows: MySQL that it does, SQLite that the rounded accounts do not add up. */
+const ofOverflow: ReadonlySet<string> = new Set(['VALUE_REFUSED', 'CONSTRAINT_VIOLATION']);
+
+const outOfRange = (merchantIds: Iterable<string>, cause?: unknown): PaystreamError =>
+  new PaystreamError(
+    'FAILED_PRECONDITION',
+    `a balance of ${[...merchantIds].map((id) => `"${id}"`).join(', ')} would be beyond what an amount can hold; nothing was booked`,
+    { reason: 'BALANCE_OUT_OF_RANGE', ...(cause === undefined ? {} : { cause }) },
   );
 
 /** The accounts after each transfer, reckoned back from what they are after all of them. */
@@ -203,24 +219,27 @@ export function createLedger(database: Database, fees: WalletFees, logger: Logge
       sum.count += 1;
       moves.set(account, sum);
     }
+    const merchants = new Set(transfers.map(({ merchantId }) => merchantId));
+    if (![...moves.values()].every(fits)) throw outOfRange(merchants);
     // Always in the same order, so that two writers never wait for each other.
     const ordered = [...moves].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, sum]) => sum);
-    await tx.executeMany(
-      sql.move,
-      ordered.map(({ transfer, clearing, payable, fees: kept, sales, count }) => [
-        transfer.merchantId,
-        transfer.amount.currency,
-        clearing,
-        payable,
-        kept,
-        sales,
-        count,
-        nowMs,
-      ]),
-    );
-    const merchants = new Set(ordered.map(({ transfer }) => transfer.merchantId));
-    const { rows } = await tx.execute<BalanceRow>(sql.balances, [jsonList(merchants)]);
-    return new Map(rows.map((row) => [`${row.merchant_id}/${row.currency}`, balanceOf(row)]));
+    const rows = ordered.map(({ transfer, clearing, payable, fees: kept, sales, count }) => [
+      transfer.merchantId,
+      transfer.amount.currency,
+      clearing,
+      payable,
+      kept,
+      sales,
+      count,
+      nowMs,
+    ]);
+    await tx.executeMany(sql.move, rows).catch((error: unknown) => {
+      throw ofOverflow.has(PaystreamError.from(error).reason) ? outOfRange(merchants, error) : error;
+    });
+    const balances = (await tx.execute<BalanceRow>(sql.balances, [jsonList(merchants)])).rows.map(balanceOf);
+    // Where rounded accounts happen to add up, SQLite takes them.
+    if (!balances.every(fits)) throw outOfRange(merchants);
+    return new Map(balances.map((balance) => [`${balance.merchantId}/${balance.currency}`, balance]));
   };
 
   const toTransfer = (operation: Operation): Transfer => transferOf(operation, fees);

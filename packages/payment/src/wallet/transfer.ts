@@ -1,5 +1,5 @@
 import { basisPointsOf, type Money, PaystreamError } from '@paystream/core';
-import { fromMoneyMessage, type TransactionEvent } from '@paystream/core/contracts';
+import { characterCount, fromMoneyMessage, type TransactionEvent } from '@paystream/core/contracts';
 
 /** What is kept of each sale. */
 export interface WalletFees {
@@ -57,6 +57,9 @@ function refuse(event: TransactionEvent, what: string, cause?: unknown): never {
   });
 }
 
+/** As columns of the ledger hold them. */
+const longest = { order: 64, merchant: 64, operation: 255 } as const;
+
 /** The operation that an event tells of; `undefined` for those that move no money of the merchant's. Throws `INVALID_ARGUMENT` for one that cannot be booked. */
 export function operationOf(event: TransactionEvent): Operation | undefined {
   const { outcome, orderId, merchantId } = event;
@@ -64,6 +67,14 @@ export function operationOf(event: TransactionEvent): Operation | undefined {
   if (outcome.case !== 'settled' && outcome.case !== 'refunded') return undefined;
   const { operationId } = outcome.value;
   if (orderId === '' || merchantId === '' || operationId === '') return refuse(event, 'order, merchant and operation must be named');
+  for (const [what, id] of [
+    ['order', orderId],
+    ['merchant', merchantId],
+    ['operation', operationId],
+  ] as const) {
+    const length = id.length > longest[what] ? characterCount(id) : 0;
+    if (length > longest[what]) return refuse(event, `${length} characters of the ${what}'s id are more than the ${longest[what]} allowed`);
+  }
   const sale = outcome.case === 'settled';
   let amount: Money;
   try {

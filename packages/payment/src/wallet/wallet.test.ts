@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { createProducer, PaystreamError, type Producer } from '@paystream/core';
+import { consumerProperties, createProducer, PaystreamError, type Producer } from '@paystream/core';
 import {
   PaymentRefundedSchema,
   PaymentSettledSchema,
@@ -81,6 +81,11 @@ async function booksAreRight(): Promise<void> {
   expect(unbalanced).toEqual([]);
 }
 
+async function reasonsOfDead(): Promise<readonly (string | undefined)[]> {
+  const dead = await world.broker.subscribe({ topic: 'transactions-wallet-dlq', subscription: 'test', initialPosition: 'earliest' });
+  return (await dead.receive(10)).map(({ properties }) => properties[consumerProperties.reason]);
+}
+
 describe('wallet', () => {
   it('credits the merchant with each sale less its fee, and says so once', async () => {
     await send(sale({ orderId: 'o1', units: 10_000n }), sale({ orderId: 'o2', units: 2_000n }));
@@ -135,6 +140,37 @@ describe('wallet', () => {
     const dead = await world.broker.subscribe({ topic: 'transactions-wallet-dlq', subscription: 'test', initialPosition: 'earliest' });
     expect(await dead.receive(10)).toHaveLength(3);
   });
+
+  it('books ids of as many characters as an order has at most, an emoji counting as one, and refuses longer ones', async () => {
+    const [merchantId, orderId, operationId] = ['😀'.repeat(64), '😀'.repeat(64), 'x'.repeat(255)];
+    await send(
+      sale({ orderId, merchantId, operationId, units: 1_000n }),
+      sale({ orderId: 'o'.repeat(65), units: 1n }),
+      sale({ orderId: 'o2', merchantId: 'm'.repeat(65), units: 1n }),
+      sale({ orderId: 'o3', operationId: 'x'.repeat(256), units: 1n }),
+      refund({ orderId: 'o4', operationId: 'x'.repeat(256), units: 1n }),
+    );
+    expect((await wallet.getWallet(merchantId))[0]).toMatchObject({ sales: 1n, revenue: { units: 1_000n } });
+    expect((await wallet.trialBalance()).transfers).toBe(1);
+    expect(await reasonsOfDead()).toEqual(new Array(4).fill('INVALID_TRANSACTION_EVENT'));
+  });
+
+  it.each([defaultWalletFees, { basisPoints: 0, fixedUnits: 0n }])(
+    'books nothing that a balance cannot hold, and goes on: %o',
+    async (fees) => {
+      await wallet.close();
+      const { broker, database, clock, random } = world;
+      wallet = await createWallet({ database, broker, clock, random, fees });
+      const largest = 2n ** 63n - 1n;
+      await send(sale({ orderId: 'o1', units: largest }));
+      await send(sale({ orderId: 'o2', units: largest }));
+      await send(sale({ orderId: 'o3', units: 1n }), sale({ orderId: 'o4', units: 700n, merchantId: 'm2' }));
+      expect((await wallet.getWallet('m1'))[0]).toMatchObject({ sales: 1n, revenue: { units: largest } });
+      expect((await wallet.getWallet('m2'))[0]).toMatchObject({ sales: 1n, revenue: { units: 700n } });
+      expect(await reasonsOfDead()).toEqual(['BALANCE_OUT_OF_RANGE', 'BALANCE_OUT_OF_RANGE']);
+      await booksAreRight();
+    },
+  );
 
   it('lets a refund wait for the sale that it belongs to', async () => {
     const early = refund({ orderId: 'o1', units: 400n });
