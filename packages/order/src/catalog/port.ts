@@ -2,7 +2,7 @@ import type { Money } from '@paystream/core';
 
 /** What a product costs now. */
 export interface CatalogPrice {
-  /** The name, as it should stand on a receipt. */
+  /** The name, as it should stand on a receipt. At most 1,000 characters. */
   readonly name: string;
   /** The price of one. Not negative. */
   readonly unitPrice: Money;
@@ -29,7 +29,7 @@ export interface Product extends CatalogPrice {
 export interface Merchant {
   /** 1 to 64 characters. */
   readonly merchantId: string;
-  /** As customers know them. */
+  /** As customers know them. This and what follows has at most 1,000 characters. */
   readonly name: string;
   /** Where messages about sales go; empty if nowhere. */
   readonly email: string;

@@ -106,6 +106,32 @@ describe('a catalog in SQL', () => {
     expect((await catalog.price('m-1', ['tea'])).get('tea')?.unitPrice.units).toBe(450n);
   });
 
+  it('keeps texts of as many characters as it may, an emoji counting as one, and refuses longer ones', async () => {
+    await using world = await createTestWorld();
+    const { catalog } = await filled(world);
+    const long = '😀'.repeat(1_000);
+    const longest = { merchantId: '😀'.repeat(64), name: long, email: long, phone: long, currency: 'EUR', bankAccountReference: long };
+    const product = { ...tea, productId: '😀'.repeat(64), name: long };
+    for (const existing of ['keep', 'replace'] as const) {
+      await catalog.putMerchants([longest], { existing });
+      await catalog.putProducts(longest.merchantId, [product], { existing });
+      expect(await catalog.merchant(longest.merchantId)).toEqual(longest);
+      expect((await catalog.price(longest.merchantId, [product.productId])).get(product.productId)?.name).toBe(long);
+      const bad = [
+        ...(['name', 'email', 'phone', 'bankAccountReference'] as const).map((field) => ({ ...teaHouse, [field]: `${long}x` })),
+        { ...teaHouse, merchantId: 'm'.repeat(65) },
+        { ...teaHouse, merchantId: 'm\ud800' },
+      ].map((merchant) => catalog.putMerchants([merchant], { existing }));
+      bad.push(catalog.putProducts('m'.repeat(65), [tea], { existing }), catalog.putProducts('', [tea], { existing }));
+      bad.push(
+        ...[{ name: `${long}x` }, { productId: 'p\ud800' }].map((change) =>
+          catalog.putProducts('m-1', [{ ...tea, ...change }], { existing }),
+        ),
+      );
+      for (const call of bad) expect(await errorOf(call)).toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'INVALID_CATALOG' });
+    }
+  });
+
   it('lets orders and messages wait, which can do nothing about it, where its schema is not as it should be', async () => {
     await using world = await createTestWorld();
     const catalog = sqlCatalog(world.database, { clock: world.clock, migrations: 'check' });

@@ -1,7 +1,7 @@
 import { type Clock, createBatcher, noTelemetry, PaystreamError, systemClock, type Telemetry } from '@paystream/core';
 import type { Database, MigrationMode } from '@paystream/core/sql';
 import { catalogMigrations, createCatalogTables } from './catalog-tables.ts';
-import { checkMerchant, checkProduct, unknownMerchant } from './check-product.ts';
+import { checkMerchant, checkMerchantId, checkProduct, unknownMerchant } from './check-product.ts';
 import type { Catalog, CatalogPrice, Merchant, Product } from './port.ts';
 import { createShortCache } from './short-cache.ts';
 
@@ -32,9 +32,15 @@ export interface PutOptions {
 export interface SqlCatalog extends Catalog {
   /** A merchant with name, email and phone; `undefined` if there is none. */
   merchant(merchantId: string): Promise<Merchant | undefined>;
-  /** Inserts or replaces merchants. Throws `INVALID_ARGUMENT` for an unknown currency or a bad id. */
+  /**
+   * Inserts or replaces merchants. Throws `INVALID_ARGUMENT` for an unknown currency, a bad id, or a text of more than 1,000
+   * characters.
+   */
   putMerchants(merchants: readonly Merchant[], options?: PutOptions): Promise<void>;
-  /** Inserts or replaces products of one merchant. Other instances sell at the old price until their cache time is over. */
+  /**
+   * Inserts or replaces products of one merchant. Other instances sell at the old price until their cache time is over. Throws
+   * `INVALID_ARGUMENT` for a price below zero or in an unknown currency, a bad id, or a name of more than 1,000 characters.
+   */
   putProducts(merchantId: string, products: readonly Product[], options?: PutOptions): Promise<void>;
   /** Whether there is no merchant yet. */
   isEmpty(): Promise<boolean>;
@@ -141,6 +147,7 @@ export function sqlCatalog(database: Database, options: SqlCatalogOptions = {}):
       for (const merchant of given) merchants.delete(merchant.merchantId);
     },
     putProducts: async (merchantId, products, { existing } = {}) => {
+      checkMerchantId(merchantId);
       products.forEach(checkProduct);
       await ready();
       await database.transaction((tx) => tables.putProducts(tx, merchantId, products, existing === 'keep'));

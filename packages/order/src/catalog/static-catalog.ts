@@ -1,10 +1,10 @@
-import { checkProduct, unknownMerchant } from './check-product.ts';
+import { checkMerchantId, checkProduct, unknownMerchant } from './check-product.ts';
 import type { Catalog, CatalogPrice, Product } from './port.ts';
 
 /**
  * A catalog that never changes: products by merchant.
  *
- * Throws `INVALID_ARGUMENT` for a product without an id, with a negative price or in an unknown currency.
+ * Throws `INVALID_ARGUMENT` for a bad id, a name of more than 1,000 characters, and a price below zero or in an unknown currency.
  *
  * @example
  * const catalog = staticCatalog({
@@ -14,6 +14,7 @@ import type { Catalog, CatalogPrice, Product } from './port.ts';
 export function staticCatalog(products: Readonly<Record<string, readonly Product[]>>): Catalog {
   const merchants = new Map<string, ReadonlyMap<string, CatalogPrice>>();
   for (const [merchantId, sold] of Object.entries(products)) {
+    checkMerchantId(merchantId);
     sold.forEach(checkProduct);
     merchants.set(merchantId, new Map(sold.map((product) => [product.productId, product])));
   }

@@ -12,6 +12,7 @@ import {
 import { encodeTerms } from '../order/order-bytes.ts';
 import type { Standing } from '../order/standing.ts';
 import type { NewOrder } from '../store/order-record.ts';
+import { invalidRequest } from './check-request.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import type { PricedOrder } from './price-items.ts';
 
@@ -44,7 +45,18 @@ function newStanding(nowMs: number): Standing {
   };
 }
 
-/** Makes the order that a priced request asks for. */
+/** What is added to an order later, and what a broker adds to its message, fits between this and the 5 MiB that brokers take by default. */
+const maxBytes = 4 * 1024 * 1024;
+
+/** Encodes terms; throws `INVALID_ARGUMENT` / `ORDER_TOO_LARGE` for those that no message could tell of. */
+function encodeFitting(order: Order): Uint8Array {
+  const bytes = encodeTerms(order);
+  if (bytes.length <= maxBytes) return bytes;
+  const description = `come to ${bytes.length} bytes with the names of their products, and an order has at most ${maxBytes}`;
+  throw invalidRequest('ORDER_TOO_LARGE', [{ field: 'items', description }]);
+}
+
+/** Makes the order that a priced request asks for. Throws `INVALID_ARGUMENT` / `ORDER_TOO_LARGE`. */
 export function draftOrder(request: CreateOrderRequest, priced: PricedOrder, context: DraftContext): Draft {
   const { orderId, nowMs, expiryMs, trace } = context;
   const order = create(OrderSchema);
@@ -73,6 +85,6 @@ export function draftOrder(request: CreateOrderRequest, priced: PricedOrder, con
     createMs: nowMs,
     terms: { orderId, merchantId: request.merchantId, currency: priced.total.currency, totalUnits: priced.total.units },
     standing: newStanding(nowMs),
-    bytes: encodeTerms(order),
+    bytes: encodeFitting(order),
   };
 }

@@ -56,6 +56,31 @@ describe('a placed order', () => {
     expect(() => toJson(OrderSchema, order)).not.toThrow();
   });
 
+  it('is placed and handed to payment with the most items and the longest names that it may have', async () => {
+    await using orders = await createOrderWorld();
+    const [productId, name] = ['😀'.repeat(64), '😀'.repeat(1_000)];
+    const product = { productId, name, unitPrice: { currency: 'EUR', units: 1n } };
+    const service = await orders.start({ catalog: staticCatalog({ 'm-1': [product] }) });
+    const items = new Array(500).fill({ productId, quantity: 10_000 });
+    const customer = { customerId: '😀'.repeat(64), name: '😀'.repeat(200), email: 'ada@example.org' };
+    const order = await service.createOrder(teaOrder('r'.repeat(128), { items, customer }));
+    await orders.world.clock.settle();
+    const [event] = orders.orderEvents;
+    expect(event?.event.case === 'placed' && event.event.value.order).toEqual(order);
+  });
+
+  it('is refused if no message could tell of it', async () => {
+    await using orders = await createOrderWorld();
+    const price = { name: 'x'.repeat(10_000), unitPrice: { currency: 'EUR', units: 1n } };
+    const service = await orders.start({ catalog: { price: async (_, ids) => new Map(ids.map((id) => [id, price])) } });
+    const items = new Array(500).fill({ productId: 'tea', quantity: 1 });
+    const error = await errorOf(service.createOrder(teaOrder('r-1', { items })));
+    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'ORDER_TOO_LARGE', violations: [{ field: 'items' }] });
+    await service.createOrder(teaOrder('r-1', { items: items.slice(0, 400) }));
+    await orders.world.clock.settle();
+    expect(orders.orderEvents).toHaveLength(1);
+  });
+
   it('is placed once, however often the request is repeated', async () => {
     await using orders = await createOrderWorld();
     const service = await orders.start();

@@ -47,7 +47,7 @@ export interface OrderService {
    * time is up; the order stands either way.
    *
    * Throws `INVALID_ARGUMENT` with a violation for each field (`REQUEST_INVALID`, `UNKNOWN_CURRENCY`,
-   * `CURRENCY_MISMATCH`, `TOTAL_NOT_POSITIVE`, `AMOUNT_OUT_OF_RANGE`), `NOT_FOUND` / `UNKNOWN_MERCHANT` or
+   * `CURRENCY_MISMATCH`, `TOTAL_NOT_POSITIVE`, `AMOUNT_OUT_OF_RANGE`, `ORDER_TOO_LARGE`), `NOT_FOUND` / `UNKNOWN_MERCHANT` or
    * `UNKNOWN_PRODUCT`, `ALREADY_EXISTS` / `REQUEST_ID_REUSED`, `RESOURCE_EXHAUSTED` when too many wait.
    */
   createOrder(request: CreateOrderInput, options?: CallOptions): Promise<Order>;
