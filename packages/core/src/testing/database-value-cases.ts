@@ -85,6 +85,22 @@ export const valueCases: readonly DatabaseCase[] = [
     },
   },
   {
+    name: 'a text with half of a surrogate pair is found again under that, also by a list',
+    run: async ({ database, uniqueName }) => {
+      const sql = await things(database);
+      const id = `${uniqueName('half')}\ud83d`;
+      await database.transaction((tx) => tx.execute(sql.insert, [id, 7, id, null]));
+      const [row] = await database.query<Thing>(sql.find, [id]);
+      assert.equal(row?.words, id.toWellFormed());
+      const table = database.tables('conformance_things');
+      const inList = `SELECT number FROM ${table} WHERE id IN ${database.dialect.inJson}`;
+      assert.deepEqual(
+        (await database.query<Thing>(inList, [jsonList([id, 'none'])])).map(({ number }) => number),
+        [7],
+      );
+    },
+  },
+  {
     name: 'bytes come back as a Uint8Array with every byte',
     run: async ({ database, uniqueName }) => {
       const sql = await things(database);
