@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Database } from '../sql/port.ts';
 import type { TimerEntry, Timers } from '../timers/port.ts';
 import { createTimers, type TimersOptions } from '../timers/timers.ts';
-import { eventually, quietMs } from './broker-subject.ts';
+import { eventually, quietMs, rejectsWith } from './broker-subject.ts';
 import { crash, type DatabaseCase, type DatabaseUnderTest, restart, secondOf } from './database-subject.ts';
 import { createMemoryTelemetry } from './memory-telemetry.ts';
 
@@ -54,6 +54,28 @@ export const timerCases: readonly DatabaseCase[] = [
       await timers.close();
       assert.deepEqual(calls, ['a first -100', 'b  150', 'c third 300']);
       assert.deepEqual(early, []);
+    },
+  },
+  {
+    name: 'timers: ids have up to 255 characters, an emoji counting as one, and longer ones are refused; so are kinds of more than 128',
+    run: async (subject) => {
+      const { database, clock } = subject;
+      const timers = await timersOn(subject, subject.uniqueName('long'));
+      const calls: string[] = [];
+      collect(database, timers, calls);
+      const ids = ['a'.repeat(255), '😀'.repeat(255)];
+      const dueAtMs = clock.now();
+      await set(
+        database,
+        timers,
+        ids.map((id) => ({ id, dueAtMs })),
+      );
+      const tooLong = [{ id: 'short', dueAtMs }, ...ids.map((id) => ({ id: `${id}a`, dueAtMs }))];
+      await rejectsWith(set(database, timers, tooLong), 'INVALID_ARGUMENT', 'TIMER_ID_TOO_LONG');
+      await rejectsWith(timersOn(subject, 'k'.repeat(129)), 'INVALID_ARGUMENT', 'TIMER_KIND_TOO_LONG');
+      await eventually(subject, 'both are called', () => calls.length === 2);
+      await timers.close();
+      assert.deepEqual(calls.toSorted(), ids);
     },
   },
   {

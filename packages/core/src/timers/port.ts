@@ -2,7 +2,7 @@ import type { SqlTransaction, Transaction } from '../sql/port.ts';
 
 /** A timer: at its time, or soon after, its kind's handler is called with it. */
 export interface TimerEntry {
-  /** Unique within its kind. Setting a timer that exists moves it. */
+  /** Unique within its kind; at most 255 characters. Setting a timer that exists moves it. */
   readonly id: string;
   /** Milliseconds since the epoch. */
   readonly dueAtMs: number;
@@ -12,7 +12,10 @@ export interface TimerEntry {
 
 /** Timers that survive the process: set and stopped in the transactions of what they belong to. */
 export interface Timers {
-  /** Sets timers. Rejects with `INVALID_ARGUMENT` / `TIMER_PAYLOAD_TOO_LARGE` for a payload of more than 4,096 bytes; none is set then. */
+  /**
+   * Sets timers. Rejects with `INVALID_ARGUMENT` / `TIMER_PAYLOAD_TOO_LARGE` for a payload of more than 4,096 bytes, and with
+   * `INVALID_ARGUMENT` / `TIMER_ID_TOO_LONG`; none is set then.
+   */
   set(tx: Transaction, entries: readonly TimerEntry[]): Promise<void>;
   /**
    * Stops timers; unknown ones are ignored. By its id a timer is stopped whatever it is by now: for whoever no longer wants it.

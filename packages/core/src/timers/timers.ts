@@ -1,5 +1,6 @@
 import type { Clock, ClockTimer } from '../clock/port.ts';
 import { systemClock } from '../clock/system-clock.ts';
+import { characterCount } from '../contracts/characters.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
 import { type Logger, silentLogger } from '../logger/port.ts';
 import { jsonList } from '../sql/json-list.ts';
@@ -14,7 +15,7 @@ import type { TimerEntry, Timers } from './port.ts';
 export interface TimersOptions {
   /** Where timers are kept: the one whose transactions they join. */
   readonly database: Database;
-  /** What the timers are for: `payment-recovery`. Those of one kind share their ids and their handler. */
+  /** What the timers are for: `payment-recovery`; at most 128 characters. Those of one kind share their ids and their handler. */
   readonly kind: string;
   /** Default: the system clock. */
   readonly clock?: Clock;
@@ -51,6 +52,20 @@ const maxPayload = 4_096;
 const mostCounted = 100_000;
 /** Of more that are late, those are looked at whose call comes first: each is a row to be read, wherever it lies. */
 const mostLate = 1_000;
+
+/** What were cut off to fit its column would be another's. */
+function refuseTooLong(what: 'id' | 'kind', text: string, most: number): void {
+  const length = text.length > most ? characterCount(text) : 0;
+  if (length <= most) return;
+  throw new PaystreamError(
+    'INVALID_ARGUMENT',
+    `the ${what} of a timer, ${text.slice(0, 40)}…, has ${length} characters; it may have ${most}`,
+    {
+      reason: what === 'id' ? 'TIMER_ID_TOO_LONG' : 'TIMER_KIND_TOO_LONG',
+    },
+  );
+}
+
 const columns = ['kind', 'id', 'due_at', 'next_call_at', 'payload'];
 
 const timerStatements = defineStatements(({ tables, dialect }) => ({
@@ -89,7 +104,7 @@ function countUsers(database: Database, kind: string, by: 1 | -1): number {
  * Makes timers of one kind in a database. Nothing is called before `start`.
  *
  * Errors: those of the database, such as `UNAVAILABLE`; `FAILED_PRECONDITION` / `SCHEMA_INCOMPLETE` where a table or column was
- * dropped, `SCHEMA_OUT_OF_DATE` where migrations are only checked.
+ * dropped, `SCHEMA_OUT_OF_DATE` where migrations are only checked; `INVALID_ARGUMENT` / `TIMER_KIND_TOO_LONG`.
  *
  * @example
  * const timers = await createTimers({ database, kind: 'reminder' });
@@ -101,6 +116,7 @@ function countUsers(database: Database, kind: string, by: 1 | -1): number {
  */
 export async function createTimers(options: TimersOptions): Promise<Timers> {
   const { database, kind } = options;
+  refuseTooLong('kind', kind, 128);
   const clock = options.clock ?? systemClock;
   const leaseMs = options.leaseMs ?? 30_000;
   const batchSize = options.batchSize ?? 100;
@@ -203,6 +219,7 @@ export async function createTimers(options: TimersOptions): Promise<Timers> {
   };
 
   const rowOf = (entry: TimerEntry): (string | number)[] => {
+    refuseTooLong('id', entry.id, 255);
     const payload = entry.payload ?? '';
     if (payload.length * 3 > maxPayload && Buffer.byteLength(payload) > maxPayload) {
       throw new PaystreamError(
