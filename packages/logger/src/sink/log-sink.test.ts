@@ -112,6 +112,15 @@ describe('the log sink', () => {
     ]);
   });
 
+  it('refuses a name that no column holds at start', async () => {
+    await using world = await createTestWorld();
+    const refused = { code: 'INVALID_ARGUMENT', reason: 'INVALID_LOG_SINK_OPTION' };
+    await expect(start(world, { instance: 'n'.repeat(129) })).rejects.toMatchObject(refused);
+    await using sink = await start(world, { instance: '😀'.repeat(128) });
+    await publish(world, ['e-1']);
+    await world.runUntil(stored(sink, 1));
+  });
+
   it('keeps an entry whose times make no sense, under that of its publication', async () => {
     await using world = await createTestWorld();
     await using sink = await start(world);

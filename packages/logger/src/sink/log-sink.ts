@@ -17,7 +17,7 @@ import {
   type Telemetry,
   type Topic,
 } from '@paystream/core';
-import type { LogEntry } from '@paystream/core/contracts';
+import { characterCount, type LogEntry } from '@paystream/core/contracts';
 import type { Database, MigrationMode } from '@paystream/core/sql';
 import { logTopic } from '../log-topic.ts';
 import { type CommittedFile, openCommittedFile } from './committed-file.ts';
@@ -49,7 +49,10 @@ export interface LogSinkOptions {
   readonly file?: LogSinkFileOptions;
   /** Entries are removed so many milliseconds after they happened, by whole days. Default: never. */
   readonly retentionMs?: number;
-  /** The name of this sink. Each one that runs at the same time with a file needs its own, and keeps it when it is started again. Default: `sink`. */
+  /**
+   * The name of this sink; at most 128 characters. Each one that runs at the same time with a file needs its own, and keeps it when
+   * it is started again. Default: `sink`.
+   */
   readonly instance?: string;
   /** The durable subscription that all sinks share. Default: `log-sink`. */
   readonly subscription?: string;
@@ -90,6 +93,20 @@ export interface LogSink extends Running, AsyncDisposable {
 
 const fileDefaults = { maxBytes: 67_108_864, keep: 10, fsync: true } as const satisfies Partial<LogSinkFileOptions>;
 
+const longestName = 128;
+
+function checkInstance(instance: string): void {
+  const length = characterCount(instance);
+  if (length <= longestName) return;
+  throw new PaystreamError(
+    'INVALID_ARGUMENT',
+    `the name of an instance of a log sink has ${length} characters; it may have ${longestName}`,
+    {
+      reason: 'INVALID_LOG_SINK_OPTION',
+    },
+  );
+}
+
 function checkRunning(consumers: readonly Consumer[]): void {
   for (const { topic, status } of consumers) {
     if (status.state !== 'running') {
@@ -105,7 +122,8 @@ function checkRunning(consumers: readonly Consumer[]): void {
  * the database or the folder cannot be written it waits, and loses nothing.
  *
  * Errors: `UNAVAILABLE` if the database or the folder cannot be written; `FAILED_PRECONDITION` / `SCHEMA_INCOMPLETE`
- * where a table or column was dropped, `SCHEMA_OUT_OF_DATE` where migrations are only checked.
+ * where a table or column was dropped, `SCHEMA_OUT_OF_DATE` where migrations are only checked; `INVALID_ARGUMENT` /
+ * `INVALID_LOG_SINK_OPTION` for an instance whose name has more than 128 characters.
  *
  * @example
  * const sink = await createLogSink({ broker, database, topics: ['order-logs-topic'], file: { directory: './logs' } });
@@ -113,6 +131,7 @@ function checkRunning(consumers: readonly Consumer[]): void {
 export async function createLogSink(options: LogSinkOptions): Promise<LogSink> {
   const { broker, database, instance = 'sink', subscription = 'log-sink', batch = {} } = options;
   const { clock = systemClock, random = systemRandom, logger = silentLogger, telemetry = noTelemetry } = options;
+  checkInstance(instance);
   await database.migrate(logSinkMigrations, options.migrations ?? 'apply');
 
   const consumers: Consumer[] = [];

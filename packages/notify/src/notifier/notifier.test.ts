@@ -211,6 +211,19 @@ describe('the notifier', () => {
     await expect(createNotifier({ ...world, channels: {}, rules })).rejects.toMatchObject({ reason: 'UNKNOWN_CHANNEL' });
   });
 
+  it('refuses names that no column holds before anything is sent', async () => {
+    await using world = await createTestWorld();
+    const [longest, longer] = ['😀'.repeat(128), 'n'.repeat(129)];
+    const refused = { code: 'INVALID_ARGUMENT', reason: 'INVALID_NOTIFIER_OPTION' };
+    await expect(createNotifier({ ...world, channels: {}, rules: [], instance: longer })).rejects.toMatchObject(refused);
+    const fax = channelOf('fax');
+    await expect(createNotifier({ ...world, channels: { [longer]: fax }, rules: [] })).rejects.toMatchObject(refused);
+    const rule = { on: walletUpdates, to: () => ({ addresses: { [longest]: '+49' } }), templates: { [longest]: saleSms } };
+    await using _ = await createNotifier({ ...world, channels: { [longest]: fax }, rules: [rule], instance: longest });
+    await publish(world, 0, 1);
+    await world.runUntil(all(world, { [`${longest} ${DELIVERED}`]: 1 }));
+  });
+
   it('tries again what was put off, with the same words, and gives up in the end', async () => {
     await using world = await createTestWorld();
     let tries = 0;

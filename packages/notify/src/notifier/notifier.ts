@@ -24,7 +24,7 @@ import { notifierMigrations } from './migrations.ts';
 import { createOwnership } from './ownership.ts';
 import { createRecorder } from './recorder.ts';
 import { type DeliveryRetry, defaultRetry } from './retry.ts';
-import { type AnyRule, checkRules, type NotificationRule, rulesByTopic } from './rules.ts';
+import { type AnyRule, checkNames, checkRules, type NotificationRule, rulesByTopic } from './rules.ts';
 import { createStoring } from './storing.ts';
 
 /** Options of {@link createNotifier}. `R` are the types of the rules' events. */
@@ -54,7 +54,7 @@ export interface NotifierOptions<R extends readonly unknown[]> {
   readonly logTopic?: Topic<LogEntry>;
   /** The durable subscription that all instances share. Default: `notifier`. */
   readonly subscription?: string;
-  /** Under which name this instance keeps its counts; they are summed up. Give each replica its own: those with one name wait for each other at each outcome. Default: `notifier`. */
+  /** Under which name this instance keeps its counts; they are summed up. Give each replica its own: those with one name wait for each other at each outcome. At most 128 characters. Default: `notifier`. */
   readonly instance?: string;
   /** How long an instance that has died keeps others from its deliveries, in milliseconds. Where the database is exclusive they are taken over at once. They look for each other's every third of it. Default: 6,000. */
   readonly leaseMs?: number;
@@ -92,7 +92,8 @@ const deliveryDefaults = { batchSize: 500, timeoutMs: 30_000 } as const;
  *
  * A channel that is slow or away holds up neither the others nor the topics: its deliveries wait in the table.
  *
- * Errors: `INVALID_ARGUMENT` / `UNKNOWN_CHANNEL` for a template without a channel; what a channel's `open` throws; `UNAVAILABLE` if
+ * Errors: `INVALID_ARGUMENT` / `UNKNOWN_CHANNEL` for a template without a channel, `INVALID_NOTIFIER_OPTION` for an instance or a
+ * channel whose name has more than 128 characters; what a channel's `open` throws; `UNAVAILABLE` if
  * database or broker cannot be reached or the broker refuses one of the topics; `FAILED_PRECONDITION` / `SCHEMA_INCOMPLETE` where a
  * table or column was dropped, `SCHEMA_OUT_OF_DATE` where migrations are only checked.
  *
@@ -108,6 +109,7 @@ export async function createNotifier<const R extends readonly unknown[]>(options
   const { clock = systemClock, random = systemRandom, logger = silentLogger, telemetry = noTelemetry } = options;
   const rules = options.rules as readonly AnyRule[];
   const names = Object.keys(channels);
+  checkNames(instance, names);
   checkRules(rules, names);
   await database.migrate(notifierMigrations, options.migrations ?? 'apply');
   for (const channel of Object.values(channels)) await channel.open?.();

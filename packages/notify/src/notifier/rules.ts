@@ -1,7 +1,10 @@
 import { type Delivery, PaystreamError, type Topic } from '@paystream/core';
+import { characterCount } from '@paystream/core/contracts';
 import { type Contact, type ContactSource, findContacts } from '../contacts/contacts.ts';
 import { singleLine, type Template } from '../template/template.ts';
 import type { DeliveryIds, PendingDelivery } from './pending-delivery.ts';
+
+const longestName = 128;
 
 /** What an event is about, for the delivery log. */
 export interface EventSubject {
@@ -52,6 +55,21 @@ export function checkRules(rules: readonly AnyRule[], channels: readonly string[
         { reason: 'UNKNOWN_CHANNEL', details: { channel: name, topic: rule.on.name } },
       );
     }
+  }
+}
+
+/** Throws `INVALID_ARGUMENT` for a name that is longer than the columns of deliveries and counts. */
+export function checkNames(instance: string, channels: readonly string[]): void {
+  const named: readonly (readonly [what: string, name: string])[] = [
+    ['an instance', instance],
+    ...channels.map((channel) => ['a channel', channel] as const),
+  ];
+  for (const [what, name] of named) {
+    const length = characterCount(name);
+    if (length <= longestName) continue;
+    throw new PaystreamError('INVALID_ARGUMENT', `the name of ${what} of a notifier has ${length} characters; it may have ${longestName}`, {
+      reason: 'INVALID_NOTIFIER_OPTION',
+    });
   }
 }
 
