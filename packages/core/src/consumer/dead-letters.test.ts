@@ -48,6 +48,51 @@ it('what is given up is kept for a subscription of its topic until somebody has 
   expect(await kept(broker, 'steps-three-dlq', deadLetterSubscription)).toBe(1);
 });
 
+it.each([
+  ['all', 2_000, ['paystream-dead-letter-attempts', 'paystream-dead-letter-reason', 'paystream-dead-letter-topic']],
+  ['the reason', 150, ['paystream-dead-letter-reason', 'paystream-dead-letter-topic']],
+  ['nothing', 20, []],
+] as const)('has room for %s where a message is nearly as large as its broker takes, and holds nothing up', async (_, room, expected) => {
+  const clock = createVirtualClock();
+  await using embedded = await createEmbeddedBroker({ clock });
+  const largest = 10_000;
+  // As Pulsar does: properties count.
+  const broker: Broker = {
+    ...embedded,
+    createProducer: async (options) => {
+      const producer = await embedded.createProducer(options);
+      return {
+        ...producer,
+        send: async (message) => {
+          const added = Object.entries(message.properties ?? {}).filter(([name]) => name.startsWith('paystream-dead-letter-'));
+          const bytes = message.payload.length + added.join('').length;
+          if (bytes > largest) throw new PaystreamError('INVALID_ARGUMENT', `${bytes} bytes`, { reason: 'MESSAGE_TOO_LARGE' });
+          return producer.send(message);
+        },
+      };
+    },
+  };
+  const handled: number[] = [];
+  const handler = async ({ n }: { readonly n: number }): Promise<void> => {
+    handled.push(n);
+  };
+  const consumer = await createConsumer(broker, steps, { subscription: 'one', clock, handler });
+  const raw = await broker.createProducer({ topic: 'steps' });
+  const payload = Buffer.alloc(largest - room, '{');
+  await raw.send({ payload, key: 'a' });
+  const producer = await createProducer(broker, steps, { clock });
+  await producer.send({ key: 'a', n: 1 });
+  await clock.settle();
+  expect(handled).toEqual([1]);
+  const letters = await embedded.subscribe({ topic: 'steps-one-dlq', subscription: deadLetterSubscription, initialPosition: 'earliest' });
+  const [letter] = await letters.receive(1);
+  expect(letter?.payload.length).toBe(payload.length);
+  const names = Object.keys(letter?.properties ?? {}).filter((name) => name.startsWith('paystream-dead-letter-'));
+  expect(names.toSorted()).toEqual(expect.arrayContaining([...expected]));
+  if (room < 2_000) expect(names).toHaveLength(expected.length);
+  await consumer.close();
+});
+
 it('makes no subscription that nobody reads by where it is told so', async () => {
   const clock = createVirtualClock();
   await using broker = await createEmbeddedBroker({ clock });

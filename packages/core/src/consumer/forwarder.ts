@@ -1,6 +1,6 @@
 import { createDeadLetterProducer } from '../broker/dead-letters.ts';
 import type { Broker, BrokerProducer, BrokerProducerOptions, IncomingMessage, OutgoingMessage } from '../broker/port.ts';
-import type { PaystreamError } from '../errors/paystream-error.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
 import { envelopeProperties } from '../topic/envelope.ts';
 import { backoffMs } from './backoff.ts';
 import { consumerProperties } from './delivery.ts';
@@ -10,7 +10,10 @@ import { unlessAborted } from './unless-aborted.ts';
 
 /** Publishes messages that a consumer will not handle now. */
 export interface Forwarder {
-  /** Sends a message to the dead-letter topic, its bytes untouched, the reason in properties. As {@link Forwarder.retryLater}. */
+  /**
+   * Sends a message to the dead-letter topic, its bytes untouched, the reason in properties; of one that is nearly as large as the
+   * broker takes, as much of that as there is room for. As {@link Forwarder.retryLater}.
+   */
   deadLetter(message: IncomingMessage, error: PaystreamError, attempts: number): Promise<boolean>;
   /** Sends a message to the retry topic. Tries until the broker has it, and resolves with `true`; with `false` if it was stopped before. */
   retryLater(message: IncomingMessage, delivery: Delivery<unknown>, delayMs: number): Promise<boolean>;
@@ -49,14 +52,20 @@ export function createForwarder(broker: Broker, settings: CommonSettings, ended:
     return producer;
   };
 
-  const publish = async (topic: string, message: OutgoingMessage): Promise<boolean> => {
+  /** Publishes a message; where that is too large, the first of the smaller forms that is not. */
+  const publish = async (topic: string, message: OutgoingMessage, ...smaller: readonly OutgoingMessage[]): Promise<boolean> => {
+    const forms = [message, ...smaller];
     for (let failures = 1; !ended.aborted; failures++) {
       try {
         const producer = await unlessAborted(producerOf(topic), ended);
-        await unlessAborted(producer.send(message), ended);
+        await unlessAborted(producer.send(forms[0] ?? message), ended);
         return true;
       } catch (error) {
         if (ended.aborted) break;
+        if (forms.length > 1 && PaystreamError.from(error).reason === 'MESSAGE_TOO_LARGE') {
+          forms.shift();
+          continue;
+        }
         const delayMs = backoffMs(retry, failures, random);
         telemetry.count('paystream_consumer_broker_retries_total', { topic, subscription, operation: 'forward' });
         logger.warn({ topic, subscription, err: error, delayMs }, 'cannot publish a message again: it is held and tried again');
@@ -67,17 +76,17 @@ export function createForwarder(broker: Broker, settings: CommonSettings, ended:
   };
 
   return {
-    deadLetter: (message, error, attempts) =>
-      publish(
-        settings.deadLetterTopic,
-        again(message, {
-          [consumerProperties.reason]: error.reason,
-          [consumerProperties.message]: error.message.slice(0, longestText),
-          [consumerProperties.topic]: settings.topic.name,
-          [consumerProperties.subscription]: subscription,
-          [consumerProperties.attempts]: String(attempts),
-        }),
-      ),
+    deadLetter: (message, error, attempts) => {
+      const where = { [consumerProperties.reason]: error.reason, [consumerProperties.topic]: settings.topic.name };
+      const all = {
+        ...where,
+        [consumerProperties.message]: error.message.slice(0, longestText),
+        [consumerProperties.subscription]: subscription,
+        [consumerProperties.attempts]: String(attempts),
+      };
+      // It was published as it is: so it fits once more, and the log has the reason.
+      return publish(settings.deadLetterTopic, again(message, all), again(message, where), again(message, {}));
+    },
     retryLater: (message, delivery, delayMs) =>
       publish(settings.retryTopic, {
         ...again(message, {
