@@ -8,7 +8,8 @@ import { type Logger, silentLogger } from '../logger/port.ts';
 import { createIdGenerator } from '../random/id.ts';
 import type { Random } from '../random/port.ts';
 import { systemRandom } from '../random/system-random.ts';
-import type { Database, MigrationMode } from '../sql/port.ts';
+import { jsonList } from '../sql/json-list.ts';
+import type { Database, MigrationMode, SqlTransaction, Transaction } from '../sql/port.ts';
 import { noTelemetry, type Telemetry, type TraceContext } from '../telemetry/port.ts';
 import { sealMessage } from '../topic/envelope.ts';
 import { expectFailures } from './attempt.ts';
@@ -78,6 +79,27 @@ function outboxClosed(): PaystreamError {
 
 const nothing = { committed: (): void => undefined };
 
+/** So much of messages stands in one row, but for a single one that is larger: a statement of MySQL holds twice as much and more by default. */
+const mostInRow = 3 * 1024 * 1024;
+
+/** Messages by the row in which they stand, nearly always one for all. */
+function inParts(messages: readonly AddressedMessage[]): readonly (readonly AddressedMessage[])[] {
+  const parts: AddressedMessage[][] = [];
+  let part: AddressedMessage[] = [];
+  let bytes = 0;
+  for (const one of messages) {
+    const { length } = one.message.payload;
+    if (part.length > 0 && bytes + length > mostInRow) {
+      parts.push(part);
+      part = [];
+      bytes = 0;
+    }
+    part.push(one);
+    bytes += length;
+  }
+  return [...parts, part];
+}
+
 /**
  * Makes an outbox and starts to publish: first what others left behind, then what is added. The broker may be away.
  *
@@ -104,7 +126,7 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
   const telemetry = options.telemetry ?? noTelemetry;
   const leaseMs = options.leaseMs ?? 10_000;
   await database.migrate(outboxMigrations, options.migrations);
-  const { insert } = outboxStatements(database);
+  const { insert, remove } = outboxStatements(database);
   const newId = createIdGenerator(clock, random);
   const producers = createProducerCache(options.broker, logger);
   const epochs = await createEpochs({ database, clock, random, leaseMs });
@@ -158,6 +180,28 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
     else publisher.lost(row);
   };
 
+  /** Writes all rows or none, whatever becomes of the transaction. */
+  const insertRows = async (
+    tx: Transaction | SqlTransaction,
+    written: readonly { row: OutboxRow; content: Uint8Array }[],
+  ): Promise<void> => {
+    const done: OutboxRow[] = [];
+    try {
+      for (const { row, content } of written) {
+        await tx.execute(insert, [row.epoch, row.seq, row.addedAtMs, row.events, content]);
+        done.push(row);
+      }
+    } catch (error) {
+      const [first] = done;
+      if (first !== undefined) {
+        const removed = tx.execute(remove, [first.epoch, jsonList(done.map((row) => row.seq))]);
+        // It cannot be done in a transaction that is over, which stores nothing.
+        await removed.catch((second: unknown) => logger.debug({ err: second }, 'what was added to the outbox ends with its transaction'));
+      }
+      throw error;
+    }
+  };
+
   /** What was committed without a word is known only once it was looked for. */
   const flush = async (): Promise<void> => {
     await sweeper.lookForWatched();
@@ -197,29 +241,29 @@ export async function createOutbox(options: OutboxOptions): Promise<Outbox & Run
       const nowMs = clock.now();
       const here = telemetry.tracing ? telemetry.current() : undefined;
       const messages = events.map((event) => seal(event, nowMs, here));
-      const { content, bytes } = encodeContent(messages);
-      seq += 1;
-      const row: OutboxRow = {
-        epoch: epochs.current,
-        seq,
-        events: events.length,
-        addedAtMs: nowMs,
-        knownAtMs: 0,
-        bytes,
-        left: events.length,
-        refused: 0,
-        aside: 0,
-      };
-      await tx.execute(insert, [row.epoch, row.seq, nowMs, row.events, content]);
+      const epoch = epochs.current;
+      const written = inParts(messages).map((part) => {
+        const { content, bytes } = encodeContent(part);
+        const count = part.length;
+        const at = { epoch, seq: ++seq, events: count, addedAtMs: nowMs };
+        const row: OutboxRow = { ...at, knownAtMs: 0, bytes, left: count, refused: 0, aside: 0 };
+        return { row, part, content };
+      });
+      await insertRows(tx, written);
       let told = false;
       const committed = (): void => {
         if (told) return;
         told = true;
-        sweeper.unwatch(row);
-        onCommitted(row, messages);
+        for (const { row, part } of written) {
+          sweeper.unwatch(row);
+          onCommitted(row, part);
+        }
       };
-      if ('onCommit' in tx) tx.onCommit(committed, () => onUnknown(row));
-      else sweeper.watch(row);
+      const unknown = (): void => {
+        for (const { row } of written) onUnknown(row);
+      };
+      if ('onCommit' in tx) tx.onCommit(committed, unknown);
+      else for (const { row } of written) sweeper.watch(row);
       return { committed };
     },
     prepare: async (topics) => {

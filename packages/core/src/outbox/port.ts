@@ -42,7 +42,8 @@ export interface OutboxHandle {
  */
 export interface Outbox {
   /**
-   * Adds events to a transaction. Events of one call share a row, so hand over together what belongs together.
+   * Adds events to a transaction. Events of one call share a row, so hand over together what belongs together; those that come to
+   * more than 3 MiB are in several rows, each as large as a database takes in one statement.
    *
    * A `Transaction` tells of its commit by itself. Of the caller's own (`fromKysely`, `fromMysql2`, `fromDrizzle`, `fromPrisma`)
    * the outbox knows nothing but its rows: call `committed()` of the handle once it has committed, or leave it to be found some

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import type { Broker } from '../broker/port.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
 import { outboxEvent } from '../outbox/event.ts';
-import type { Database } from '../sql/port.ts';
-import { eventually, quietMs } from './broker-subject.ts';
+import { createSeededRandom } from '../random/seeded-random.ts';
+import type { Database, SqlValue, Transaction } from '../sql/port.ts';
+import { eventually, quietMs, rejectsWith } from './broker-subject.ts';
 import {
   addTexts,
   countPublished,
@@ -48,6 +50,53 @@ export const outboxCases: readonly DatabaseCase[] = [
       assert.equal(await countPublished(subject, topic.name), 3);
       assert.equal(await rowCount(database), 0);
       assert.equal(outbox.pending, 0);
+      await outbox.close();
+    },
+  },
+  {
+    name: 'outbox: events of one transaction that come to more than a statement holds are published all, in their order',
+    run: async (subject) => {
+      const { database } = subject;
+      const topic = textTopic(subject.uniqueName('large'));
+      const outbox = await outboxOn(subject);
+      // Of random digits, for they are compressed: to half of this, in 24 MiB of hexadecimal.
+      const random = createSeededRandom(1);
+      const digits = (): string => Buffer.from(random.fill(new Uint8Array(1024 * 1024))).toString('hex');
+      const texts = Array.from({ length: 12 }, (_, index) => `a-${index}-${digits()}`);
+      await database.transaction((tx) => addTexts(outbox, tx, topic, ...texts));
+      await outbox.flush();
+      const all = await published(subject, topic.name, texts.length);
+      assert.deepEqual(
+        all.map((text) => text.length),
+        texts.map((text) => text.length),
+      );
+      assert.ok(all.every((text, index) => text === texts[index]));
+      assert.equal(await rowCount(database), 0);
+      await outbox.close();
+    },
+  },
+  {
+    name: 'outbox: of a call that is refused nothing is added, though its transaction commits',
+    run: async (subject) => {
+      const { database } = subject;
+      const topic = textTopic(subject.uniqueName('refused'));
+      const outbox = await outboxOn(subject);
+      const large = 'x'.repeat(3 * 1024 * 1024);
+      await database.transaction(async (tx) => {
+        let calls = 0;
+        const failing = {
+          execute: (sql: string, parameters?: readonly SqlValue[]) => {
+            calls += 1;
+            if (calls === 2) throw new PaystreamError('INVALID_ARGUMENT', 'too large', { reason: 'VALUE_TOO_LARGE' });
+            return tx.execute(sql, parameters);
+          },
+        } as unknown as Transaction;
+        await rejectsWith(addTexts(outbox, failing, topic, `a-1-${large}`, `a-2-${large}`), 'INVALID_ARGUMENT', 'VALUE_TOO_LARGE');
+        await addTexts(outbox, tx, topic, 'a-3');
+      });
+      await outbox.flush();
+      assert.deepEqual(await published(subject, topic.name, 1), ['a-3']);
+      assert.equal(await rowCount(database), 0);
       await outbox.close();
     },
   },
