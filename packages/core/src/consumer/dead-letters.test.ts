@@ -93,6 +93,28 @@ it.each([
   await consumer.close();
 });
 
+it('are published of messages whose time no broker takes from us, as one in nanoseconds', async () => {
+  const clock = createVirtualClock();
+  await using embedded = await createEmbeddedBroker({ clock });
+  const strict: Broker = {
+    ...embedded,
+    createProducer: async (options) => {
+      const producer = await embedded.createProducer(options);
+      const send: typeof producer.send = async (message) => {
+        if (message.eventTimeMs === undefined || Number.isSafeInteger(message.eventTimeMs)) return producer.send(message);
+        throw new PaystreamError('INVALID_ARGUMENT', 'not an integer', { reason: 'BAD_OPTIONS' });
+      };
+      return { ...producer, send };
+    },
+  };
+  const consumer = await createConsumer(strict, steps, { subscription: 'one', clock, handler: async () => undefined });
+  const raw = await embedded.createProducer({ topic: 'steps' });
+  await raw.send({ payload: Uint8Array.of(1), eventTimeMs: 1.8e18 });
+  await clock.settle();
+  expect(await kept(embedded, 'steps-one-dlq', deadLetterSubscription)).toBe(1);
+  await consumer.close();
+});
+
 it('makes no subscription that nobody reads by where it is told so', async () => {
   const clock = createVirtualClock();
   await using broker = await createEmbeddedBroker({ clock });

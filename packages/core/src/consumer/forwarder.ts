@@ -1,7 +1,7 @@
 import { createDeadLetterProducer } from '../broker/dead-letters.ts';
 import type { Broker, BrokerProducer, BrokerProducerOptions, IncomingMessage, OutgoingMessage } from '../broker/port.ts';
 import { PaystreamError } from '../errors/paystream-error.ts';
-import { envelopeProperties } from '../topic/envelope.ts';
+import { envelopeProperties, isEventTime } from '../topic/envelope.ts';
 import { backoffMs } from './backoff.ts';
 import { consumerProperties } from './delivery.ts';
 import type { Delivery } from './port.ts';
@@ -28,7 +28,8 @@ function again(message: IncomingMessage, properties: Record<string, string>): Ou
     payload: message.payload,
     key: message.key,
     properties: { ...message.properties, ...properties },
-    eventTimeMs: message.eventTimeMs,
+    // Another program may have meant another unit, and what no broker takes would be held for ever.
+    eventTimeMs: isEventTime(message.eventTimeMs) ? message.eventTimeMs : undefined,
   };
 }
 

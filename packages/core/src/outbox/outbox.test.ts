@@ -39,6 +39,19 @@ describe('outbox', () => {
     await outbox.close();
   });
 
+  it.each([-1, 1.5, Number.NaN, 2 ** 53])(
+    'refuses an event whose time no broker takes, before its transaction commits: %d',
+    async (occurredAtMs) => {
+      await using world = await createTestWorld();
+      const outbox = await outboxIn(world);
+      const [event] = events('a1');
+      if (event === undefined) throw new Error('no event');
+      const refused = world.database.transaction((tx) => outbox.add(tx, [{ ...event, occurredAtMs }]));
+      await expect(refused).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'INVALID_MESSAGE' });
+      await outbox.close();
+    },
+  );
+
   it('gives each event its own id, and those that it was given', async () => {
     await using world = await createTestWorld();
     const outbox = await outboxIn(world);

@@ -10,7 +10,7 @@ export interface OutboxEvent extends TraceContext {
   readonly value: unknown;
   /** What consumers dedupe by. Default: a new id. */
   readonly eventId?: string | undefined;
-  /** In milliseconds since the epoch. Default: now. */
+  /** In milliseconds since the epoch, an integer from 0 on. Default: now. */
   readonly occurredAtMs?: number | undefined;
   /** What ties it to others. Default: none. */
   readonly correlationId?: string | undefined;
@@ -20,7 +20,7 @@ export interface OutboxEvent extends TraceContext {
 export interface OutboxEventOptions extends TraceContext {
   /** Default: a new id. Give one that is made from the business operation where the same event may be added twice. */
   readonly eventId?: string | undefined;
-  /** In milliseconds since the epoch. Default: now. */
+  /** In milliseconds since the epoch, an integer from 0 on. Default: now. */
   readonly occurredAtMs?: number | undefined;
   /** What ties it to others. Default: none. */
   readonly correlationId?: string | undefined;

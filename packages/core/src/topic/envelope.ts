@@ -1,4 +1,5 @@
 import type { IncomingMessage, OutgoingMessage } from '../broker/port.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
 import type { TraceContext } from '../telemetry/port.ts';
 import type { Topic } from './topic.ts';
 
@@ -21,8 +22,15 @@ export const envelopeProperties = {
   tracestate: 'tracestate',
 } as const;
 
-/** Encodes a value for its topic, with its envelope. Throws `INVALID_ARGUMENT` if the value does not fit the codec. */
+/** Whether a broker takes a time for that of an event: Pulsar knows whole milliseconds from the epoch on. */
+export const isEventTime = (ms: number | undefined): boolean => Number.isSafeInteger(ms) && (ms ?? -1) >= 0;
+
+/** Encodes a value for its topic, with its envelope. Throws `INVALID_ARGUMENT` if the value does not fit the codec, or its time no broker. */
 export function sealMessage<T, I>(topic: Topic<T, I>, value: I, envelope: Envelope): OutgoingMessage {
+  if (!isEventTime(envelope.occurredAtMs)) {
+    const message = `an event for topic "${topic.name}" has occurredAtMs ${envelope.occurredAtMs}: it must be an integer from 0 on`;
+    throw new PaystreamError('INVALID_ARGUMENT', message, { reason: 'INVALID_MESSAGE' });
+  }
   const properties: Record<string, string> = {
     [envelopeProperties.eventId]: envelope.eventId,
     [envelopeProperties.contentType]: topic.codec.contentType,
