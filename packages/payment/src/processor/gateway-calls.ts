@@ -71,7 +71,7 @@ export function createGatewayCalls(options: GatewayCallsOptions): GatewayCalls {
     make: async (kind, subject, call, late) => {
       const begunMs = clock.monotonic();
       const span = telemetry.tracing ? startSpan(kind, subject) : undefined;
-      const make = () => callWithin(clock, timeoutMs, (signal) => call(signal).then(boundedAnswer), late);
+      const make = () => callWithin(clock, timeoutMs, async (signal) => boundedAnswer(await call(signal)), late);
       const end = await (span === undefined ? make() : span.run(make));
       const outcome = outcomeOf(end);
       span?.end('failure' in end ? end.failure : undefined, { 'paystream.outcome': outcome });
