@@ -22,6 +22,7 @@ import { methodsOf, type RpcRequest, type RpcResponse, type StreamReading, type 
 import { requestTooLarge } from '../rpc/outcome.ts';
 import type { RpcService } from '../rpc/port.ts';
 import { createErrorReporter, lateErrors } from '../rpc/reporter.ts';
+import { inTurns } from './in-turns.ts';
 import { serviceErrorOf } from './service-error.ts';
 
 /** Options of {@link addRpcService}. */
@@ -60,6 +61,9 @@ function callOf(path: string, call: ServerUnaryCall<Buffer, Buffer> | ServerWrit
   return serverCall;
 }
 
+/** How many calls are answered before what was answered goes out. */
+const answersInTurn = 32;
+
 /**
  * Adds a service to a grpc-js server, yours or one that was made for it; may be bound already. Requests that are no
  * messages of theirs get `INVALID_ARGUMENT`, errors carry `google.rpc.ErrorInfo`, deadlines and cancellation reach the
@@ -74,6 +78,7 @@ function callOf(path: string, call: ServerUnaryCall<Buffer, Buffer> | ServerWrit
 export function addRpcService(server: Server, service: RpcService, options: GrpcServiceOptions = {}): void {
   const { maxRequestBytes = defaultMaxRequestBytes, logger, clock = systemClock } = options;
   const report = createErrorReporter({ logger, clock });
+  const inItsTurn = inTurns(answersInTurn);
 
   const decode = (method: DescMethod, bytes: Buffer): RpcRequest => {
     if (bytes.length > maxRequestBytes) {
@@ -117,7 +122,7 @@ export function addRpcService(server: Server, service: RpcService, options: Grpc
           return;
         }
         call.end();
-        callback(null, bytes);
+        inItsTurn(() => callback(null, bytes));
       };
       call.onAbort(fail);
       try {
