@@ -9,7 +9,7 @@ import { createMemoryTelemetry } from '../testing/memory-telemetry.ts';
 import { createVirtualClock } from '../testing/virtual-clock.ts';
 import { createConsumer } from './consumer.ts';
 import { createMessageStream } from './stream.ts';
-import { steps } from './test-support.ts';
+import { limitedTo, steps } from './test-support.ts';
 
 /** How many messages wait for a subscription that somebody made before. */
 async function kept(broker: Broker, topic: string, subscription: string): Promise<number> {
@@ -56,22 +56,7 @@ it.each([
   const clock = createVirtualClock();
   await using embedded = await createEmbeddedBroker({ clock });
   const largest = 10_000;
-  // As Pulsar does: properties count.
-  const broker: Broker = {
-    ...embedded,
-    createProducer: async (options) => {
-      const producer = await embedded.createProducer(options);
-      return {
-        ...producer,
-        send: async (message) => {
-          const added = Object.entries(message.properties ?? {}).filter(([name]) => name.startsWith('paystream-dead-letter-'));
-          const bytes = message.payload.length + added.join('').length;
-          if (bytes > largest) throw new PaystreamError('INVALID_ARGUMENT', `${bytes} bytes`, { reason: 'MESSAGE_TOO_LARGE' });
-          return producer.send(message);
-        },
-      };
-    },
-  };
+  const broker = limitedTo(largest, embedded);
   const handled: number[] = [];
   const handler = async ({ n }: { readonly n: number }): Promise<void> => {
     handled.push(n);

@@ -115,7 +115,10 @@ export function createDispatcher<T>(parts: DispatcherParts<T>): Dispatcher {
   };
 
   const retryByTopic = async (entry: Entry<T>, delayMs: number): Promise<void> => {
-    if (await forwarder.retryLater(entry.message, entry.delivery, delayMs)) entry.source.acknowledge(entry);
+    const forwarded = await forwarder.retryLater(entry.message, entry.delivery, delayMs);
+    if (forwarded === 'published') entry.source.acknowledge(entry);
+    // With what tells of its attempts it would be larger than the broker takes: so the broker counts them, and delivers it again.
+    if (forwarded === 'too-large') entry.source.giveBack(entry, delayMs);
   };
 
   /** Holds the lane, and puts the message back in front of it after a while. A stop ends the wait: what waits is then left to whoever receives it next. */

@@ -8,15 +8,19 @@ import type { Delivery } from './port.ts';
 import type { CommonSettings } from './settings.ts';
 import { unlessAborted } from './unless-aborted.ts';
 
+/** What became of a message that was to be published again. */
+export type Forwarded = 'published' | 'too-large' | 'stopped';
+
 /** Publishes messages that a consumer will not handle now. */
 export interface Forwarder {
   /**
    * Sends a message to the dead-letter topic, its bytes untouched, the reason in properties; of one that is nearly as large as the
-   * broker takes, as much of that as there is room for. As {@link Forwarder.retryLater}.
+   * broker takes, as much of that as there is room for. Tries until the broker has it, and resolves with `true`; with `false` if it
+   * was stopped before.
    */
   deadLetter(message: IncomingMessage, error: PaystreamError, attempts: number): Promise<boolean>;
-  /** Sends a message to the retry topic. Tries until the broker has it, and resolves with `true`; with `false` if it was stopped before. */
-  retryLater(message: IncomingMessage, delivery: Delivery<unknown>, delayMs: number): Promise<boolean>;
+  /** Sends a message to the retry topic, with how often it was tried. Tries until the broker has it, says that it is too large for that, or it is stopped. */
+  retryLater(message: IncomingMessage, delivery: Delivery<unknown>, delayMs: number): Promise<Forwarded>;
   close(): Promise<void>;
 }
 
@@ -53,31 +57,27 @@ export function createForwarder(broker: Broker, settings: CommonSettings, ended:
     return producer;
   };
 
-  /** Publishes a message; where that is too large, the first of the smaller forms that is not. */
-  const publish = async (topic: string, message: OutgoingMessage, ...smaller: readonly OutgoingMessage[]): Promise<boolean> => {
-    const forms = [message, ...smaller];
+  /** Tries until the broker has it; only where there is another way is one that is `too-large` not tried again. */
+  const publish = async (topic: string, message: OutgoingMessage, otherWay: boolean): Promise<Forwarded> => {
     for (let failures = 1; !ended.aborted; failures++) {
       try {
         const producer = await unlessAborted(producerOf(topic), ended);
-        await unlessAborted(producer.send(forms[0] ?? message), ended);
-        return true;
+        await unlessAborted(producer.send(message), ended);
+        return 'published';
       } catch (error) {
         if (ended.aborted) break;
-        if (forms.length > 1 && PaystreamError.from(error).reason === 'MESSAGE_TOO_LARGE') {
-          forms.shift();
-          continue;
-        }
+        if (otherWay && PaystreamError.from(error).reason === 'MESSAGE_TOO_LARGE') return 'too-large';
         const delayMs = backoffMs(retry, failures, random);
         telemetry.count('paystream_consumer_broker_retries_total', { topic, subscription, operation: 'forward' });
         logger.warn({ topic, subscription, err: error, delayMs }, 'cannot publish a message again: it is held and tried again');
         await clock.sleep(delayMs, ended).catch(() => undefined);
       }
     }
-    return false;
+    return 'stopped';
   };
 
   return {
-    deadLetter: (message, error, attempts) => {
+    deadLetter: async (message, error, attempts) => {
       const where = { [consumerProperties.reason]: error.reason, [consumerProperties.topic]: settings.topic.name };
       const all = {
         ...where,
@@ -85,17 +85,21 @@ export function createForwarder(broker: Broker, settings: CommonSettings, ended:
         [consumerProperties.subscription]: subscription,
         [consumerProperties.attempts]: String(attempts),
       };
+      const topic = settings.deadLetterTopic;
+      for (const properties of [all, where]) {
+        const forwarded = await publish(topic, again(message, properties), true);
+        if (forwarded !== 'too-large') return forwarded === 'published';
+      }
       // It was published as it is: so it fits once more, and the log has the reason.
-      return publish(settings.deadLetterTopic, again(message, all), again(message, where), again(message, {}));
+      return (await publish(topic, again(message, {}), false)) === 'published';
     },
-    retryLater: (message, delivery, delayMs) =>
-      publish(settings.retryTopic, {
-        ...again(message, {
-          [envelopeProperties.eventId]: delivery.eventId,
-          [consumerProperties.retryAttempts]: String(delivery.attempt),
-        }),
-        deliverAtMs: clock.now() + delayMs,
-      }),
+    retryLater: (message, delivery, delayMs) => {
+      const attempts = {
+        [envelopeProperties.eventId]: delivery.eventId,
+        [consumerProperties.retryAttempts]: String(delivery.attempt),
+      };
+      return publish(settings.retryTopic, { ...again(message, attempts), deliverAtMs: clock.now() + delayMs }, true);
+    },
     close: async () => {
       const open = await Promise.allSettled(producers.values());
       await Promise.all(open.map((producer) => (producer.status === 'fulfilled' ? producer.value.close() : undefined)));

@@ -43,7 +43,8 @@ export interface HandlerContext {
 export interface RetryPolicy {
   /**
    * `in-lane`: the key waits until the message succeeds or is dead-lettered; order is kept. `topic`: the message is published
-   * again with a delay, and others of its key overtake it; needs `delayedDelivery`. Default: `in-lane`.
+   * again with a delay, and others of its key overtake it; needs `delayedDelivery`. One too large to be published with what tells of
+   * its attempts is given back to the broker instead. Default: `in-lane`.
    */
   readonly mode?: 'in-lane' | 'topic';
   /** How often the handler is called in all before the message goes to the dead-letter topic. Default: 5. */

@@ -4,7 +4,7 @@ import { createTestWorld } from '../testing/test-world.ts';
 import { backoffMs } from './backoff.ts';
 import { createConsumer } from './consumer.ts';
 import { consumerProperties } from './delivery.ts';
-import { contents, nameOf, send, steps, within } from './test-support.ts';
+import { contents, limitedTo, nameOf, send, steps, within } from './test-support.ts';
 
 describe('retry in the lane', () => {
   it('keeps the order of a key while a message is tried again; other keys go on', async () => {
@@ -169,6 +169,32 @@ describe('retry by topic', () => {
     expect(await contents(world, 'steps-test-dlq')).toMatchObject([
       { key: 'a', properties: { mine: 'kept', [consumerProperties.attempts]: '3', [consumerProperties.topic]: 'steps' } },
     ]);
+    expect(await contents(world, 'steps', 'test')).toEqual([]);
+    expect(await contents(world, 'steps-test-retry', 'test')).toEqual([]);
+  });
+
+  it('tries one again that leaves no room for its attempts on a topic of retries, and gives it up after its last', async () => {
+    await using world = await createTestWorld();
+    const largest = 10_000;
+    const log: string[] = [];
+    const consumer = await createConsumer(limitedTo(largest, world.broker), steps, {
+      ...within(world),
+      retry: { mode: 'topic', attempts: 3, delayMs: 1_000 },
+      handler: async (step, { delivery }) => {
+        log.push(`${nameOf(step)}#${delivery.attempt}`);
+        if (step.n === 1) throw new Error('again');
+      },
+    });
+    const producer = await world.broker.createProducer({ topic: 'steps' });
+    const payload = new TextEncoder().encode('{"key":"a","n":1}'.padEnd(largest));
+    await producer.send({ payload, key: 'a' });
+    await send(world, 'b2');
+    await world.clock.settle();
+    expect(log).toEqual(['a1#1', 'b2#1']);
+    await world.advance({ seconds: 30 });
+    await consumer.close();
+    expect(log).toEqual(['a1#1', 'b2#1', 'a1#2', 'a1#3']);
+    expect((await contents(world, 'steps-test-dlq')).map(({ key }) => key)).toEqual(['a']);
     expect(await contents(world, 'steps', 'test')).toEqual([]);
     expect(await contents(world, 'steps-test-retry', 'test')).toEqual([]);
   });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Broker, BrokerProducer, BrokerSubscription, IncomingMessage } from '../broker/port.ts';
+import { PaystreamError } from '../errors/paystream-error.ts';
 import { createProducer } from '../producer/producer.ts';
 import type { TestWorld } from '../testing/test-world.ts';
 import { json } from '../topic/json-codec.ts';
@@ -63,4 +64,21 @@ export function withSubscription(
 ): Broker {
   const bound = maxUnacknowledged === undefined ? {} : { maxUnacknowledged };
   return { ...broker, subscribe: async (options) => change(await broker.subscribe({ ...options, ...bound })) };
+}
+
+/** A broker that counts properties which consumers add, as Pulsar does, and takes no message with more than so many bytes in all. */
+export function limitedTo(largest: number, broker: Broker): Broker {
+  return {
+    ...broker,
+    createProducer: async (options) => {
+      const producer = await broker.createProducer(options);
+      const send: typeof producer.send = async (message) => {
+        const added = Object.entries(message.properties ?? {}).filter(([name]) => /^paystream-(dead-letter|retry)-/.test(name));
+        const bytes = message.payload.length + added.flat().join('').length;
+        if (bytes > largest) throw new PaystreamError('INVALID_ARGUMENT', `${bytes} bytes`, { reason: 'MESSAGE_TOO_LARGE' });
+        return producer.send(message);
+      };
+      return { ...producer, send };
+    },
+  };
 }
